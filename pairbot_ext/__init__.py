@@ -1,0 +1,3 @@
+"""Pair trading for Freqtrade: two legs, one trade."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,38 @@
+"""The `pairbot` command: finds its subcommands in `pairbot_ext.commands` and runs one."""
+
+import argparse
+import importlib
+import pkgutil
+import sys
+from collections.abc import Sequence
+
+from pairbot_ext import __version__, commands
+from pairbot_ext.commands import ExitCode
+from pairbot_ext.errors import PairbotError
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser with one subparser for each module in `pairbot_ext.commands`."""
+    parser = argparse.ArgumentParser(prog="pairbot", description="Pair trading for Freqtrade.")
+    parser.add_argument("--version", action="version", version=f"pairbot {__version__}")
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for module in sorted(pkgutil.iter_modules(commands.__path__), key=lambda m: m.name):
+        importlib.import_module(f"{commands.__name__}.{module.name}").add_parser(subparsers)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one subcommand. Returns its exit code: 0 ok, 1 found a problem, 2 usage or bad input."""
+    args = build_parser().parse_args(argv)
+    try:
+        return int(args.run(args))
+    except PairbotError as error:
+        print(f"pairbot {args.command}: {error}", file=sys.stderr)
+        return ExitCode.USAGE
+    except KeyboardInterrupt:
+        print(f"pairbot {args.command}: stopped by Ctrl+C", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())
