@@ -1,0 +1,302 @@
+"""The pairs file: Freqtrade's whitelist and our pair definitions in one JSON document.
+
+The same file is read by Freqtrade's RemotePairList (key ``pairs``) and by this package (key
+``epochs``). An *epoch* is one selection of pairs with the time from which it may be traded;
+walk-forward scans write several. All prices are log prices, so ``hedge_ratio`` is a ratio of
+notionals: ``notional_B = hedge_ratio * notional_A``.
+"""
+
+import json
+import os
+import tempfile
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    field_serializer,
+    model_validator,
+)
+
+from pairbot_ext.errors import PairsFileError
+
+SCHEMA_VERSION = 1
+DEFAULT_MAX_HALF_LIVES = 4.0
+
+PairId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+Symbol = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_]+/[A-Z0-9]+:[A-Z0-9]+$")]
+Timeframe = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]*[mhdw]$")]
+Probability = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def _utc_text(when: datetime) -> str:
+    return when.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+class Pair(_Model):
+    """One pair of one epoch. ``alpha`` and ``sigma`` together are a frozen model; without them the
+    model is a rolling regression at the last closed candle and ``hedge_ratio`` is provenance only."""
+
+    id: PairId
+    leg_a: Symbol = Field(description="dependent variable of the regression: the thinner market, sent first")
+    leg_b: Symbol = Field(description="the hedge")
+    hedge_ratio: Positive = Field(description="beta of log A = alpha + beta*log B + u (notional B per A)")
+    alpha: Finite | None = Field(default=None, description="intercept of a frozen model")
+    mu: Finite | None = Field(default=None, description="mean of its residual, 0 when left out")
+    sigma: Positive | None = Field(default=None, description="standard deviation of its residual")
+    half_life_hours: Positive | None = None
+    adf_p: Probability
+    coint_p: Probability
+    q_value: Probability | None = None
+    entry_z: Positive
+    exit_z: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    stop_z: Positive
+    max_half_lives: Positive = DEFAULT_MAX_HALF_LIVES
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.leg_a == self.leg_b:
+            raise ValueError(f"pair {self.id}: leg A and leg B are the same symbol {self.leg_a}")
+        if not self.exit_z < self.entry_z < self.stop_z:
+            raise ValueError(
+                f"pair {self.id}: thresholds must satisfy exit_z < entry_z < stop_z, "
+                f"got {self.exit_z} / {self.entry_z} / {self.stop_z}"
+            )
+        if (self.alpha is None) != (self.sigma is None):
+            raise ValueError(f"pair {self.id}: a frozen model needs both alpha and sigma, or neither")
+        if self.mu is not None and self.alpha is None:
+            raise ValueError(f"pair {self.id}: mu without alpha and sigma has no meaning")
+        return self
+
+    @property
+    def is_frozen(self) -> bool:
+        """Whether the file carries the model (otherwise it is estimated on a rolling window)."""
+        return self.alpha is not None
+
+    @property
+    def symbols(self) -> tuple[str, str]:
+        """(leg A, leg B)."""
+        return self.leg_a, self.leg_b
+
+    def mate_of(self, symbol: str) -> str:
+        """The other leg. Raises ValueError where `symbol` is no leg of this pair."""
+        if symbol == self.leg_a:
+            return self.leg_b
+        if symbol == self.leg_b:
+            return self.leg_a
+        raise ValueError(f"{symbol} is no leg of pair {self.id} ({self.leg_a}, {self.leg_b})")
+
+
+class Epoch(_Model):
+    """One selection: which pairs may be entered from ``valid_from`` until before ``valid_to``."""
+
+    valid_from: AwareDatetime
+    valid_to: AwareDatetime | None = Field(default=None, description="exclusive; open-ended when null")
+    formation_start: AwareDatetime
+    formation_end: AwareDatetime = Field(description="exclusive: the last formation candle closed by then")
+    pairs: tuple[Pair, ...]
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if not self.formation_start < self.formation_end:
+            raise ValueError(
+                f"formation_start {_utc_text(self.formation_start)} is not before "
+                f"formation_end {_utc_text(self.formation_end)}"
+            )
+        if self.valid_from < self.formation_end:
+            raise ValueError(
+                f"valid_from {_utc_text(self.valid_from)} lies before formation_end "
+                f"{_utc_text(self.formation_end)}: the pairs would be traded on data they were chosen from"
+            )
+        if self.valid_to is not None and self.valid_to <= self.valid_from:
+            raise ValueError(
+                f"valid_to {_utc_text(self.valid_to)} is not after valid_from {_utc_text(self.valid_from)}"
+            )
+        seen_ids: set[str] = set()
+        seen_legs: dict[frozenset[str], str] = {}
+        for pair in self.pairs:
+            if pair.id in seen_ids:
+                raise ValueError(f"pair id {pair.id} appears twice in the epoch {_utc_text(self.valid_from)}")
+            seen_ids.add(pair.id)
+            legs = frozenset(pair.symbols)
+            if legs in seen_legs:
+                raise ValueError(f"pairs {seen_legs[legs]} and {pair.id} have the same legs {sorted(legs)}")
+            seen_legs[legs] = pair.id
+        return self
+
+    @field_serializer("valid_from", "valid_to", "formation_start", "formation_end")
+    def _write_time(self, when: datetime | None) -> str | None:
+        return None if when is None else _utc_text(when)
+
+    def is_valid_at(self, when: datetime) -> bool:
+        """Whether this epoch's pairs may be entered at `when`."""
+        return self.valid_from <= when and (self.valid_to is None or when < self.valid_to)
+
+
+class Scan(BaseModel):
+    """Where the selection comes from. Further keys are kept: a scan may say more about itself."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    rule: str
+    combinations: int | None = Field(default=None, ge=0, description="tests made")
+    selected: int | None = Field(default=None, ge=0)
+    expected_false_positives: float | None = Field(
+        default=None, ge=0, description="how many of the combinations pass p < 0.05 by chance alone"
+    )
+
+
+class PairsFile(_Model):
+    """The whole document."""
+
+    pairs: tuple[Symbol, ...] = Field(description="union of the legs over all epochs: Freqtrade's whitelist")
+    refresh_period: int = Field(ge=1, description="seconds after which Freqtrade reads the file again")
+    schema_version: Literal[1] = SCHEMA_VERSION
+    generated_at: AwareDatetime
+    exchange: str
+    timeframe: Timeframe
+    scan: Scan
+    epochs: tuple[Epoch, ...]
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        legs: dict[str, tuple[str, str]] = {}
+        for earlier, later in zip(self.epochs, self.epochs[1:], strict=False):
+            if earlier.valid_to is None or earlier.valid_to > later.valid_from:
+                raise ValueError(
+                    f"epochs overlap: the one of {_utc_text(earlier.valid_from)} is valid to "
+                    f"{'ever' if earlier.valid_to is None else _utc_text(earlier.valid_to)}, "
+                    f"the next begins {_utc_text(later.valid_from)}"
+                )
+        for epoch in self.epochs:
+            for pair in epoch.pairs:
+                if legs.setdefault(pair.id, pair.symbols) != pair.symbols:
+                    raise ValueError(
+                        f"pair id {pair.id} names {legs[pair.id]} in one epoch and {pair.symbols} in another"
+                    )
+        union = symbols_of(self.epochs)
+        if len(set(self.pairs)) != len(self.pairs):
+            raise ValueError(f"pairs holds a symbol twice: {list(self.pairs)}")
+        if set(self.pairs) != set(union):
+            missing = sorted(set(union) - set(self.pairs))
+            extra = sorted(set(self.pairs) - set(union))
+            raise ValueError(f"pairs is not the union of the epochs' legs: missing {missing}, no leg {extra}")
+        return self
+
+    @field_serializer("generated_at")
+    def _write_time(self, when: datetime) -> str:
+        return _utc_text(when)
+
+    def epoch_at(self, when: datetime) -> Epoch | None:
+        """The epoch whose pairs may be entered at `when`, or None."""
+        return next((epoch for epoch in self.epochs if epoch.is_valid_at(when)), None)
+
+    def pair_ids(self) -> list[str]:
+        """Every pair id of any epoch, in file order, once."""
+        return list(dict.fromkeys(pair.id for epoch in self.epochs for pair in epoch.pairs))
+
+    @property
+    def longest_formation_secs(self) -> float:
+        """Length of the longest formation window, seconds; 0 for a file without epochs."""
+        return max(
+            ((epoch.formation_end - epoch.formation_start).total_seconds() for epoch in self.epochs),
+            default=0.0,
+        )
+
+
+def symbols_of(epochs: Iterable[Epoch]) -> tuple[str, ...]:
+    """Union of the legs over `epochs`, in file order."""
+    return tuple(
+        dict.fromkeys(
+            symbol for epoch in epochs for pair in epoch.pairs for symbol in (pair.leg_a, pair.leg_b)
+        )
+    )
+
+
+def parse_pairs_file(document: Any, *, origin: str) -> PairsFile:
+    """Validate a decoded JSON document.
+
+    :param origin: how the message names the document, usually its path.
+    :raises PairsFileError: naming the place in the document, the value found and what is expected.
+    """
+    try:
+        return PairsFile.model_validate(document)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"]) or "the document"
+        more = f" ({error.error_count() - 1} more problems after it)" if error.error_count() > 1 else ""
+        value = first["input"]
+        is_short = isinstance(value, str | int | float | bool) or value is None
+        raise PairsFileError(
+            f"pairs file {origin}: {place}: {first['msg'].removeprefix('Value error, ')}{more}",
+            value=repr(value) if is_short and first["type"] != "missing" else None,
+            remedy="Correct the file or write it anew with `pairbot scan`; its schema is "
+            "pairbot_ext/schemas/pairs_config.schema.json",
+        ) from error
+
+
+def load_pairs_file(path: Path) -> PairsFile:
+    """Read and validate `path`. Raises PairsFileError."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise PairsFileError(
+            f"pairs file {path} does not exist",
+            remedy="Name it in config `pairbot.pairs_file`, or write one with `pairbot scan --out FILE`",
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise PairsFileError(f"pairs file {path} cannot be read: {error}") from error
+    try:
+        document = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise PairsFileError(
+            f"pairs file {path} is not JSON: {error.msg} at line {error.lineno}, column {error.colno}",
+            remedy="Restore it, or write it anew with `pairbot scan`",
+        ) from error
+    return parse_pairs_file(document, origin=str(path))
+
+
+def write_pairs_file(path: Path, pairs_file: PairsFile) -> None:
+    """Replace `path` in one step, so that a running bot reads either the old file or the new one."""
+    document = pairs_file.model_dump(mode="json", exclude_none=True)
+    for epoch in document["epochs"]:
+        epoch.setdefault("valid_to", None)
+    write_json(path, document)
+
+
+def write_json(path: Path, document: Any) -> None:
+    """Write JSON so that a crash leaves either the old file or the new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            json.dump(document, file, indent=2)
+            file.write("\n")
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def json_schema() -> dict[str, Any]:
+    """The published JSON Schema of the pairs file."""
+    schema = PairsFile.model_json_schema(mode="validation")
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    schema["title"] = "pairs_config.json"
+    return schema

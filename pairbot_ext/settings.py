@@ -1,0 +1,64 @@
+"""The optional `pairbot` block of Freqtrade's config.
+
+Everything else the bot needs is Freqtrade's own configuration.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from pairbot_ext.errors import SettingsError
+
+MAX_STARTUP_CANDLES = 2494
+"""Freqtrade asks Binance for at most five calls of candles at start (499 per call, less one)."""
+
+
+class _Block(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class VolatilityGate(_Block):
+    """Entry veto on each leg's NATR (TA-Lib: 100 * average true range / close), per cent."""
+
+    period_candles: Annotated[int, Field(ge=2, le=500)] = 14
+    max_natr_percent: Annotated[float, Field(gt=0)]
+
+
+class Settings(_Block):
+    """Validated `pairbot` block with its defaults."""
+
+    pairs_file: str = Field(default="pairs_config.json", description="path from the working directory")
+    rolling_window_candles: Annotated[int, Field(ge=30, le=MAX_STARTUP_CANDLES)] = Field(
+        default=1440, description="window of the rolling regression, for pairs without a frozen model"
+    )
+    rearm_lookback_candles: Annotated[int, Field(ge=1, le=1000)] = Field(
+        default=168,
+        description="how far back a stop still blocks re-entry until |z| <= exit_z has been seen",
+    )
+    leverage: Annotated[int, Field(ge=1, le=20)] = Field(
+        default=1, description="integer, the same on both legs"
+    )
+    spread_bp: Annotated[float, Field(ge=0, le=200)] = Field(
+        default=2.0,
+        description="bid-ask spread per leg charged against a signal's edge, basis points",
+    )
+    volatility_gate: VolatilityGate | None = None
+
+    def pairs_path(self, base: Path | None = None) -> Path:
+        """Where the pairs file lies; relative to the working directory like Freqtrade's own paths."""
+        return (base or Path.cwd()) / self.pairs_file
+
+
+def parse_settings(block: Any) -> Settings:
+    """Validate config["pairbot"] (or None). Raises SettingsError naming the key, value and remedy."""
+    try:
+        return Settings.model_validate(block or {})
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in ("pairbot", *first["loc"]))
+        raise SettingsError(
+            f"config {place}: {first['msg']}",
+            value=repr(first["input"]),
+            remedy="See the configuration reference in the README",
+        ) from error
