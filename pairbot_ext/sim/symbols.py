@@ -1,7 +1,7 @@
 """Contract rules of the simulated venue's symbols: tick, step, limits and leverage brackets.
 
 Which symbols exist and their leverage brackets come from the table bundled with Freqtrade
-(`exchange/binance_leverage_tiers.json`, itself downloaded from Binance). That table holds no tick and no step.
+(`exchange/binance_leverage_tiers.json`, itself downloaded from Binance). It holds no tick and no step.
 Where a public recording of Binance's `GET /fapi/v1/exchangeInfo` is known it is used and named in
 `SymbolSpec.source`; everything else is derived from the magnitude of a reference price and says "simulated".
 """
@@ -49,7 +49,7 @@ class SymbolSpec:
     :param price_tick: PRICE_FILTER tickSize. `amount_step`, `min_amount`, `max_amount`: LOT_SIZE.
     :param market_max_amount: MARKET_LOT_SIZE maxQty, lower than `max_amount`.
     :param min_notional: MIN_NOTIONAL; reduce-only orders are exempt.
-    :param price_up: PERCENT_PRICE multiplierUp, a multiple of the mark price; `price_down` its multiplierDown.
+    :param price_up: PERCENT_PRICE multiplierUp of the mark price; `price_down` is its multiplierDown.
     :param onboard_ms: onboardDate, epoch ms.
     :param source: where tick and step come from, or "simulated".
     """
@@ -234,7 +234,7 @@ def _spec(base: str, brackets: tuple[Bracket, ...], price: Decimal | None) -> Sy
 def load_symbols(reference_prices: Mapping[str, Decimal] | None = None) -> dict[str, SymbolSpec]:
     """Every USDT-settled perpetual of Freqtrade's bundled leverage table, by Binance id.
 
-    :param reference_prices: price in USDT by Binance id ("ADAUSDT"); it sets tick, step and largest amounts of
+    :param reference_prices: price in USDT by Binance id ("ADAUSDT"); it sets tick, step and maxima of
         symbols without a recorded exchangeInfo. A symbol without one gets a grid fine enough for any price.
     :raises DataError: the leverage table is missing, or a reference price is not positive.
     """
