@@ -26,6 +26,6 @@ def missing_candles(frame: pd.DataFrame) -> pd.Series:
 
 
 def log_close(frame: pd.DataFrame) -> pd.Series:
-    """Natural log of the close, NaN on missing candles (see :func:`missing_candles`), on the frame's index."""
+    """Natural log of the close, NaN on missing candles (see :func:`missing_candles`); frame's index."""
     close = frame["close"].astype("float64").mask(missing_candles(frame))
     return pd.Series(np.log(close.to_numpy()), index=frame.index, name="log_close")
