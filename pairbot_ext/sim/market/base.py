@@ -1,7 +1,7 @@
 """What the simulated venue asks of a market: prices, books, candles and funding, all as of a given instant.
 
-A market is read-only and knows no clock of its own: every question carries `now_ms` (epoch milliseconds, UTC), so
-that the real clock, a compressed one and a virtual one are the same code. It must be deterministic: the same
+A market is read-only and knows no clock of its own: every question carries `now_ms` (epoch milliseconds,
+UTC), so that the real clock, a compressed one and a virtual one are the same code. It must be deterministic: the same
 question asked twice gets the same answer, and nothing dated after `now_ms` may be visible in it.
 """
 
@@ -91,8 +91,9 @@ class Market(Protocol):
     ) -> list[Kline]:
         """At most `limit` candles of `interval` ("1m", "1h", ...), oldest first.
 
-        With `start_ms` the first ones opening at or after it, else the last ones opening at or before `end_ms` (or
-        now). Never a candle opening after `now_ms`; the last may be the running one. `mark` gives mark price candles.
+        With `start_ms` the first ones opening at or after it, else the last ones opening at or before
+        `end_ms` (or now). Never a candle opening after `now_ms`; the last may be the running one. `mark`
+        gives mark price candles.
         """
         ...
 

@@ -1,0 +1,72 @@
+"""The Freqtrade configuration that points unmodified Freqtrade and ccxt at the loopback exchange."""
+
+from __future__ import annotations
+
+from typing import Any
+
+API_KEY = "pairbot-simulated-key-not-a-real-one"
+API_SECRET = "pairbot-simulated-secret-not-a-real-one"
+
+# ccxt's name for each of Binance's interfaces → its path. Only the linear futures ones are simulated. The
+# others are pointed here too and refused, so that no setting whatever can make a simulated bot reach the real
+# venue.
+_SIMULATED = {
+    "fapiPublic": "/fapi/v1",
+    "fapiPublicV2": "/fapi/v2",
+    "fapiPublicV3": "/fapi/v3",
+    "fapiPrivate": "/fapi/v1",
+    "fapiPrivateV2": "/fapi/v2",
+    "fapiPrivateV3": "/fapi/v3",
+    "fapiData": "/futures/data",
+}
+_REFUSED = (
+    "public", "private", "v1", "sapi", "sapiV2", "sapiV3", "sapiV4", "dapiPublic", "dapiPrivate",
+    "dapiPrivateV2", "dapiData", "eapiPublic", "eapiPrivate", "papi", "papiV2",
+)  # fmt: skip
+REFUSED_PREFIX = "/not-simulated"
+
+
+def base_url(port: int) -> str:
+    """The server's address in the form that keeps ccxt's error table.
+
+    ccxt chooses its table of error codes by how the URL starts; on a plain 127.0.0.1 eleven futures codes
+    turn into a bare `ExchangeError`. The user part of the URL makes it start like Binance's own demo host.
+    """
+    return f"https://demo-fapi@127.0.0.1:{port}"
+
+
+def ccxt_settings(port: int, *, timeout_ms: int) -> dict[str, Any]:
+    """Constructor arguments for ccxt's `binance`/`binanceusdm`, sync and async alike.
+
+    The three options keep `load_markets` to the one call the simulation serves.
+    """
+    base = base_url(port)
+    urls = {name: base + path for name, path in _SIMULATED.items()}
+    urls |= {name: f"{base}{REFUSED_PREFIX}/{name}" for name in _REFUSED}
+    return {
+        "verify": False,
+        "timeout": timeout_ms,
+        "urls": {"api": urls},
+        "options": {"fetchCurrencies": False, "fetchMargins": False, "fetchMarkets": {"types": ["linear"]}},
+    }
+
+
+def overlay(port: int, *, timeout_ms: int = 10_000) -> dict[str, Any]:
+    """The configuration file to pass to Freqtrade as the last `-c`.
+
+    It replaces the keys and repeats the addresses in the sync and async blocks, so that what the user's own
+    files say there cannot win. It does not touch `dry_run`: the user decides.
+    """
+    settings = ccxt_settings(port, timeout_ms=timeout_ms)
+    return {
+        "$comment": "Simulated exchange on 127.0.0.1; not Binance. Made by pairbot, pass it as the last -c.",
+        "exchange": {
+            "name": "binance",
+            "key": API_KEY,
+            "secret": API_SECRET,
+            "enable_ws": False,
+            "ccxt_config": settings,
+            "ccxt_sync_config": settings,
+            "ccxt_async_config": settings,
+        },
+    }

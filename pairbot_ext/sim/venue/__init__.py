@@ -1,0 +1,2 @@
+"""The venue itself: what it holds, how it matches, refuses and fails. Pure: no sockets, no clock of its
+own."""
