@@ -1,4 +1,4 @@
-"""From the path of z to decisions: when a pair is entered, which of several pairs gets a symbol, when it is left.
+"""From the path of z to decisions: when a pair is entered, which pair gets a symbol, when it is left.
 
 Pure functions of their arguments; the same in backtest, dry-run and live.
 """
@@ -48,7 +48,8 @@ class Thresholds:
     def __post_init__(self) -> None:
         if not 0 <= self.exit < self.entry < self.stop:
             raise ValueError(
-                f"thresholds must satisfy 0 <= exit < entry < stop, got {self.exit} / {self.entry} / {self.stop}"
+                "thresholds must satisfy 0 <= exit < entry < stop, "
+                f"got {self.exit} / {self.entry} / {self.stop}"
             )
         if not self.max_half_lives > 0:
             raise ValueError(f"max_half_lives must be positive, got {self.max_half_lives}")
@@ -155,10 +156,10 @@ def exit_reason(
     :param candles_held: since the entry.
     :param half_life_candles: of the model at entry; not finite means no time stop can be named.
     """
-    if abs(z) >= thresholds.stop:
-        return ExitReason.STOP
     if abs(z) <= thresholds.exit or z * direction > 0:
         return ExitReason.REVERTED
+    if abs(z) >= thresholds.stop:
+        return ExitReason.STOP
     if np.isfinite(half_life_candles) and candles_held >= thresholds.max_half_lives * half_life_candles:
         return ExitReason.TIME
     return None
