@@ -34,8 +34,7 @@ class CandleArrays:
 
 def to_grid(values: FloatArray, grid: Decimal) -> FloatArray:
     """`values` rounded to multiples of a power-of-ten `grid`, at least one grid step."""
-    rounded: FloatArray = np.round(np.maximum(values, float(grid)), decimals(grid))
-    return rounded
+    return np.asarray(np.round(np.maximum(values, float(grid)), decimals(grid)), dtype=np.float64)
 
 
 def draw_candles(
@@ -133,5 +132,4 @@ def funding_series(
     for i, draw in enumerate(rng.standard_normal(len(stamps)).tolist()):
         deviation = 0.8 * deviation + 0.6 * _FUNDING_SD * draw
         rates[i] = _FUNDING_MEAN + deviation
-    clipped: FloatArray = np.round(np.clip(rates, -_FUNDING_CAP, _FUNDING_CAP), 8)
-    return stamps, clipped
+    return stamps, np.asarray(np.round(np.clip(rates, -_FUNDING_CAP, _FUNDING_CAP), 8), dtype=np.float64)
