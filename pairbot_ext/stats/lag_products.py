@@ -1,0 +1,126 @@
+"""Everything the augmented Dickey-Fuller regressions of N(N-1) spreads need, from m + 1 matrix products.
+
+The spread of a pair is linear in two series, ``u = a - beta b``, so each sum of products of its lags is a
+quadratic in beta whose coefficients are sums over single series or over pairs of series. Sums over pairs of
+series at lag j are the entries of one matrix product, shared by all pairs and both directions:
+
+    D_j[a, b] = sum over s = m .. T-2 of d_a[s] d_b[s-j],    d[s] = x[s+1] - x[s],    G_j = D_j + D_j'
+    S_0j(u) = G_j[a, a] / 2 - beta G_j[a, b] + beta² G_j[b, b] / 2
+
+All other entries of a spread's regression follow from S_0j and the series' first and last m values:
+S_{i+1,j+1} differs from S_{i,j} by one product at each end of the sample, and sums of level times difference
+telescope. A sample that starts at k < m instead of m adds the products of the m - k candles in between.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pairbot_ext.stats.regression import FloatArray
+
+IndexArray = NDArray[np.intp]
+
+
+def default_max_lag(n_candles: int) -> int:
+    """statsmodels' ``maxlag``: ceil(12 (T/100)^(1/4)) (Schwert 1989); 24 at T = 1440."""
+    return int(np.ceil(12.0 * (n_candles / 100.0) ** 0.25))
+
+
+@dataclass(frozen=True, slots=True)
+class Spreads:
+    """What is needed of B spreads ``u = a - beta b`` (mean 0), the last axis of every array having length B.
+
+    :ivar products: S_0j over s = m .. T-2, shape (m + 1, B).
+    :ivar head, tail: u at the first and last m + 1 candles, shape (m + 1, B).
+    :ivar head_steps, tail_steps: the first and last m differences of u, shape (m, B).
+    :ivar total: sum of u² over all candles, shape (B,).
+    :ivar n_candles: T.
+    """
+
+    products: FloatArray
+    head: FloatArray
+    tail: FloatArray
+    head_steps: FloatArray
+    tail_steps: FloatArray
+    total: FloatArray
+    n_candles: int
+
+
+class LagProducts:
+    """The series of one common sample, demeaned, with the sums every pair shares.
+
+    :param log_prices: shape (T, N), finite.
+    :param max_lag: m, the longest lag of the ADF regressions.
+    """
+
+    def __init__(self, log_prices: FloatArray, max_lag: int) -> None:
+        self.means = log_prices.mean(axis=0)
+        self.levels = np.ascontiguousarray(log_prices - self.means)
+        self.steps = np.diff(self.levels, axis=0)
+        self.max_lag = max_lag
+        self.n_candles, self.n_series = log_prices.shape
+        self.sum_squares = np.einsum("tn,tn->n", self.levels, self.levels)
+        own = [
+            np.einsum("tn,tn->n", self._current(), self._lagged(lag)) for lag in range(max_lag + 1)
+        ]
+        self.own_products = np.stack(own)
+
+    def _current(self) -> FloatArray:
+        return self.steps[self.max_lag :]
+
+    def _lagged(self, lag: int) -> FloatArray:
+        return self.steps[self.max_lag - lag : self.steps.shape[0] - lag]
+
+    def tile(self, rows: IndexArray, columns: IndexArray) -> Tile:
+        """The cross sums of the series ``rows`` with the series ``columns``: (m + 2) |rows| |columns| floats."""
+        cross = np.empty((self.max_lag + 1, rows.size, columns.size))
+        current_rows = np.ascontiguousarray(self._current()[:, rows].T)
+        current_columns = np.ascontiguousarray(self._current()[:, columns])
+        for lag in range(self.max_lag + 1):
+            lagged = self._lagged(lag)
+            np.matmul(current_rows, lagged[:, columns], out=cross[lag])
+            cross[lag] += lagged[:, rows].T @ current_columns
+        covariance = self.levels[:, rows].T @ self.levels[:, columns]
+        return Tile(self, rows, columns, cross, covariance)
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """Cross sums of a block of series with another block.
+
+    :ivar cross: G_j[a, b], shape (m + 1, rows, columns); symmetric under exchange of the two legs.
+    :ivar covariance: sum of a b over all candles, shape (rows, columns).
+    """
+
+    source: LagProducts
+    rows: IndexArray
+    columns: IndexArray
+    cross: FloatArray
+    covariance: FloatArray
+
+    def spreads(self, i: IndexArray, j: IndexArray, swapped: NDArray[np.bool_], beta: FloatArray) -> Spreads:
+        """The spreads of the tile's pairs (rows[i], columns[j]); leg A is the column where ``swapped``."""
+        source = self.source
+        a = np.where(swapped, self.columns[j], self.rows[i])
+        b = np.where(swapped, self.rows[i], self.columns[j])
+        m, last = source.max_lag, source.n_candles
+        products = source.own_products[:, a] - beta * self.cross[:, i, j]
+        products += beta**2 * source.own_products[:, b]
+
+        def of(values: FloatArray) -> FloatArray:
+            return values[:, a] - beta * values[:, b]
+
+        covariance = self.covariance[i, j]
+        total = source.sum_squares[a] - beta * (2.0 * covariance - beta * source.sum_squares[b])
+        return Spreads(
+            products=products,
+            head=of(source.levels[: m + 1]),
+            tail=of(source.levels[last - m - 1 :]),
+            head_steps=of(source.steps[:m]),
+            tail_steps=of(source.steps[last - 1 - m :]),
+            total=total,
+            n_candles=last,
+        )
