@@ -1,0 +1,143 @@
+"""What a scan tells its reader: a rich table, or the same facts as JSON or CSV."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+
+from pairbot_ext.pairs import PairsFile
+from pairbot_ext.scan.pipeline import ScanResult, records
+from pairbot_ext.scan.rules import CANDLES_PER_HALF_LIFE, RULE_INFO
+
+
+def scan_facts(result: ScanResult) -> dict[str, Any]:
+    """The numbers every report carries, JSON-ready; they also fill the pairs file's `scan` block."""
+    return {
+        "rule": RULE_INFO[result.rule].summary,
+        "combinations": result.combinations,
+        "selected": len(result.selected),
+        "expected_false_positives": round(result.expected_false_positives, 2),
+        "passing_textbook_p": result.passing_textbook,
+        "underpowered": int(result.selected["underpowered"].sum()),
+        "formation_candles": result.window.candles,
+        "symbols_tested": len(result.symbols),
+        "symbols_rejected": dict(result.rejected),
+    }
+
+
+def result_json(result: ScanResult) -> dict[str, Any]:
+    """The whole result: facts, and every tested pair with its reason."""
+    clean = [{key: _json_value(value) for key, value in row.items()} for row in records(result.table)]
+    return {
+        "formation_start": result.window.start.isoformat(),
+        "formation_end": result.window.end.isoformat(),
+        "timeframe": result.window.timeframe,
+        **scan_facts(result),
+        "pairs": clean,
+    }
+
+
+def _json_value(value: object) -> object:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def print_result(console: Console, result: ScanResult, *, limit: int) -> None:
+    """Facts, rejected symbols, the selected pairs, and the next best with why they were not selected."""
+    info = RULE_INFO[result.rule]
+    facts = scan_facts(result)
+    length = f"{result.window.candles} candles of {result.window.timeframe}"
+    console.print(f"Formation: {length}, {result.window.describe()}", highlight=False)
+    console.print(f"Rule: {info.summary}", highlight=False)
+    console.print(
+        f"Combinations tested: {facts['combinations']} ({facts['symbols_tested']} symbols). "
+        f"With p < 0.05: {facts['passing_textbook_p']}; "
+        f"expected by chance alone: {facts['expected_false_positives']:.1f}. "
+        f"Selected: {facts['selected']}.",
+        highlight=False,
+    )
+    if info.warning:
+        console.print(info.warning, style="yellow", highlight=False)
+    for symbol, reason in result.rejected.items():
+        console.print(f"Rejected {symbol}: {reason}", highlight=False)
+    selected = result.selected
+    if selected.empty:
+        console.print(
+            "No tradable pair. This is a normal answer: no pair of this window passes the rule.", style="bold"
+        )
+    else:
+        console.print(_pair_table("Selected pairs", selected))
+        _print_power(console, result)
+    others = result.table[result.table["reason"] != ""].head(limit)
+    if not others.empty:
+        console.print(_pair_table(f"Next best by p ({len(others)} of those not selected)", others, why=True))
+
+
+def _print_power(console: Console, result: ScanResult) -> None:
+    weak = result.selected[result.selected["underpowered"]]
+    if weak.empty:
+        return
+    longest = result.window.candles / CANDLES_PER_HALF_LIFE
+    console.print(
+        f"Underpowered: {len(weak)} of {len(result.selected)} selected pairs have a half-life above "
+        f"{longest:.1f} candles, a {CANDLES_PER_HALF_LIFE}th of the formation; so short a history can hardly "
+        "tell them from noise.",
+        style="yellow",
+        highlight=False,
+    )
+
+
+def _pair_table(title: str, rows: pd.DataFrame, *, why: bool = False) -> Table:
+    """Selected pairs with their model, or refused ones with the reason."""
+    table = Table(title=title, title_justify="left")
+    for name in ("leg A", "leg B"):
+        table.add_column(name)
+    numbers = ("hedge ratio", "half-life h", "coint p", "ADF p")
+    for name in numbers if why else (*numbers, "sigma bp"):
+        table.add_column(name, justify="right")
+    table.add_column("not selected because" if why else "power", overflow="fold")
+    for row in records(rows):
+        cells = [
+            base(row["leg_a"]),
+            base(row["leg_b"]),
+            f"{row['beta']:.4f}",
+            f"{row['half_life_hours']:.1f}",
+            f"{row['coint_p']:.4f}",
+            f"{row['adf_p']:.4f}",
+        ]
+        if why:
+            cells.append(row["reason"])
+        else:
+            cells += [f"{row['sigma'] * 1e4:.0f}", "underpowered" if row["underpowered"] else "ok"]
+        table.add_row(*cells)
+    return table
+
+
+def base(symbol: str) -> str:
+    """ADA/USDT:USDT -> ADA."""
+    return symbol.split("/", 1)[0]
+
+
+def print_pairs_file(console: Console, pairs_file: PairsFile) -> None:
+    """The pairs of an imported table."""
+    table = Table(title=f"{len(pairs_file.pair_ids())} pairs, {pairs_file.exchange} {pairs_file.timeframe}")
+    for name in ("id", "leg A", "leg B"):
+        table.add_column(name)
+    for name in ("hedge ratio", "half-life h", "coint p", "ADF p"):
+        table.add_column(name, justify="right")
+    for epoch in pairs_file.epochs:
+        for pair in epoch.pairs:
+            half_life = "" if pair.half_life_hours is None else f"{pair.half_life_hours:.1f}"
+            table.add_row(
+                pair.id,
+                pair.leg_a,
+                pair.leg_b,
+                f"{pair.hedge_ratio:.4f}",
+                half_life,
+                f"{pair.coint_p:.4f}",
+                f"{pair.adf_p:.4f}",
+            )
+    console.print(table)

@@ -1,0 +1,205 @@
+"""Candles of one formation window for many symbols; unusable series are rejected with a reason.
+
+statsmodels' `coint` answers p = 0 for a series with NaN and a meaningless p for a constant one, so a bad
+series that slips through here would be ranked first. Nothing is ever filled: a filled candle is an invented
+price.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from pairbot_ext.errors import DataError
+from pairbot_ext.stats.candles import missing_candles
+from pairbot_ext.stats.regression import MIN_STD
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A formation window: `candles` candles of `timeframe`, the last one closed by `end`.
+
+    :ivar start: open time of the first candle, UTC.
+    :ivar end: close time of the last candle (exclusive end), UTC, on the timeframe's grid.
+    """
+
+    timeframe: str
+    candles: int
+    end: datetime
+
+    @property
+    def candle(self) -> timedelta:
+        """Length of one candle."""
+        return candle_length(self.timeframe)
+
+    @property
+    def start(self) -> datetime:
+        """Open time of the first candle."""
+        return self.end - self.candles * self.candle
+
+    def describe(self) -> str:
+        """Start and end as the reader writes them."""
+        return f"{self.start:%Y-%m-%d %H:%M} to {self.end:%Y-%m-%d %H:%M} UTC"
+
+
+@dataclass(frozen=True, slots=True)
+class FormationData:
+    """The usable series of one window.
+
+    :ivar symbols: N symbols in alphabetical order.
+    :ivar log_prices: log closes, shape (T, N), all finite.
+    :ivar quote_volume: traded volume over the window in quote currency, shape (N,).
+    :ivar rejected: reason for every symbol that is not usable.
+    """
+
+    window: Window
+    symbols: tuple[str, ...]
+    log_prices: FloatArray
+    quote_volume: FloatArray
+    rejected: Mapping[str, str]
+
+
+def candle_length(timeframe: str) -> timedelta:
+    """Length of one candle. Raises DataError for a timeframe ccxt does not know."""
+    from ccxt import Exchange, NotSupported
+
+    try:
+        seconds = Exchange.parse_timeframe(timeframe)
+    except (NotSupported, ValueError, IndexError):
+        seconds = 0
+    if seconds <= 0 or timeframe.endswith(("w", "M", "y")):
+        raise DataError(
+            "timeframe is not a number of minutes, hours or days",
+            value=repr(timeframe),
+            remedy="Use one like 15m, 1h or 4h",
+        )
+    return timedelta(seconds=int(seconds))
+
+
+def floor_to_candle(when: datetime, timeframe: str) -> datetime:
+    """The last candle boundary at or before `when`."""
+    length = candle_length(timeframe).total_seconds()
+    return datetime.fromtimestamp(when.timestamp() // length * length, tz=UTC)
+
+
+def available_symbols(datadir: Path, timeframe: str, *, quote: str = "USDT") -> list[str]:
+    """Linear futures with candles of `timeframe` in `datadir`, alphabetically.
+
+    :raises DataError: no such directory, or it holds no futures candles of that timeframe.
+    """
+    from freqtrade.data.history import get_datahandler
+    from freqtrade.enums import CandleType, TradingMode
+
+    if not (datadir / "futures").is_dir():
+        raise DataError(
+            f"data directory {datadir} has no futures/ folder",
+            remedy="Give the exchange's directory as Freqtrade does, e.g. user_data/data/binance, "
+            "or fetch candles with `pairbot download`",
+        )
+    found = get_datahandler(datadir, "feather").ohlcv_get_available_data(datadir, TradingMode.FUTURES)
+    candles = [(pair, tf) for pair, tf, kind in found if kind == CandleType.FUTURES]
+    symbols = sorted({pair for pair, tf in candles if tf == timeframe and pair.endswith(f"/{quote}:{quote}")})
+    if not symbols:
+        others = sorted({tf for _, tf in candles})
+        raise DataError(
+            f"data directory {datadir} has no {timeframe} futures candles quoted and settled in {quote}",
+            value=f"timeframes there: {', '.join(others) or 'none'}",
+            remedy="Choose one of those with --timeframe, or fetch candles with `pairbot download`",
+        )
+    return symbols
+
+
+def load_candles(datadir: Path, timeframe: str, symbols: Sequence[str]) -> dict[str, pd.DataFrame]:
+    """Futures candles through Freqtrade's own data handler, gaps left as gaps.
+
+    :return: frames with the columns ``date, open, high, low, close, volume``; an empty frame where there is
+        no file or Freqtrade cannot read it (it logs why).
+    """
+    from freqtrade.data.history import get_datahandler
+    from freqtrade.enums import CandleType
+
+    handler = get_datahandler(datadir, "feather")
+    return {
+        symbol: handler.ohlcv_load(
+            symbol, timeframe, CandleType.FUTURES, fill_missing=False, warn_no_data=False
+        )
+        for symbol in symbols
+    }
+
+
+def last_close(frames: Mapping[str, pd.DataFrame], timeframe: str) -> datetime:
+    """Close time of the newest candle of any frame. Raises DataError if all are empty."""
+    newest = [frame["date"].iloc[-1] for frame in frames.values() if len(frame)]
+    if not newest:
+        raise DataError("no candles found", remedy="Fetch candles with `pairbot download`")
+    return max(newest).to_pydatetime().astimezone(UTC) + candle_length(timeframe)
+
+
+def cut_window(frames: Mapping[str, pd.DataFrame], window: Window) -> FormationData:
+    """The window's candles of every usable symbol.
+
+    A symbol is usable if each candle of the window exists once on the timeframe's grid, was traded, has a
+    finite positive close, and the price moved.
+
+    :raises DataError: fewer than two symbols are usable; the message counts the reasons.
+    """
+    grid = pd.date_range(window.start, periods=window.candles, freq=window.candle)
+    rejected: dict[str, str] = {}
+    columns: list[FloatArray] = []
+    volumes: list[float] = []
+    symbols: list[str] = []
+    for symbol in sorted(frames):
+        cut = _on_grid(frames[symbol], window, grid)
+        if isinstance(cut, str):
+            rejected[symbol] = cut
+            continue
+        close = cut["close"].to_numpy(dtype=np.float64)
+        symbols.append(symbol)
+        columns.append(np.log(close))
+        volumes.append(float(close @ cut["volume"].to_numpy(dtype=np.float64)))
+    if len(symbols) < 2:
+        reasons = "; ".join(f"{symbol}: {reason}" for symbol, reason in list(rejected.items())[:4])
+        raise DataError(
+            f"a pair needs two symbols with usable candles over {window.describe()}",
+            value=f"{len(symbols)} of {len(frames)}; {reasons}",
+            remedy="Choose another --end or --formation, or fetch the candles with `pairbot download`",
+        )
+    return FormationData(window, tuple(symbols), np.column_stack(columns), np.array(volumes), rejected)
+
+
+def _on_grid(frame: pd.DataFrame, window: Window, grid: pd.DatetimeIndex) -> pd.DataFrame | str:
+    """The window's candles, or why they cannot be used."""
+    if frame.empty:
+        return "no candles: its file is missing, empty or unreadable"
+    first = frame["date"].iloc[0]
+    last = frame["date"].iloc[-1] + window.candle
+    if first > window.start:
+        return f"too short: candles begin {first:%Y-%m-%d %H:%M}, the window {window.start:%Y-%m-%d %H:%M}"
+    if last < window.end:
+        return f"too short: candles end {last:%Y-%m-%d %H:%M}, the window {window.end:%Y-%m-%d %H:%M}"
+    inside = frame[(frame["date"] >= window.start) & (frame["date"] < window.end)]
+    cut = inside[inside["date"].isin(grid)]
+    if len(inside) > len(cut):
+        return f"{len(inside) - len(cut)} candles lie off the {window.timeframe} grid: wrong timeframe?"
+    if len(cut) < window.candles:
+        absent = grid.difference(pd.DatetimeIndex(cut["date"]))
+        return f"{len(absent)} of {window.candles} candles missing, the first {absent[0]:%Y-%m-%d %H:%M}"
+    close = cut["close"].to_numpy(dtype=np.float64)
+    unusable = ~np.isfinite(close) | (close <= 0.0)
+    if unusable.any():
+        return f"{int(unusable.sum())} closes are NaN, infinite or not positive"
+    untraded = missing_candles(cut).to_numpy()
+    if untraded.any():
+        return f"{int(untraded.sum())} of {window.candles} candles are zero-volume fills"
+    std = float(np.log(close).std())
+    if std < MIN_STD:
+        return f"constant price: standard deviation of its log {std:.2g}, least {MIN_STD:g}"
+    return cut

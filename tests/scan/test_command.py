@@ -1,0 +1,135 @@
+"""`pairbot scan` as a user runs it."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pairbot_ext.cli import main
+from pairbot_ext.pairs import load_pairs_file
+
+END = "2025-01-26"
+
+
+@pytest.fixture
+def scan(tmp_path, market, store_candles, monkeypatch):
+    """Run `pairbot scan` on the planted market in an empty working directory."""
+    datadir = store_candles(market)
+    monkeypatch.chdir(tmp_path)
+
+    def run(*args: str) -> int:
+        return main(["scan", "--datadir", str(datadir), "--formation", "500", "--end", END, *args])
+
+    return run
+
+
+def test_the_planted_pair_is_found_with_the_thin_market_as_leg_a(scan, capsys):
+    assert scan("--rule", "naive", "--out", "pairs.json") == 0
+    document = load_pairs_file(Path("pairs.json"))
+    (epoch,) = document.epochs
+    planted = next(pair for pair in epoch.pairs if "THIN/USDT:USDT" in pair.symbols)
+    assert planted.symbols == ("THIN/USDT:USDT", "WALK0/USDT:USDT")
+    assert planted.id == "THIN_WALK0"
+    assert planted.hedge_ratio == pytest.approx(1.5, abs=0.05)
+    assert 1 < planted.half_life_hours < 8
+    assert planted.is_frozen
+    assert epoch.valid_from == epoch.formation_end
+    assert (epoch.formation_end - epoch.formation_start).total_seconds() == 500 * 3600
+    assert document.scan.combinations == 21
+    assert document.scan.expected_false_positives == pytest.approx(1.05)
+    out = capsys.readouterr().out
+    assert "Combinations tested: 21" in out
+    assert "expected by chance alone: 1.1" in out
+
+
+def test_the_overlay_points_freqtrade_and_the_package_at_the_same_file(scan, tmp_path):
+    assert scan("--out", "sub/pairs.json") == 0
+    relative = json.loads(Path("sub/pairs.json.overlay.json").read_text())
+    assert relative["pairlists"][0]["pairlist_url"] == "file:///sub/pairs.json"
+    assert relative["pairbot"]["pairs_file"] == "sub/pairs.json"
+    absolute_path = tmp_path / "pairs.json"
+    assert scan("--out", str(absolute_path)) == 0
+    absolute = json.loads(Path("pairs.json.overlay.json").read_text())
+    assert absolute["pairlists"][0]["pairlist_url"] == f"file:///{absolute_path}"
+    assert absolute["pairlists"][0]["pairlist_url"].startswith("file:////")
+    assert absolute["pairbot"]["pairs_file"] == str(absolute_path)
+    assert absolute["pairlists"][0]["number_assets"] == 0
+    assert absolute["pairlists"][0]["processing_mode"] == "append"
+
+
+def test_no_tradable_pair_is_a_normal_answer_with_an_empty_list(scan, capsys):
+    assert scan("--symbols", "WALK1", "WALK2", "WALK4", "--out", "pairs.json") == 0
+    assert "No tradable pair" in capsys.readouterr().out
+    document = load_pairs_file(Path("pairs.json"))
+    assert document.pairs == ()
+    assert document.epochs[0].pairs == ()
+    assert document.scan.selected == 0
+
+
+def test_json_output_is_json_alone_and_names_every_reason(scan, capsys):
+    assert scan("--json") == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["combinations"] == 21
+    assert len(answer["pairs"]) == 21
+    assert sum(row["reason"] == "" for row in answer["pairs"]) == answer["selected"] >= 1
+    p_values = [row["coint_p"] for row in answer["pairs"]]
+    assert p_values == sorted(p_values)
+
+
+def test_the_same_candles_give_the_same_file(scan):
+    assert scan("--out", "one.json", "--generated-at", "2025-02-01") == 0
+    assert scan("--out", "two.json", "--generated-at", "2025-02-01") == 0
+    assert Path("one.json").read_bytes() == Path("two.json").read_bytes()
+
+
+def test_later_candles_do_not_change_the_scan(scan, market, store_candles):
+    """The candles from --end on are replaced by noise: same file, bit for bit."""
+    early = "2025-01-24"
+    assert (
+        scan("--end", early, "--formation", "400", "--out", "one.json", "--generated-at", "2025-02-01") == 0
+    )
+    rng = np.random.default_rng(1)
+    for frame in market.values():
+        frame.loc[frame["date"] >= early, ["open", "high", "low", "close", "volume"]] *= rng.uniform(0.5, 2)
+    store_candles(market)
+    assert (
+        scan("--end", early, "--formation", "400", "--out", "two.json", "--generated-at", "2025-02-01") == 0
+    )
+    assert Path("one.json").read_bytes() == Path("two.json").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["--formation", "5"], "--formation is too short"),
+        (["--exit-z", "3"], "exit-z < entry-z < stop-z"),
+        (["--stop-z", "1"], "exit-z < entry-z < stop-z"),
+        (["--max-half-lives", "0"], "time stop must be positive"),
+        (["--timeframe", "4h"], "no 4h futures candles"),
+        (["--end", "2026-01-01"], "a pair needs two symbols"),
+        (["--symbols", "WALK1", "NOPE"], "NOPE"),
+        (["--datadir", "nowhere"], "no futures/ folder"),
+    ],
+)
+def test_bad_input_is_one_message_exit_code_2_and_nothing_overwritten(scan, capsys, args, message):
+    Path("pairs.json").write_text('{"pairs": ["kept"]}')
+    assert scan("--out", "pairs.json", *args) == 2
+    assert message in capsys.readouterr().err
+    assert Path("pairs.json").read_text() == '{"pairs": ["kept"]}'
+    assert not Path("pairs.json.overlay.json").exists()
+
+
+@pytest.mark.parametrize("content", ['{"exchange": {"name": "binance"}}', "not json", "[]"])
+def test_a_file_that_is_no_pairs_file_is_not_replaced(scan, capsys, content):
+    Path("config.json").write_text(content)
+    assert scan("--out", "config.json") == 2
+    assert "was not overwritten" in capsys.readouterr().err
+    assert Path("config.json").read_text() == content
+
+
+def test_a_time_that_is_no_time_is_a_usage_error(scan, capsys):
+    with pytest.raises(SystemExit) as stop:
+        scan("--end", "yesterday")
+    assert stop.value.code == 2
+    assert "is not an ISO time" in capsys.readouterr().err
