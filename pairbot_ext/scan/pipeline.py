@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -13,9 +12,9 @@ import pandas as pd
 
 from pairbot_ext.errors import SettingsError
 from pairbot_ext.pairs import DEFAULT_MAX_HALF_LIVES, Epoch, Pair
-from pairbot_ext.scan.engine import scan_ordered_pairs
 from pairbot_ext.scan.rules import CANDLES_PER_HALF_LIFE, TEXTBOOK_LEVEL, Rule, naive_reasons
 from pairbot_ext.scan.universe import FormationData, Window
+from pairbot_ext.stats import scan_pairs
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,29 +77,28 @@ class ScanResult:
         return int((self.table["coint_p"] < TEXTBOOK_LEVEL).sum())
 
 
-def _silent(done: int, total: int) -> None:
-    """Report no progress."""
+def pairs_table(data: FormationData, progress: Callable[[int, int], None] | None) -> pd.DataFrame:
+    """Test every pair of the window's symbols in both directions.
+
+    :param progress: called with (ordered pairs done, in all).
+    :return: one row per pair with the engine's columns for the direction whose leg A, the dependent
+        variable, is the market with the smaller quote volume (ties: alphabetically), and ``reverse_beta``,
+        ``reverse_coint_p`` from the other direction.
+    """
+    by_volume = sorted(range(len(data.symbols)), key=lambda k: (data.quote_volume[k], data.symbols[k]))
+    rank = {data.symbols[k]: place for place, k in enumerate(by_volume)}
+    both = scan_pairs(data.log_prices, data.symbols, progress=progress)
+    fitted = both["leg_a"].map(rank) < both["leg_b"].map(rank)
+    reverse = both[~fitted].set_index(["leg_b", "leg_a"])[["beta", "coint_p"]].add_prefix("reverse_")
+    table = both[fitted].join(reverse, on=["leg_a", "leg_b"])
+    return table.reset_index(drop=True)
 
 
 def scan_window(
-    data: FormationData, rule: Rule, on_progress: Callable[[int, int], None] = _silent
+    data: FormationData, rule: Rule, progress: Callable[[int, int], None] | None = None
 ) -> ScanResult:
-    """Test every pair of the window's symbols and apply the rule.
-
-    Leg A, the dependent variable, is the market with the smaller quote volume (ties: alphabetically).
-
-    :param on_progress: called with (pairs tested, pairs in all).
-    """
-    by_volume = sorted(range(len(data.symbols)), key=lambda k: (data.quote_volume[k], data.symbols[k]))
-    ordered = list(combinations(by_volume, 2))
-    done = 0
-
-    def tested() -> None:
-        nonlocal done
-        done += 1
-        on_progress(done, len(ordered))
-
-    table = scan_ordered_pairs(data.log_prices, data.symbols, ordered, tested)
+    """Test every pair of the window's symbols and apply the rule."""
+    table = pairs_table(data, progress)
     hours = data.window.candle.total_seconds() / 3600
     table["half_life_hours"] = table["half_life"] * hours
     table["underpowered"] = ~(data.window.candles >= CANDLES_PER_HALF_LIFE * table["half_life"])
