@@ -14,38 +14,17 @@ import pandas as pd
 from pairbot_ext.errors import PairbotError
 from pairbot_ext.sim.market.candles import CandleArrays, draw_candles, funding_series, mark_candles
 from pairbot_ext.sim.market.paths import PlantedPair, simulate, stream
-from pairbot_ext.sim.symbols import SymbolSpec, load_symbols
-
-# Roughly where these contracts traded in 2025-26; only the order of magnitude matters.
-DEFAULT_START_PRICES: Mapping[str, float] = {
-    "1000CAT": 0.0312,
-    "1MBABYDOGE": 0.00124,
-    "1000SATS": 0.000241,
-    "AI": 0.1312,
-    "ALGO": 0.2113,
-    "AAVE": 182.4,
-    "ACE": 0.6121,
-    "ALT": 0.0304,
-    "AIXBT": 0.1187,
-    "ALICE": 0.4106,
-    "AEVO": 0.1049,
-    "ADA": 0.6511,
-    "1INCH": 0.2428,
-    "LINK": 14.31,
-}
-DEFAULT_COINS: tuple[str, ...] = tuple(DEFAULT_START_PRICES)
-# Two coins are shared: 1MBABYDOGE hedges two coins, AI is leg A of one pair and leg B of another.
-DEFAULT_PLANTED: tuple[PlantedPair, ...] = (
-    PlantedPair("1000CAT", "1MBABYDOGE", beta=0.74, half_life_candles=5.3, sigma=0.011),
-    PlantedPair("1000SATS", "1MBABYDOGE", beta=1.10, half_life_candles=6.2, sigma=0.012),
-    PlantedPair("AI", "ALGO", beta=0.71, half_life_candles=5.1, sigma=0.012),
-    PlantedPair("AAVE", "AI", beta=1.25, half_life_candles=5.7, sigma=0.013),
-    PlantedPair("AIXBT", "ALICE", beta=0.92, half_life_candles=9.5, sigma=0.012),
-    PlantedPair("ACE", "ALT", beta=0.77, half_life_candles=5.2, sigma=0.010),
+from pairbot_ext.sim.market.universe import (
+    DEFAULT_COINS,
+    DEFAULT_PLANTED,
+    DEFAULT_START_PRICES,
+    HOURLY_VOLATILITY,
+    typical_notionals,
 )
+from pairbot_ext.sim.symbols import load_symbol
+
 DEFAULT_START = datetime(2025, 1, 1, tzinfo=UTC)
 DEFAULT_CANDLES = 3600  # five months of hours
-HOURLY_VOLATILITY = 0.006
 _TIMEFRAME = "1h"
 _HOUR_MS = 3_600_000
 
@@ -68,18 +47,6 @@ class SyntheticDatadir:
     start: datetime
     end: datetime
     seed: int
-
-
-def typical_notionals(coins: Sequence[str], planted: Sequence[PlantedPair]) -> dict[str, float]:
-    """Typical volume per hourly candle in USDT: leg A is thinner, a third of its leg B."""
-    law = {pair.a: pair for pair in planted}
-    notional: dict[str, float] = {}
-    for rank, coin in enumerate(coins):
-        level, at = 9_000_000.0 * (1.0 - 0.03 * (rank % 12)), coin
-        while at in law:
-            level, at = level / 3.0, law[at].b
-        notional[coin] = level
-    return notional
 
 
 def write_synthetic_datadir(
@@ -111,11 +78,11 @@ def write_synthetic_datadir(
             remedy="For example 2025-01-01T00:00:00+00:00",
         )  # fmt: skip
     prices = {coin: (start_prices or DEFAULT_START_PRICES).get(coin, 1.0) for coin in symbols}
-    specs = {coin: known_spec(coin, price) for coin, price in prices.items()}
+    specs = {coin: load_symbol(f"{coin}USDT", Decimal(str(price))) for coin, price in prices.items()}
     paths = simulate(prices, planted, candles=candles, candle_volatility=HOURLY_VOLATILITY, seed=seed)
     drawn = draw_candles(
         paths,
-        {coin: spec.price_tick for coin, spec in specs.items()},
+        specs,
         typical_notionals(symbols, planted),
         seed=seed,
         zero_volume_share=zero_volume_share,
@@ -140,21 +107,6 @@ def write_synthetic_datadir(
         end=start + timedelta(hours=candles),
         seed=seed,
     )
-
-
-def known_spec(coin: str, price: float) -> SymbolSpec:
-    """The contract rules of a base coin at a reference price.
-
-    :raises PairbotError: Binance has no USDT perpetual of that name.
-    """
-    symbol = f"{coin}USDT"
-    spec = load_symbols({symbol: Decimal(str(price))}).get(symbol)
-    if spec is None:
-        raise PairbotError(
-            "No USDT perpetual of that name in Freqtrade's leverage table", value=coin,
-            remedy="Use base coins such as ADA or 1000SHIB; Freqtrade needs leverage tiers for each",
-        )  # fmt: skip
-    return spec
 
 
 class _Writer:

@@ -243,6 +243,24 @@ def load_symbols(reference_prices: Mapping[str, Decimal] | None = None) -> dict[
     return {spec.symbol: spec for spec in specs}
 
 
+def load_symbol(symbol: str, reference_price: Decimal | None = None) -> SymbolSpec:
+    """One symbol of `load_symbols`, without building the other 850.
+
+    :param symbol: Binance id, "ADAUSDT".
+    :param reference_price: price in USDT; sets tick, step and maxima where no exchangeInfo is recorded.
+    :raises DataError: Freqtrade's leverage table has no USDT-settled perpetual of that name.
+    """
+    base = symbol.removesuffix(QUOTE)
+    brackets = _brackets().get(base) if symbol == base + QUOTE else None
+    if brackets is None:
+        raise DataError(
+            "No USDT perpetual of that name in Freqtrade's leverage table",
+            value=symbol,
+            remedy="Name a real contract such as ADAUSDT or 1000SHIBUSDT: Freqtrade needs its leverage tiers",
+        )
+    return _spec(base, brackets, reference_price)
+
+
 def binance_id(ccxt_symbol: str) -> str:
     """ "1000SHIB/USDT:USDT" → "1000SHIBUSDT".
 

@@ -9,7 +9,7 @@ from decimal import Decimal
 import numpy as np
 
 from pairbot_ext.sim.market.paths import FloatArray, Paths, stream
-from pairbot_ext.sim.symbols import decimals
+from pairbot_ext.sim.symbols import SymbolSpec, decimals
 
 FUNDING_INTERVAL_MS = 8 * 3_600_000
 _FUNDING_MEAN = 0.0001  # Binance's interest component: 0.01 % per 8 hours
@@ -39,8 +39,8 @@ def to_grid(values: FloatArray, grid: Decimal) -> FloatArray:
 
 def draw_candles(
     paths: Paths,
-    ticks: Mapping[str, Decimal],
-    hourly_notional: Mapping[str, float],
+    specs: Mapping[str, SymbolSpec],
+    candle_notional: Mapping[str, float],
     *,
     seed: int,
     zero_volume_share: float = 0.0,
@@ -52,14 +52,15 @@ def draw_candles(
     close = the last close and the volume is 0, as Binance sends it; the next traded candle makes up for the
     move.
 
-    :param ticks: price grid by coin. :param hourly_notional: typical volume per candle in quote, by coin.
+    :param specs: by coin; prices lie on the tick, volumes on the step.
+    :param candle_notional: typical volume per candle in quote, by coin.
     """
     return {
         coin: _coin_candles(
             paths.log_price[:, j],
             paths.volatility[:, j],
-            ticks[coin],
-            hourly_notional[coin],
+            specs[coin],
+            candle_notional[coin],
             stream(seed, f"candles {coin}"),
             zero_volume_share,
         )
@@ -70,12 +71,12 @@ def draw_candles(
 def _coin_candles(
     log_price: FloatArray,
     volatility: FloatArray,
-    tick: Decimal,
+    spec: SymbolSpec,
     notional: float,
     rng: np.random.Generator,
     zero_volume_share: float,
 ) -> CandleArrays:
-    count = len(volatility)
+    count, tick = len(volatility), spec.price_tick
     traded = rng.random(count) >= zero_volume_share
     uniforms = rng.uniform(np.finfo(float).tiny, 1.0, (2, count))
     activity = rng.standard_normal(count)
@@ -89,7 +90,7 @@ def _coin_candles(
     open_, close = to_grid(np.exp(first), tick), to_grid(np.exp(last), tick)
     # Volume rises with the move, as real volume does.
     busy = np.abs(move) / volatility
-    volume = np.maximum(1.0, np.round(notional * np.exp(0.4 * activity - 0.08) * (0.6 + 0.5 * busy) / close))
+    volume = to_grid(notional * np.exp(0.4 * activity - 0.08) * (0.6 + 0.5 * busy) / close, spec.amount_step)
     return CandleArrays(
         open=open_,
         high=np.where(traded, np.maximum(to_grid(np.exp(high), tick), np.maximum(open_, close)), close),
