@@ -43,6 +43,9 @@ class Settings(_Block):
         default=2.0,
         description="bid-ask spread per leg charged against a signal's edge, basis points",
     )
+    taker_fee_bp: Annotated[float, Field(ge=0, le=100)] = Field(
+        default=5.0, description="fee of one fill charged against a signal's edge, basis points"
+    )
     volatility_gate: VolatilityGate | None = None
 
     def pairs_path(self, base: Path | None = None) -> Path:

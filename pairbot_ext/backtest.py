@@ -1,0 +1,348 @@
+"""Two legs in a backtest: neither opens unless both can.
+
+Freqtrade's backtesting handles one symbol after the other within a candle, in an order that depends on the
+whitelist and on what is open. Whichever leg comes first must therefore be sure that the other can follow on
+this very candle; `BacktestDesk` asks everything that could stop it before the first leg opens, and reserves
+the slot and the money until the second has come.
+
+Each leg is sized from the pair's planned notional at its own price, not from the other leg's rounded
+amount, so that the trades do not depend on which leg came first.
+"""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+import pandas as pd
+from freqtrade.persistence import LocalTrade, Trade
+
+from pairbot_ext.book import SignalBook
+from pairbot_ext.execution.plan import EntryPlan
+from pairbot_ext.settings import Settings
+from pairbot_ext.signals import ExitReason, exit_reason
+from pairbot_ext.sizing import (
+    Leg,
+    MarketLimits,
+    leg_notional,
+    nearest_amount,
+    refusal,
+    stake_for,
+)
+
+logger = logging.getLogger(__name__)
+
+STAKE_RESERVE = 0.5
+"""Freqtrade raises a stake silently to the venue's minimum plus reserves, which it caps at 50 %."""
+
+
+@dataclass(frozen=True)
+class DataSpan:
+    """The candles Freqtrade trades of one symbol: none before `first`, and no entry from `last` on."""
+
+    first: datetime
+    last: datetime
+
+
+def data_span(frame: pd.DataFrame, startup_candles: int, timeframe: timedelta) -> DataSpan:
+    """Freqtrade drops the startup candles of each frame and one more, whose signal cannot be shifted in."""
+    begin = frame["date"].iloc[0].to_pydatetime()
+    return DataSpan(begin + (startup_candles + 1) * timeframe, frame["date"].iloc[-1].to_pydatetime())
+
+
+class Host(Protocol):
+    """What the desk asks of the strategy it serves."""
+
+    def is_locked(self, symbol: str, candle: datetime, side: str) -> bool: ...
+    def market_limits(self, symbol: str, stake: float) -> MarketLimits: ...
+    def available_stake(self) -> float: ...
+    def whitelist(self) -> list[str]: ...
+
+
+@dataclass
+class OpenPair:
+    """A pair trade of which at least one leg was planned.
+
+    :param stakes: at most this much of each leg, rounding to a step included, quote currency.
+    :param amounts: of the legs that were asked for so far, base currency.
+    """
+
+    plan: EntryPlan
+    pair_notional: float
+    stakes: Mapping[Leg, float]
+    amounts: dict[Leg, float]
+
+
+class BacktestDesk:
+    """Decides entries and exits of both legs for one backtest.
+
+    :param spans: per symbol, which candles can be traded.
+    :param max_open_trades: Freqtrade's slots; infinite allowed.
+    :param fixed_stake: configured stake amount, or None when it is "unlimited".
+    :param may_open_alone: analysis commands re-run one symbol alone; there the link to a mate that is not in
+        the whitelist is relaxed, because the tool would take the missing leg for a look into the future.
+    """
+
+    def __init__(
+        self,
+        host: Host,
+        book: Callable[[], SignalBook],
+        settings: Settings,
+        timeframe: timedelta,
+        spans: Callable[[], Mapping[str, DataSpan]],
+        *,
+        max_open_trades: float,
+        fixed_stake: float | None,
+        may_open_alone: bool,
+    ) -> None:
+        self._host = host
+        self._book = book
+        self._settings = settings
+        self._timeframe = timeframe
+        self._spans = spans
+        self._max_open_trades = max_open_trades
+        self._fixed_stake = fixed_stake
+        self._may_open_alone = may_open_alone
+        self._open: dict[tuple[str, datetime], OpenPair] = {}
+        self._this_candle: dict[tuple[str, datetime], OpenPair] = {}
+        self._stopped_at: dict[str, datetime] = {}
+        self._now: datetime | None = None
+
+    def on_candle(self, now: datetime) -> None:
+        """Start of a candle. A step back in time is a new run (hyperopt reuses the strategy)."""
+        if self._now is not None and now < self._now:
+            self._open.clear()
+            self._stopped_at.clear()
+        self._this_candle.clear()
+        self._now = now
+
+    def plan_of(self, trade: Trade) -> EntryPlan | None:
+        """The plan an open or closed trade was entered with."""
+        pair = self._open.get((trade.enter_tag or "", trade.open_date_utc))
+        return pair.plan if pair else None
+
+    def leverage(self, max_leverage: float) -> float:
+        """The configured leverage; where the symbol allows less, the entry is refused in `stake`."""
+        return float(min(self._settings.leverage, int(max_leverage)))
+
+    def stake(
+        self,
+        symbol: str,
+        now: datetime,
+        price: float,
+        proposed_stake: float,
+        min_stake: float,
+        max_stake: float,
+        leverage: float,
+        pair_id: str | None,
+        side: str,
+    ) -> float:
+        """Stake of one leg, or 0 where the pair cannot be opened as a whole."""
+        plan = self._book().plan(pair_id or "", now - self._timeframe)
+        if plan is None or symbol not in (plan.leg_a, plan.leg_b):
+            return 0.0
+        leg = plan.leg_of(symbol)
+        if plan.side(leg) != side or leverage != self._settings.leverage:
+            return 0.0
+        key = (plan.pair_id, now)
+        opened = self._open.get(key)
+        if opened is None:
+            pair_notional = self._pair_notional(plan, leg, now, price, proposed_stake)
+            if not pair_notional > 0:
+                return 0.0
+            stakes = self._stakes_at_most(plan, leg, price, pair_notional)
+            reason = self._first_leg_refusal(plan, leg, now, price, pair_notional, stakes)
+            if reason is not None:
+                logger.debug("%s at %s not opened: %s", plan.pair_id, now, reason)
+                return 0.0
+            opened = OpenPair(plan, pair_notional, stakes, {})
+            self._open[key] = self._this_candle[key] = opened
+        elif self._open_trade(plan.symbol(leg.mate), key) is None:
+            # The first leg was refused after its stake was set, or liquidated on this candle.
+            return 0.0
+        limits = self._host.market_limits(symbol, proposed_stake)
+        amount = nearest_amount(
+            leg_notional(opened.pair_notional, plan.model.beta, leg), price, limits.amount_step
+        )
+        stake = stake_for(amount, limits.amount_step, price, leverage)
+        if not min_stake <= stake <= max_stake:
+            return 0.0
+        opened.amounts[leg] = float(amount)
+        return stake
+
+    def confirm_entry(self, symbol: str, now: datetime, amount: float, pair_id: str | None) -> bool:
+        """Whether Freqtrade is about to open the amount that was planned."""
+        opened = self._open.get((pair_id or "", now))
+        if opened is None:
+            return False
+        planned = opened.amounts.get(opened.plan.leg_of(symbol), 0.0)
+        return planned > 0 and abs(amount - planned) <= 1e-9 * planned
+
+    def exit_reason(self, trade: Trade, now: datetime) -> ExitReason | None:
+        """Why this leg is to be closed now. Both legs get the same answer on the same candle."""
+        candle_now = self._floor(now)
+        key = (trade.enter_tag or "", trade.open_date_utc)
+        opened = self._open.get(key)
+        if opened is None or candle_now <= trade.open_date_utc:
+            return None
+        plan = opened.plan
+        reason = exit_reason(
+            plan.thresholds,
+            plan.direction,
+            self._book().z(plan, candle_now - self._timeframe),
+            (candle_now - trade.open_date_utc) / self._timeframe,
+            plan.model.half_life_candles,
+        )
+        if reason is not None:
+            if reason is ExitReason.STOP:
+                self._stopped_at[plan.pair_id] = candle_now
+            return reason
+        mate = plan.symbol(plan.leg_of(trade.pair).mate)
+        if self._open_trade(mate, key) is None and not self._is_alone_by_design(mate):
+            return ExitReason.MATE_GONE
+        spans = self._spans()
+        ends = min(spans[symbol].last for symbol in (trade.pair, mate) if symbol in spans)
+        if candle_now >= ends and ends < max(span.last for span in spans.values()):
+            return ExitReason.DATA_END
+        return None
+
+    def _floor(self, now: datetime) -> datetime:
+        # With a detail timeframe Freqtrade asks several times within one candle.
+        grid = self._book().grid
+        return grid.start + (now - grid.start) // self._timeframe * self._timeframe
+
+    def _is_alone_by_design(self, mate: str) -> bool:
+        return self._may_open_alone and mate not in self._host.whitelist()
+
+    def _open_trade(self, symbol: str, key: tuple[str, datetime]) -> LocalTrade | None:
+        pair_id, opened_at = key
+        for trade in Trade.get_trades_proxy(pair=symbol, is_open=True):
+            if trade.enter_tag == pair_id and trade.open_date_utc == opened_at:
+                return trade
+        return None
+
+    def _first_leg_refusal(
+        self,
+        plan: EntryPlan,
+        leg: Leg,
+        now: datetime,
+        price: float,
+        pair_notional: float,
+        stakes: Mapping[Leg, float],
+    ) -> str | None:
+        """Why this pair cannot be opened as a whole on this candle, or None."""
+        mate = plan.symbol(leg.mate)
+        if self._is_alone_by_design(mate):
+            return None
+        if mate not in self._host.whitelist():
+            return f"{mate} is not in the whitelist"
+        spans = self._spans()
+        for symbol in (plan.leg_a, plan.leg_b):
+            if symbol not in spans or not spans[symbol].first <= now < spans[symbol].last:
+                return f"{symbol} has no tradable candle after this one"
+            if any(
+                trade.close_date_utc is not None and trade.close_date_utc >= now
+                for trade in Trade.get_trades_proxy(pair=symbol, is_open=False)
+            ):
+                return f"{symbol} was closed on this candle"
+            if Trade.get_trades_proxy(pair=symbol, is_open=True):
+                return f"{symbol} is open in another pair trade"
+            if self._host.is_locked(symbol, now - self._timeframe, plan.side(plan.leg_of(symbol))):
+                return f"{symbol} is locked"
+        return (
+            self._still_stopped(plan, now)
+            or self._size_refusal(plan, leg, price, pair_notional)
+            or self._slots_and_money_refusal(now, list(stakes.values()))
+        )
+
+    def _still_stopped(self, plan: EntryPlan, now: datetime) -> str | None:
+        stopped_at = self._stopped_at.get(plan.pair_id)
+        if stopped_at is None:
+            return None
+        forgotten = now - stopped_at >= self._settings.rearm_lookback_candles * self._timeframe
+        if forgotten or self._book().has_come_back(plan.pair_id, stopped_at, plan.candle):
+            del self._stopped_at[plan.pair_id]
+            return None
+        return f"stopped at {stopped_at} and not back inside exit_z since"
+
+    def _pair_notional(
+        self, plan: EntryPlan, leg: Leg, now: datetime, price: float, proposed_stake: float
+    ) -> float:
+        """Twice the proposed stake. An "unlimited" stake is a share of the wallet, not a wish for an exact
+        amount, so there the pair takes what is left when both shares and their rounding do not fit."""
+        wanted = 2.0 * proposed_stake * self._settings.leverage
+        if self._fixed_stake is not None or not wanted > 0:
+            return wanted
+        stakes = self._stakes_at_most(plan, leg, price, wanted)
+        excess = sum(stakes.values()) - (self._host.available_stake() - sum(self._stakes_to_come(now)))
+        return wanted - max(excess, 0.0) * self._settings.leverage * (1.0 + 1e-9)
+
+    def _stakes_to_come(self, now: datetime) -> list[float]:
+        """Of legs whose mate has opened on this candle and which have not had their turn."""
+        return [
+            opened.stakes[leg]
+            for key, opened in self._this_candle.items()
+            if key[1] == now
+            for leg in Leg
+            if leg not in opened.amounts and self._open_trade(opened.plan.symbol(leg.mate), key) is not None
+        ]
+
+    def _prices(self, plan: EntryPlan, leg: Leg, price: float) -> dict[Leg, float]:
+        # The mate's open of this candle is not known while this leg is handled; its last close is.
+        return {
+            each: price if each is leg else self._book().close(plan.symbol(each), plan.candle) for each in Leg
+        }
+
+    def _limits(self, plan: EntryPlan, pair_notional: float) -> dict[Leg, MarketLimits]:
+        return {
+            each: self._host.market_limits(
+                plan.symbol(each),
+                leg_notional(pair_notional, plan.model.beta, each) / self._settings.leverage,
+            )
+            for each in Leg
+        }
+
+    def _stakes_at_most(
+        self, plan: EntryPlan, leg: Leg, price: float, pair_notional: float
+    ) -> dict[Leg, float]:
+        prices, limits = self._prices(plan, leg, price), self._limits(plan, pair_notional)
+        # Two steps: one for rounding up, one for the mate's price moving away from its last close.
+        return {
+            each: (
+                leg_notional(pair_notional, plan.model.beta, each)
+                + 2 * limits[each].step_notional(prices[each])
+            )
+            / self._settings.leverage
+            for each in Leg
+        }
+
+    def _size_refusal(self, plan: EntryPlan, leg: Leg, price: float, pair_notional: float) -> str | None:
+        prices, limits = self._prices(plan, leg, price), self._limits(plan, pair_notional)
+        return refusal(
+            pair_notional,
+            plan.model.beta,
+            (prices[Leg.A], prices[Leg.B]),
+            (limits[Leg.A], limits[Leg.B]),
+            self._settings.leverage,
+            STAKE_RESERVE,
+        )
+
+    def _slots_and_money_refusal(self, now: datetime, own_stakes: list[float]) -> str | None:
+        """Slots and money left after every leg that is still to come on this candle."""
+        coming = self._stakes_to_come(now)
+        free_slots = self._max_open_trades - Trade.get_open_trade_count() - len(coming)
+        if free_slots < 2:
+            return f"{free_slots:g} of the 2 slots needed are free"
+        available = self._host.available_stake()
+        left = available - sum(coming) - sum(own_stakes)
+        # With a fixed stake Freqtrade refuses a leg unless the whole configured stake is free, even where
+        # the leg needs less. Whichever leg comes last must still find that much.
+        needed = max(0.0, (self._fixed_stake or 0.0) - min([*own_stakes, *coming]))
+        if left < needed:
+            return (
+                f"both legs need {sum(own_stakes):.2f}, legs still to come on this candle {sum(coming):.2f}, "
+                f"a configured stake of {self._fixed_stake or 0.0:.2f} must stay in reach, "
+                f"available is {available:.2f}"
+            )
+        return None

@@ -1,0 +1,276 @@
+"""What one strategy object needs while it runs: settings, pairs file, candles, the book, the desk.
+
+Freqtrade may build several strategies in one process (hyperopt, /reload_config), so nothing of this lives in
+a module.
+"""
+
+import logging
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from freqtrade.enums.runmode import TRADE_MODES
+from freqtrade.exceptions import OperationalException
+from freqtrade.exchange import timeframe_to_seconds
+from freqtrade.strategy import IStrategy
+
+from pairbot_ext import bridge
+from pairbot_ext.backtest import BacktestDesk, DataSpan, data_span
+from pairbot_ext.book import SignalBook
+from pairbot_ext.errors import PairbotError
+from pairbot_ext.pairs import Pair
+from pairbot_ext.settings import Settings, parse_settings
+from pairbot_ext.signals import most_pairs_at_once
+from pairbot_ext.sizing import Leg, MarketLimits
+from pairbot_ext.startup import ANALYSIS_MODES, check_start, required_startup_candles
+from pairbot_ext.watcher import PairsFileWatcher
+
+logger = logging.getLogger(__name__)
+
+
+class PairsRuntime:
+    """Serves one `PairsArb`.
+
+    :raises OperationalException: where settings or pairs file are bad; Freqtrade stops with exit code 2.
+    """
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        try:
+            self.settings: Settings = parse_settings(config.get("pairbot"))
+            self._watcher = PairsFileWatcher(self.settings.pairs_path())
+        except PairbotError as error:
+            raise OperationalException(str(error)) from error
+        self._strategy: IStrategy | None = None
+        self._frames: dict[str, pd.DataFrame] = {}
+        self._book: SignalBook | None = None
+        self._overrides: dict[str, float] = {}
+        self._untradable: set[str] = set()
+        self._desk: BacktestDesk | None = None
+
+    @property
+    def strategy(self) -> IStrategy:
+        """The strategy served; only after `start`."""
+        assert self._strategy is not None
+        return self._strategy
+
+    @property
+    def desk(self) -> BacktestDesk:
+        """Decides entries and exits; only after `start`."""
+        assert self._desk is not None
+        return self._desk
+
+    @property
+    def book(self) -> SignalBook:
+        """Spreads and entries on the candles seen last."""
+        if self._book is None:
+            self._book = SignalBook(
+                self._watcher.current,
+                self.settings,
+                int(self.timeframe.total_seconds()),
+                self._frames,
+                fee=self.settings.taker_fee_bp / 1e4,
+                overrides=self._overrides,
+            )
+        return self._book
+
+    @property
+    def timeframe(self) -> timedelta:
+        """Length of a candle."""
+        return timedelta(seconds=timeframe_to_seconds(self.strategy.timeframe))
+
+    @property
+    def is_trading(self) -> bool:
+        """Whether there is a bot (dry-run or live) that opens leg B itself."""
+        return self.strategy.config.get("runmode") in TRADE_MODES
+
+    def startup_candles(self, timeframe: str) -> int:
+        """For `startup_candle_count`. Raises OperationalException."""
+        try:
+            return required_startup_candles(self._watcher.current, self.settings, timeframe)
+        except PairbotError as error:
+            raise OperationalException(str(error)) from error
+
+    def start(self, strategy: IStrategy, overrides: Mapping[str, float]) -> list[str]:
+        """Check the effective settings and build the desk. Returns the banner's lines.
+
+        :raises OperationalException: naming the setting that would let one leg live alone.
+        """
+        self._strategy = strategy
+        self._overrides = dict(overrides)
+        config = strategy.config
+        try:
+            check_start(strategy, self._watcher.current, self.settings)
+        except PairbotError as error:
+            raise OperationalException(str(error)) from error
+        stake = config.get("stake_amount")
+        self._desk = BacktestDesk(
+            self,
+            lambda: self.book,
+            self.settings,
+            self.timeframe,
+            self._spans,
+            max_open_trades=strategy.max_open_trades,
+            fixed_stake=None if stake == "unlimited" else float(stake or 0.0),
+            may_open_alone=config.get("runmode") in ANALYSIS_MODES,
+        )
+        return self._banner()
+
+    def _banner(self) -> list[str]:
+        current = self._watcher.current
+        pairs: dict[str, Pair] = {pair.id: pair for epoch in current.epochs for pair in epoch.pairs}
+        most = most_pairs_at_once([pair.symbols for pair in pairs.values()])
+        slots = self.strategy.max_open_trades
+        by_slots = most if slots < 0 or np.isinf(slots) else min(most, int(slots) // 2)
+        lines = [
+            f"PairsArb: {len(pairs)} pairs of {len(current.pairs)} symbols from {self.settings.pairs_file} "
+            f"({current.scan.rule}); at most {by_slots} open at once "
+            f"(shared coins allow {most}, max_open_trades {slots:g} allows "
+            f"{'any number' if slots < 0 or np.isinf(slots) else int(slots) // 2})",
+        ]
+        if current.scan.combinations and current.scan.expected_false_positives is not None:
+            lines.append(
+                f"PairsArb: chosen among {current.scan.combinations} combinations, of which about "
+                f"{current.scan.expected_false_positives:.0f} pass p < 0.05 by chance alone"
+            )
+        if not pairs:
+            lines.append("PairsArb: the pairs file holds no pair: nothing will be entered")
+        if self._overrides:
+            changed = ", ".join(f"{name} {value:g}" for name, value in self._overrides.items())
+            lines.append(f"PairsArb: thresholds of ALL pairs replaced by the strategy parameters: {changed}")
+        return lines
+
+    def on_loop_start(self, now: datetime) -> None:
+        """Start of a candle in a backtest, of a loop in a bot."""
+        if not self.is_trading:
+            self.desk.on_candle(now)
+            return
+        for message in [*self.poll_pairs_file(), *self.untradable_pairs()]:
+            self.strategy.dp.send_msg(message, always_send=True)
+
+    def override_thresholds(self, overrides: Mapping[str, float]) -> None:
+        """Take over parameters that hyperopt has changed since the last call."""
+        if dict(overrides) != self._overrides:
+            self._overrides = dict(overrides)
+            if self._book is not None:
+                self._book.apply_overrides(self._overrides)
+
+    def plot_config(self) -> dict[str, Any]:
+        """For FreqUI and `freqtrade plot-dataframe`."""
+        ids = self._watcher.current.pair_ids()
+        levels: dict[str, dict[str, str]] = {}
+        for name, color in (("entry", "#3b82f6"), ("exit", "#16a34a"), ("stop", "#dc2626")):
+            levels[f"z_{name}"] = levels[f"z_{name}_below"] = {"color": color}
+        return {
+            "main_plot": {},
+            "subplots": {
+                "z": {**{f"z_{pair_id}": {} for pair_id in ids}, **levels},
+                "spread (log)": {f"spread_{pair_id}": {} for pair_id in ids},
+            },
+        }
+
+    def poll_pairs_file(self) -> list[str]:
+        """Take a rewritten pairs file over. Returns what the operator should be told."""
+        change = self._watcher.poll()
+        if change is None:
+            return []
+        if change.pairs_file is not None:
+            self._book = None
+            needed = self.startup_candles(self.strategy.timeframe) - self.settings.rearm_lookback_candles
+            if needed > self.strategy.startup_candle_count:
+                return [
+                    f"{change.message}. It needs {needed} candles before the first decision, "
+                    f"{self.strategy.startup_candle_count} are loaded: use /reload_config"
+                ]
+        return [change.message]
+
+    def untradable_pairs(self) -> list[str]:
+        """Message for each pair that has just turned out to have a leg the venue does not trade."""
+        messages = []
+        for epoch in self._watcher.current.epochs:
+            for pair in epoch.pairs:
+                missing = [symbol for symbol in pair.symbols if self.strategy.dp.market(symbol) is None]
+                if missing and pair.id not in self._untradable:
+                    self._untradable.add(pair.id)
+                    messages.append(f"Pair {pair.id} is disabled: the venue does not trade {missing}")
+        return messages
+
+    def symbols(self) -> list[str]:
+        """Every symbol whose candles are needed."""
+        return list(self._watcher.current.pairs)
+
+    def update(self, symbol: str, frame: pd.DataFrame) -> None:
+        """Take over the candles Freqtrade is about to analyse, and those of all other symbols.
+
+        The book is rebuilt only when something is new: Freqtrade asks once per symbol and candle.
+        """
+        if not self._is_known(symbol, frame):
+            self._frames = {}
+            for each in dict.fromkeys([symbol, *self.symbols()]):
+                candles = frame if each == symbol else self.strategy.dp.get_pair_dataframe(each)
+                if not candles.empty:
+                    self._frames[each] = candles[["date", "open", "high", "low", "close", "volume"]].copy()
+            self._book = None
+
+    def _is_known(self, symbol: str, frame: pd.DataFrame) -> bool:
+        known = self._frames.get(symbol)
+        return (
+            known is not None
+            and len(known) == len(frame)
+            and known["date"].iloc[0] == frame["date"].iloc[0]
+            and known["date"].iloc[-1] == frame["date"].iloc[-1]
+        )
+
+    def indicators(self, symbol: str, dates: pd.Series) -> dict[str, np.ndarray]:
+        """Columns for `populate_indicators`: `spread_<id>`, `z_<id>` of its pairs, thresholds."""
+        rows = self._rows(dates)
+        columns = {name: values[rows] for name, values in self.book.columns(symbol).items()}
+        for path in self.book.paths:
+            if symbol in path.pair.symbols:
+                # One set of lines per plot: pairs of one file share their thresholds unless edited by hand.
+                levels = self.book.thresholds(path.pair)
+                for name, level in (("entry", levels.entry), ("exit", levels.exit), ("stop", levels.stop)):
+                    columns[f"z_{name}"] = np.full(len(dates), level)
+                    columns[f"z_{name}_below"] = np.full(len(dates), -level)
+                break
+        return columns
+
+    def entries(self, symbol: str, dates: pd.Series) -> tuple[np.ndarray, np.ndarray]:
+        """Side (1, -1, 0) and pair id for each of `dates`. A bot opens leg B itself: only leg A then."""
+        rows = self._rows(dates)
+        side, tags = self.book.entries(symbol, (Leg.A,) if self.is_trading else tuple(Leg))
+        return side[rows], tags[rows]
+
+    def _rows(self, dates: pd.Series) -> np.ndarray:
+        return ((dates - self.book.grid.start) // self.book.grid.step).to_numpy(dtype=np.int64)
+
+    def _spans(self) -> dict[str, DataSpan]:
+        startup = self.strategy.startup_candle_count
+        return {symbol: data_span(frame, startup, self.timeframe) for symbol, frame in self._frames.items()}
+
+    # What the backtest desk asks (backtest.Host).
+
+    def is_locked(self, symbol: str, candle: datetime, side: str) -> bool:
+        """Whether a protection or a person has locked this symbol for this side."""
+        return self.strategy.is_pair_locked(symbol, candle_date=candle, side=side)
+
+    def market_limits(self, symbol: str, stake: float) -> MarketLimits:
+        """The venue's limits for one symbol."""
+        exchange = bridge.exchange_of(self.strategy.dp)
+        market = exchange.markets[symbol]
+        return MarketLimits(
+            amount_step=Decimal(str(market["precision"]["amount"])),
+            min_amount=Decimal(str(market["limits"]["amount"]["min"] or 0)),
+            min_notional=float(market["limits"]["cost"]["min"] or 0.0),
+            max_leverage=exchange.get_max_leverage(symbol, stake),
+        )
+
+    def available_stake(self) -> float:
+        """Quote currency that may still be staked."""
+        return float(self.strategy.wallets.get_available_stake_amount())
+
+    def whitelist(self) -> list[str]:
+        """Symbols Freqtrade trades now."""
+        return self.strategy.dp.current_whitelist()

@@ -1,0 +1,200 @@
+"""What is checked before a bot or a backtest starts: settings under which one leg could leave alone.
+
+Freqtrade lets the config file and the strategy's parameter file override strategy attributes, so the
+*effective* values are read from the strategy object after all of that.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from freqtrade.enums import RunMode
+from freqtrade.enums.runmode import TRADE_MODES
+from freqtrade.exchange import timeframe_to_seconds
+from freqtrade.strategy import IStrategy
+
+from pairbot_ext.errors import SettingsError
+from pairbot_ext.pairs import PairsFile
+from pairbot_ext.settings import MAX_STARTUP_CANDLES, Settings
+
+LEAST_STOPLOSS = -0.9
+"""A stop-loss nearer than this closes one leg alone; a distant one only stands in for the liquidation."""
+
+ANALYSIS_MODES = (RunMode.UTIL_NO_EXCHANGE, RunMode.PLOT, RunMode.WEBSERVER, RunMode.OTHER)
+"""Commands that look at a strategy without trading or backtesting it."""
+
+_FILLS_AT_ONCE = ("IOC", "FOK")
+
+
+def required_startup_candles(pairs_file: PairsFile, settings: Settings, timeframe: str) -> int:
+    """Candles that must lie before the first decision.
+
+    :raises SettingsError: where that is more than Freqtrade loads from Binance.
+    """
+    formation = math.ceil(pairs_file.longest_formation_secs / timeframe_to_seconds(timeframe))
+    is_rolling = any(not pair.is_frozen for epoch in pairs_file.epochs for pair in epoch.pairs)
+    rolling = settings.rolling_window_candles if is_rolling else 0
+    window = max(rolling, formation, 1)
+    if window > MAX_STARTUP_CANDLES:
+        raise SettingsError(
+            f"the pairs need {window} candles before the first decision, "
+            f"Freqtrade loads {MAX_STARTUP_CANDLES} from Binance at most",
+            remedy="Use a shorter formation (`pairbot scan --formation`) or `pairbot.rolling_window_candles`",
+        )
+    return min(window + settings.rearm_lookback_candles, MAX_STARTUP_CANDLES)
+
+
+def check_start(strategy: IStrategy, pairs_file: PairsFile, settings: Settings) -> None:
+    """Refuse a start under which a leg could live without its mate.
+
+    :raises SettingsError: naming the setting, its effective value and the remedy.
+    """
+    config = strategy.config
+    _check_market(config, pairs_file)
+    _check_exits(strategy)
+    _check_orders(strategy)
+    _check_slots(strategy)
+    check_pairs_source(config, settings)
+    if config.get("runmode") not in ANALYSIS_MODES:
+        needed = required_startup_candles(pairs_file, settings, strategy.timeframe)
+        least = needed - settings.rearm_lookback_candles
+        if strategy.startup_candle_count < least:
+            raise SettingsError(
+                f"startup_candle_count is {strategy.startup_candle_count}, the pairs need {least}",
+                remedy="Remove startup_candle_count from the config; the strategy sets it",
+            )
+    if config.get("runmode") in TRADE_MODES:
+        check_live(config)
+
+
+def _check_market(config: Mapping[str, Any], pairs_file: PairsFile) -> None:
+    for key, wanted in (("trading_mode", "futures"), ("margin_mode", "isolated")):
+        if str(config.get(key, "")) != wanted:
+            raise SettingsError(
+                f"config {key} must be {wanted!r}: one leg of every pair is short",
+                value=repr(str(config.get(key, ""))),
+                remedy=f'Set "{key}": "{wanted}"',
+            )
+    options = config.get("exchange", {}).get("ccxt_config", {}).get("options", {})
+    for key in ("hedged", "hedgeMode", "defaultHedged"):
+        if options.get(key):
+            raise SettingsError(
+                f"config exchange.ccxt_config.options.{key} asks for hedge mode",
+                value=options[key],
+                remedy="Pairs need one-way mode: remove the option",
+            )
+    if config.get("timeframe") != pairs_file.timeframe:
+        raise SettingsError(
+            f"config timeframe differs from the pairs file's {pairs_file.timeframe!r}",
+            value=repr(config.get("timeframe")),
+            remedy="Half-lives and models belong to one timeframe: change one of the two",
+        )
+    stake_currency = config.get("stake_currency")
+    for symbol in pairs_file.pairs:
+        if symbol.rsplit(":", 1)[-1] != stake_currency:
+            raise SettingsError(
+                f"{symbol} of the pairs file does not settle in the stake currency {stake_currency}",
+                remedy="Change config stake_currency or the pairs file",
+            )
+
+
+def _check_exits(strategy: IStrategy) -> None:
+    rules: list[tuple[str, Callable[[Any], bool], str]] = [
+        ("minimal_roi", lambda v: not v, "a return target closes the winning leg alone: use {}"),
+        ("trailing_stop", lambda v: not v, "a trailing stop closes one leg alone: use false"),
+        ("use_custom_stoploss", lambda v: not v, "a custom stop closes one leg alone: use false"),
+        (
+            "stoploss",
+            lambda v: v <= LEAST_STOPLOSS,
+            f"a stop closes one leg alone: use {LEAST_STOPLOSS} or less",
+        ),
+        ("use_exit_signal", bool, "without it no pair is ever closed: use true"),
+        ("exit_profit_only", lambda v: not v, "it keeps the losing leg: use false"),
+        ("position_adjustment_enable", lambda v: not v, "it changes one leg's size alone: use false"),
+    ]
+    for name, is_fine, why in rules:
+        value = getattr(strategy, name)
+        if not is_fine(value):
+            raise SettingsError(
+                f"effective setting {name}: {why}",
+                value=value,
+                remedy=f"Look for {name} in the config files and in the strategy's .json parameter file",
+            )
+    if strategy.config.get("position_stacking"):
+        raise SettingsError(
+            "position_stacking lets a symbol be in two pair trades", value=True, remedy="Remove it"
+        )
+
+
+def _check_orders(strategy: IStrategy) -> None:
+    types, in_force = strategy.order_types, strategy.order_time_in_force
+    if types.get("stoploss_on_exchange"):
+        raise SettingsError(
+            "effective setting order_types.stoploss_on_exchange: a stop on the exchange closes one leg alone",
+            value=True,
+            remedy="Set it to false",
+        )
+    for order, direction in (
+        ("entry", "entry"),
+        ("exit", "exit"),
+        ("force_entry", "entry"),
+        ("force_exit", "exit"),
+        ("emergency_exit", "exit"),
+    ):
+        kind = types.get(order, types.get(direction))
+        if kind != "market" and in_force.get(direction) not in _FILLS_AT_ONCE:
+            raise SettingsError(
+                f"effective setting order_types.{order} would let an order rest while the mate is filled",
+                value=f"{kind}, {in_force.get(direction)}",
+                remedy='Use "market", or "limit" with order_time_in_force "IOC"',
+            )
+
+
+def _check_slots(strategy: IStrategy) -> None:
+    if 0 <= strategy.max_open_trades < 2:
+        raise SettingsError(
+            "max_open_trades leaves no room for two legs",
+            value=strategy.max_open_trades,
+            remedy="Use twice the number of pairs that may be open together, or -1",
+        )
+
+
+def check_pairs_source(config: Mapping[str, Any], settings: Settings) -> None:
+    """Refuse a whitelist that comes from another file than the pairs. Raises SettingsError."""
+    for pairlist in config.get("pairlists", []):
+        if pairlist.get("method") != "RemotePairList":
+            continue
+        url = str(pairlist.get("pairlist_url", ""))
+        listed = Path(url.split("file:///", 1)[1]) if url.startswith("file:///") else None
+        if listed is None or listed.resolve() != settings.pairs_path().resolve():
+            raise SettingsError(
+                f"the whitelist comes from pairlist_url {url}, the pairs from pairbot.pairs_file "
+                f"{settings.pairs_file}",
+                remedy="Name the same file in both; `pairbot scan` writes an overlay config that does",
+            )
+
+
+def check_live(config: Mapping[str, Any]) -> None:
+    """Refuse live trading anywhere but on the loopback exchange. Raises SettingsError."""
+    if config.get("dry_run", True):
+        return
+    exchange = config.get("exchange", {})
+    if exchange.get("name") != "binance":
+        raise SettingsError(
+            f"live trading of pairs works on Binance USDⓈ-M futures only, not on {exchange.get('name')}",
+            remedy='Set "dry_run": true',
+        )
+    for part in ("ccxt_config", "ccxt_async_config"):
+        urls = {**exchange.get("ccxt_config", {}), **exchange.get(part, {})}.get("urls", {}).get("api")
+        hosts = (
+            {urlsplit(str(url)).hostname for url in urls.values()} if isinstance(urls, Mapping) else {None}
+        )
+        if hosts != {"127.0.0.1"}:
+            raise SettingsError(
+                "dry_run is false: live trading is refused, because recovery after lost orders is not "
+                "finished in this version",
+                value=f"exchange {exchange.get('name')}",
+                remedy='Set "dry_run": true, or trade against the loopback exchange (`pairbot exchange`)',
+            )

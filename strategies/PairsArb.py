@@ -1,0 +1,168 @@
+"""Pair trading on Binance USDⓈ-M futures: two legs, opened and closed as one pair trade.
+
+The strategy is thin: every decision is made in the package `pairbot_ext` beside this folder.
+"""
+
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+# `freqtrade` does not put the working directory on sys.path; without this line the strategy would load only
+# where the package is installed.
+if (_ROOT := str(Path(__file__).resolve().parents[1])) not in sys.path:
+    sys.path.append(_ROOT)
+
+from freqtrade.persistence import Trade
+from freqtrade.strategy import DecimalParameter, IStrategy
+from pandas import DataFrame
+
+from pairbot_ext.gates import fail_closed
+from pairbot_ext.runtime import PairsRuntime
+
+OFF = -1.0
+"""Default of the threshold parameters: the pairs file's own thresholds rule."""
+
+
+class PairsArb(IStrategy):
+    """Enter a pair where its spread is far from its mean, leave it where it has come back."""
+
+    INTERFACE_VERSION = 3
+    can_short = True
+    timeframe = "1h"
+    process_only_new_candles = True
+    use_exit_signal = True
+    exit_profit_only = False
+    minimal_roi: dict[int, float] = {}
+    stoploss = -0.99
+    order_types = {
+        "entry": "limit",
+        "exit": "market",
+        "force_entry": "limit",
+        "force_exit": "market",
+        "emergency_exit": "market",
+        "stoploss": "market",
+        "stoploss_on_exchange": False,
+    }
+    order_time_in_force = {"entry": "IOC", "exit": "GTC"}
+
+    # Set by hyperopt or PairsArb.json only; then they replace the thresholds of all pairs.
+    entry_z = DecimalParameter(1.0, 3.0, default=OFF, decimals=2, space="buy")
+    exit_z = DecimalParameter(0.0, 0.9, default=OFF, decimals=2, space="sell")
+    stop_z = DecimalParameter(3.1, 6.0, default=OFF, decimals=2, space="sell")
+    max_half_lives = DecimalParameter(1.0, 8.0, default=OFF, decimals=1, space="sell")
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        super().__init__(config)
+        self.pairs = PairsRuntime(config)
+        self.startup_candle_count = self.pairs.startup_candles(config.get("timeframe") or self.timeframe)
+        self.refused_symbols: set[str] = set()
+
+    def ft_bot_start(self, **kwargs: Any) -> None:
+        super().ft_bot_start(**kwargs)
+        for line in self.pairs.start(self, self._overrides()):
+            self.dp.send_msg(line, always_send=True)
+
+    def bot_loop_start(self, current_time: datetime, **kwargs: Any) -> None:
+        self.refused_symbols.clear()
+        self.pairs.on_loop_start(current_time)
+
+    def informative_pairs(self) -> list[tuple[str, str]]:
+        return [(symbol, self.timeframe) for symbol in self.pairs.symbols()]
+
+    def populate_indicators(self, dataframe: DataFrame, metadata: dict) -> DataFrame:
+        self.pairs.update(metadata["pair"], dataframe)
+        return dataframe.assign(**self.pairs.indicators(metadata["pair"], dataframe["date"]))
+
+    def populate_entry_trend(self, dataframe: DataFrame, metadata: dict) -> DataFrame:
+        self.pairs.override_thresholds(self._overrides())
+        side, tags = self.pairs.entries(metadata["pair"], dataframe["date"])
+        return dataframe.assign(
+            enter_long=(side == 1).astype(int), enter_short=(side == -1).astype(int), enter_tag=tags
+        )
+
+    def populate_exit_trend(self, dataframe: DataFrame, metadata: dict) -> DataFrame:
+        # Exits are never columns: a column cannot know which pair or epoch the open trade belongs to.
+        return dataframe
+
+    @fail_closed(1.0)
+    def leverage(
+        self,
+        pair: str,
+        current_time: datetime,
+        current_rate: float,
+        proposed_leverage: float,
+        max_leverage: float,
+        entry_tag: str | None,
+        side: str,
+        **kwargs: Any,
+    ) -> float:
+        return self.pairs.desk.leverage(max_leverage)
+
+    @fail_closed(0.0)
+    def custom_stake_amount(
+        self,
+        pair: str,
+        current_time: datetime,
+        current_rate: float,
+        proposed_stake: float,
+        min_stake: float | None,
+        max_stake: float,
+        leverage: float,
+        entry_tag: str | None,
+        side: str,
+        **kwargs: Any,
+    ) -> float:
+        return self.pairs.desk.stake(
+            pair,
+            current_time,
+            current_rate,
+            proposed_stake,
+            min_stake or 0.0,
+            max_stake,
+            leverage,
+            entry_tag,
+            side,
+        )
+
+    @fail_closed(False)
+    def confirm_trade_entry(
+        self,
+        pair: str,
+        order_type: str,
+        amount: float,
+        rate: float,
+        time_in_force: str,
+        current_time: datetime,
+        entry_tag: str | None,
+        side: str,
+        **kwargs: Any,
+    ) -> bool:
+        if pair in self.refused_symbols:
+            return False
+        return self.pairs.desk.confirm_entry(pair, current_time, amount, entry_tag)
+
+    def custom_exit(
+        self,
+        pair: str,
+        trade: Trade,
+        current_time: datetime,
+        current_rate: float,
+        current_profit: float,
+        **kwargs: Any,
+    ) -> str | None:
+        return self.pairs.desk.exit_reason(trade, current_time)
+
+    @property
+    def plot_config(self) -> dict[str, Any]:
+        """Spread and z of every pair of the plotted symbol; columns a symbol does not have are left out."""
+        return self.pairs.plot_config()
+
+    def _overrides(self) -> dict[str, float]:
+        parameters = {
+            "entry": self.entry_z,
+            "exit": self.exit_z,
+            "stop": self.stop_z,
+            "max_half_lives": self.max_half_lives,
+        }
+        return {name: float(p.value) for name, p in parameters.items() if p.value != OFF}
