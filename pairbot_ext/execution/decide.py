@@ -1,0 +1,387 @@
+"""The pair state machine: what to do next, from what is known. Pure.
+
+A pair trade's state is a function of its goal and of its orders, so a lost, repeated or late event cannot
+lead it astray: whoever wakes it up, `decide` looks at the same facts and says the same. The coordinator
+carries out the actions, gathers the facts anew and asks again until nothing is left to do; a second pass
+then does nothing (I4).
+"""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from pairbot_ext.execution.records import LegSizing, OrderRecord, PairTrade
+from pairbot_ext.execution.states import Goal, OrderStatus, PairState, Refusal, Role
+from pairbot_ext.sizing import MAX_HEDGE_ERROR, Leg, hedge_error, nearest_amount
+
+MIN_FILL_OF_PLAN = Decimal("0.10")
+"""Leg A filled below this share of its plan is not worth a hedge: it is unwound."""
+CAPPED_ENTRIES_OF_B = 3
+"""IOC attempts of leg B, each with twice the cap of the one before; then one market order."""
+QUICK_REDUCES = 3
+"""Failed reduce-only orders of a leg in a row that are repeated at once; then the wait doubles."""
+MAX_REDUCES = 20
+LONGEST_WAIT_MS = 60_000
+UNANSWERED_EXIT_MS = 2_000
+"""An exit whose fate cannot be read for this long no longer holds up the next one (I5)."""
+
+
+@dataclass(frozen=True)
+class Ask:
+    """Ask the venue about an order by its client order id."""
+
+    client_id: str
+
+
+@dataclass(frozen=True)
+class Book:
+    """Let Freqtrade book an order it does not know: adoption by replay."""
+
+    client_id: str
+
+
+@dataclass(frozen=True)
+class Enter:
+    """Send leg B, or the part of it that is missing.
+
+    :param attempt: 0 for the first; the slippage cap is doubled with each. Ignored for a market order.
+    """
+
+    leg: Leg
+    role: Role
+    amount: Decimal
+    attempt: int
+    is_market: bool
+
+
+@dataclass(frozen=True)
+class Reduce:
+    """Send a reduce-only market order."""
+
+    leg: Leg
+    role: Role
+    amount: Decimal
+
+
+@dataclass(frozen=True)
+class ReadVenue:
+    """Read the positions of both legs."""
+
+
+@dataclass(frozen=True)
+class Explain:
+    """The venue holds less of a leg than our fills say: find out who reduced it, else write it off."""
+
+    leg: Leg
+
+
+Action = Ask | Book | Enter | Reduce | ReadVenue | Explain
+
+
+@dataclass(frozen=True)
+class LegFacts:
+    """What is known of one leg.
+
+    :param orders: in the order they were meant, with those of other hands (Role.EXTERNAL).
+    :param unbooked: client ids of orders with fills that Freqtrade has no row for, in order.
+    :param venue: position on the venue in the leg's direction, base currency, if it was read after the
+        leg's last order; else None.
+    :param price: last known price, quote currency.
+    """
+
+    leg: Leg
+    sizing: LegSizing
+    orders: tuple[OrderRecord, ...]
+    price: float
+    unbooked: tuple[str, ...] = ()
+    venue: Decimal | None = None
+
+    @property
+    def entries(self) -> list[OrderRecord]:
+        """Orders that make the leg bigger."""
+        return [order for order in self.orders if order.role.increases]
+
+    @property
+    def reduces(self) -> list[OrderRecord]:
+        """Our orders that make the leg smaller."""
+        return [o for o in self.orders if not o.role.increases and o.role is not Role.EXTERNAL]
+
+    @property
+    def unsettled(self) -> list[OrderRecord]:
+        """Orders whose fate is not known."""
+        return [order for order in self.orders if not order.status.is_settled]
+
+    @property
+    def held(self) -> Decimal:
+        """Amount our fills add up to, base currency, never below 0."""
+        amount = sum((o.filled if o.role.increases else -o.filled for o in self.orders), Decimal(0))
+        return max(amount, Decimal(0))
+
+    @property
+    def entry_price(self) -> float:
+        """Average price of the entries; the last known price before there is one."""
+        filled = sum((order.filled for order in self.entries), Decimal(0))
+        if not filled:
+            return self.price
+        cost = sum(float(order.filled) * (order.average or self.price) for order in self.entries)
+        return cost / float(filled)
+
+    @property
+    def notional(self) -> float:
+        """Held amount at its entry price: price drift alone never re-hedges."""
+        return float(self.held) * self.entry_price
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of a pair trade now.
+
+    :param exit_reason: why somebody wants it closed, or None.
+    :param can_write: whether the journal can be written: without it nothing is made bigger.
+    :param asked: client ids asked in this pass that the venue did not settle.
+    :param failed_to_book: client ids Freqtrade could not book in this pass.
+    :param unbookable: those it could not book in many passes: a person has to look.
+    """
+
+    now_ms: int
+    leg_a: LegFacts
+    leg_b: LegFacts
+    exit_reason: str | None = None
+    can_write: bool = True
+    asked: frozenset[str] = frozenset()
+    failed_to_book: frozenset[str] = frozenset()
+    unbookable: frozenset[str] = frozenset()
+
+    @property
+    def legs(self) -> tuple[LegFacts, LegFacts]:
+        """(leg A, leg B)."""
+        return self.leg_a, self.leg_b
+
+    def __getitem__(self, leg: Leg) -> LegFacts:
+        return self.leg_a if leg is Leg.A else self.leg_b
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The state the pair trade is in and what to do next."""
+
+    state: PairState
+    goal: Goal
+    reason: str
+    actions: tuple[Action, ...] = ()
+
+
+def tolerance(beta: float, leg_a: LegFacts, leg_b: LegFacts) -> float:
+    """Hedge error that is left alone (I2): 2 %, or one amount step of either leg where that is coarser."""
+    total = leg_a.notional + leg_b.notional
+    steps = (
+        beta * float(leg_a.sizing.step) * leg_a.entry_price,
+        float(leg_b.sizing.step) * leg_b.entry_price,
+    )
+    return max(MAX_HEDGE_ERROR, max(steps) / total) if total > 0 else MAX_HEDGE_ERROR
+
+
+def is_hedged(beta: float, leg_a: LegFacts, leg_b: LegFacts) -> bool:
+    """Whether both legs are held and their hedge error is within tolerance."""
+    if not (leg_a.held and leg_b.held):
+        return False
+    return hedge_error(beta, leg_a.notional, leg_b.notional) <= tolerance(beta, leg_a, leg_b)
+
+
+def decide(trade: PairTrade, facts: Facts) -> Decision:
+    """What a pair trade's state is and what to do next. See the module."""
+    unsettled = [order for leg in facts.legs for order in leg.unsettled]
+    ask = tuple(Ask(order.client_id) for order in unsettled if order.client_id not in facts.asked)
+    if ask:
+        state = trade.state if trade.state is not PairState.PLANNED else PairState.UNKNOWN
+        return Decision(state, trade.goal, trade.reason, ask)
+    book = tuple(
+        Book(client_id)
+        for leg in facts.legs
+        for client_id in leg.unbooked
+        if client_id not in facts.failed_to_book | facts.unbookable
+    )
+    if book and facts.can_write:
+        return Decision(trade.state, trade.goal, trade.reason, book)
+    explain = tuple(
+        Explain(leg.leg) for leg in facts.legs if leg.venue is not None and _is_less(leg, leg.venue)
+    )
+    if explain:
+        return Decision(trade.state, trade.goal, trade.reason, explain)
+    if trade.goal is Goal.OPEN and facts.exit_reason is not None:
+        return _shrink(facts, Goal.CLOSE, facts.exit_reason)
+    if trade.goal is not Goal.OPEN:
+        return _shrink(facts, trade.goal, trade.reason)
+    if any(order.role.increases for order in unsettled):
+        return Decision(PairState.UNKNOWN, Goal.OPEN, "waiting for the venue to answer for an entry")
+    if trade.was_hedged:
+        return _hold(trade, facts)
+    return _open(trade, facts)
+
+
+def _is_less(leg: LegFacts, venue: Decimal) -> bool:
+    """Whether the venue holds at least half a step less than our fills say."""
+    return leg.held - venue >= leg.sizing.step / 2 and not leg.unsettled
+
+
+def _open(trade: PairTrade, facts: Facts) -> Decision:
+    """Leg A may be filled; bring leg B up to it, or bring leg A down."""
+    beta = trade.plan.model.beta
+    leg_a, leg_b = facts.legs
+    planned = trade.sizing.leg_a.amount
+    if not leg_a.held:
+        return _shrink(facts, Goal.ABORT, _why_empty(leg_a))
+    if leg_a.held < MIN_FILL_OF_PLAN * planned:
+        share = float(leg_a.held / planned)
+        return _shrink(
+            facts,
+            Goal.ABORT,
+            f"leg A filled {share:.1%} of its plan ({leg_a.held} of {planned}), below {MIN_FILL_OF_PLAN:.0%}",
+        )
+    if is_hedged(beta, leg_a, leg_b):
+        return Decision(PairState.HEDGED, Goal.OPEN, "")
+    missing = beta * leg_a.notional - leg_b.notional
+    if missing < 0:
+        return _trim(trade, facts, PairState.B_SENT)
+    amount = nearest_amount(missing, leg_b.price, leg_b.sizing.step)
+    tried = leg_b.entries
+    why_not = _why_no_entry(facts, leg_b, amount, len(tried))
+    if why_not is None:
+        return Decision(
+            PairState.B_SENT if tried else PairState.A_SENT,
+            Goal.OPEN,
+            "",
+            (
+                Enter(
+                    Leg.B,
+                    Role.TOP_UP if leg_b.held else Role.ENTRY,
+                    amount,
+                    attempt=len(tried),
+                    is_market=len(tried) >= CAPPED_ENTRIES_OF_B,
+                ),
+            ),
+        )
+    if float(leg_b.held) * leg_b.entry_price < float(MIN_FILL_OF_PLAN) * beta * leg_a.notional:
+        return _shrink(facts, Goal.ABORT, f"leg B: {why_not}")
+    return _trim(trade, facts, PairState.B_SENT)
+
+
+def _why_no_entry(facts: Facts, leg_b: LegFacts, amount: Decimal, tried: int) -> str | None:
+    """Why leg B is not (further) entered, or None where it may be."""
+    last = leg_b.entries[-1] if leg_b.entries else None
+    if not facts.can_write:
+        return "the journal cannot be written"
+    if last is not None and last.refusal is Refusal.HARD:
+        return f"refused by the venue: {last.error}"
+    if tried > CAPPED_ENTRIES_OF_B:
+        return f"not filled after {tried} attempts ({leg_b.held} filled)"
+    if float(amount) * leg_b.price < leg_b.sizing.min_notional:
+        return (
+            f"the missing {amount} are {float(amount) * leg_b.price:.2f} of notional, "
+            f"below the minimum of {leg_b.sizing.min_notional:g}"
+        )
+    return None
+
+
+def _hold(trade: PairTrade, facts: Facts) -> Decision:
+    """Both legs were held and hedged: a missing leg closes its mate, a smaller one trims it."""
+    leg_a, leg_b = facts.legs
+    gone = [leg.leg.value for leg in facts.legs if not leg.held]
+    if gone:
+        return _shrink(facts, Goal.CLOSE, f"leg {' and '.join(gone)} was closed")
+    if is_hedged(trade.plan.model.beta, leg_a, leg_b):
+        return Decision(PairState.HEDGED, Goal.OPEN, "")
+    return _trim(trade, facts, PairState.HEDGED)
+
+
+def _trim(trade: PairTrade, facts: Facts, state: PairState) -> Decision:
+    """Bring the leg that is too big down to its mate."""
+    beta = trade.plan.model.beta
+    leg_a, leg_b = facts.legs
+    excess = beta * leg_a.notional - leg_b.notional
+    big = leg_a if excess > 0 else leg_b
+    notional = excess / beta if excess > 0 else -excess
+    amount = min(nearest_amount(notional, big.entry_price, big.sizing.step), big.held)
+    if not amount:
+        return Decision(PairState.HEDGED, Goal.OPEN, "")
+    if amount == big.held:
+        return _shrink(facts, Goal.CLOSE, f"leg {big.leg.mate} is too small to be hedged")
+    waiting = _wait(big, facts)
+    if waiting is not None:
+        return Decision(waiting, Goal.OPEN, f"leg {big.leg} is {amount} too big")
+    actions = _reduce(big, Role.TRIM, amount)
+    return Decision(state, Goal.OPEN, f"leg {big.leg} is {amount} too big", actions)
+
+
+def _shrink(facts: Facts, goal: Goal, reason: str) -> Decision:
+    """Bring both legs to zero, back to back."""
+    role, busy, done = (
+        (Role.EXIT, PairState.CLOSING, PairState.CLOSED)
+        if goal is Goal.CLOSE
+        else (Role.UNWIND, PairState.UNWINDING, PairState.ABORTED)
+    )
+    actions: list[Action] = []
+    state = busy
+    for leg in facts.legs:
+        if not leg.held:
+            continue
+        waiting = _wait(leg, facts)
+        if waiting is None:
+            actions += _reduce(leg, role, leg.held)
+        elif waiting is PairState.NEEDS_OPERATOR:
+            state = waiting
+    if not any(leg.held for leg in facts.legs):
+        # Freqtrade has to book what is missing before the pair trade may be forgotten.
+        unbooked = {client_id for leg in facts.legs for client_id in leg.unbooked}
+        state = busy if unbooked else done
+        if unbooked and unbooked <= facts.unbookable:
+            state = PairState.NEEDS_OPERATOR
+        if any(leg.unsettled for leg in facts.legs):
+            state = PairState.UNKNOWN
+    return Decision(state, goal, reason, tuple(actions))
+
+
+def _reduce(leg: LegFacts, role: Role, amount: Decimal) -> tuple[Action, ...]:
+    """One reduce-only order, or a look at the venue where the last one found nothing to reduce."""
+    last = leg.reduces[-1] if leg.reduces else None
+    if last is not None and last.refusal is Refusal.NO_POSITION and leg.venue is None:
+        return (ReadVenue(),)
+    if leg.venue is not None:
+        amount = min(amount, leg.venue)
+    return (Reduce(leg.leg, role, amount),) if amount > 0 else ()
+
+
+def _wait(leg: LegFacts, facts: Facts) -> PairState | None:
+    """Whether the next reduce-only order of a leg has to wait (its state meanwhile), or None."""
+    failed = 0
+    for order in reversed(leg.reduces):
+        if order.filled:
+            break
+        failed += 1
+    if failed >= MAX_REDUCES:
+        return PairState.NEEDS_OPERATOR
+    if not leg.reduces or not failed:
+        return None
+    last = leg.reduces[-1]
+    age_ms = facts.now_ms - last.intent_ms
+    if not last.status.is_settled and age_ms < UNANSWERED_EXIT_MS:
+        return PairState.UNKNOWN
+    if failed < QUICK_REDUCES:
+        return None
+    wait_ms = min(LONGEST_WAIT_MS, 1_000 * 2 ** (failed - QUICK_REDUCES))
+    return None if age_ms >= wait_ms else PairState.CLOSING
+
+
+def _why_empty(leg: LegFacts) -> str:
+    """Why nothing of leg A is held."""
+    last = leg.entries[-1] if leg.entries else None
+    if last is None:
+        return "leg A was never sent"
+    if any(order.filled for order in leg.entries):
+        return "leg A was closed before leg B was open"
+    match last.status:
+        case OrderStatus.REJECTED:
+            return f"leg A was refused by the venue: {last.error}"
+        case OrderStatus.VOID:
+            return "leg A never reached the venue"
+        case _:
+            return f"leg A did not fill: 0 of {last.amount} at {last.price}"

@@ -1,0 +1,372 @@
+"""The journal: what was meant, what was sent, what became of it.
+
+Every change is committed in a transaction of its own before the caller goes on, and kept in memory: while
+the bot runs it is the only writer, so reads never touch the database. Where the database cannot be written,
+opening anything new is refused (JournalUnavailableError) and what makes a position smaller goes to the intent
+file instead (I1, I5).
+"""
+
+import json
+import logging
+import threading
+from collections.abc import Iterable
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Engine, create_engine, select
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+from sqlalchemy.pool import StaticPool
+
+from pairbot_ext.errors import PairbotError
+from pairbot_ext.execution.clock import Clock
+from pairbot_ext.execution.intentfile import IntentFile
+from pairbot_ext.execution.plan import EntryPlan
+from pairbot_ext.execution.records import Event, OrderRecord, PairTrade, Sizing
+from pairbot_ext.execution.schema import migrate
+from pairbot_ext.execution.states import Goal, OrderStatus, PairState, Refusal, Role
+from pairbot_ext.execution.tables import EventRow, OrderRow, PairTradeRow
+from pairbot_ext.sizing import Leg
+
+logger = logging.getLogger(__name__)
+
+SQLITE_BUSY_TIMEOUT_SECS = 0.5
+"""How long a locked SQLite file may hold up an order; SQLAlchemy's default of 5 s would be paid per write."""
+
+
+class JournalUnavailableError(PairbotError):
+    """The journal cannot be written: nothing new may be opened."""
+
+
+def journal_engine(engine: Engine) -> Engine:
+    """The engine the journal writes through: the database of `engine`, with a short wait on locks."""
+    if engine.dialect.name != "sqlite" or isinstance(engine.pool, StaticPool):
+        return engine
+    return create_engine(
+        engine.url, connect_args={"check_same_thread": False, "timeout": SQLITE_BUSY_TIMEOUT_SECS}
+    )
+
+
+def order_of(row: OrderRow) -> OrderRecord:
+    """The record of a stored order."""
+    return OrderRecord(
+        client_id=row.client_id,
+        pair_trade_id=row.pair_trade_id,
+        leg=Leg(row.leg),
+        role=Role(row.role),
+        attempt=row.attempt,
+        symbol=row.symbol,
+        side=row.side,
+        order_type=row.order_type,
+        amount=row.amount,
+        price=row.price,
+        leverage=row.leverage,
+        reduce_only=row.reduce_only,
+        reason=row.reason,
+        status=OrderStatus(row.status),
+        refusal=None if row.refusal is None else Refusal(row.refusal),
+        error=row.error,
+        order_id=row.order_id,
+        filled=row.filled,
+        average=row.average,
+        intent_ms=row.intent_ms,
+        sent_ms=row.sent_ms,
+        answered_ms=row.answered_ms,
+        settled_ms=row.settled_ms,
+    )
+
+
+def pair_trade_of(row: PairTradeRow) -> PairTrade:
+    """The record of a stored pair trade."""
+    return PairTrade(
+        id=row.id,
+        plan=EntryPlan.from_json(json.loads(row.plan)),
+        sizing=Sizing.from_json(json.loads(row.sizing)),
+        state=PairState(row.state),
+        goal=Goal(row.goal),
+        was_hedged=row.was_hedged,
+        reason=row.reason,
+        dry_run=row.dry_run,
+        created_ms=row.created_ms,
+        updated_ms=row.updated_ms,
+        hedged_ms=row.hedged_ms,
+        closed_ms=row.closed_ms,
+    )
+
+
+def _order_row(order: OrderRecord) -> OrderRow:
+    values = dict(vars(order))
+    values.update(leg=order.leg.value, role=order.role.value, status=order.status.value)
+    values["refusal"] = None if order.refusal is None else order.refusal.value
+    values["reason"] = order.reason[:255]
+    return OrderRow(**values)
+
+
+class Journal:
+    """Pair trades, orders and events; see the module."""
+
+    def __init__(self, engine: Engine, clock: Clock, intent_file: IntentFile) -> None:
+        self._engine = journal_engine(engine)
+        self._clock = clock
+        self._file = intent_file
+        self._lock = threading.RLock()
+        self._trades: dict[str, PairTrade] = {}
+        self._orders: dict[str, OrderRecord] = {}
+        self._unsaved_trades: set[str] = set()
+        self._unsaved_orders: set[str] = set()
+        self._unsaved_events: list[Event] = []
+        self.is_degraded = False
+
+    def open(self) -> None:
+        """Create or migrate the tables, then load every pair trade that is not final. Raises PairbotError."""
+        migrate(self._engine)
+        with Session(self._engine) as session:
+            final = [state.value for state in PairState if state.is_final]
+            rows = session.scalars(select(PairTradeRow).where(PairTradeRow.state.not_in(final))).all()
+            self._trades = {row.id: pair_trade_of(row) for row in rows}
+            orders = session.scalars(select(OrderRow).where(OrderRow.pair_trade_id.in_(self._trades))).all()
+            self._orders = {row.client_id: order_of(row) for row in orders}
+        for order in self._file.open():
+            self._orders[order.client_id] = order
+            self._adopt_goal(order)
+        self.recover()
+
+    def _adopt_goal(self, order: OrderRecord) -> None:
+        """An exit found in the intent file says where its pair trade was heading."""
+        trade = self._trades.get(order.pair_trade_id)
+        if trade is not None and trade.goal is Goal.OPEN and order.role in (Role.EXIT, Role.UNWIND):
+            goal = Goal.CLOSE if order.role is Role.EXIT else Goal.ABORT
+            self._trades[trade.id] = replace(trade, goal=goal, reason=trade.reason or order.reason)
+            self._unsaved_trades.add(trade.id)
+
+    # -- reading -----------------------------------------------------------------------------------
+
+    def pair_trade(self, pair_trade_id: str) -> PairTrade | None:
+        """One pair trade; None where it is unknown or final since the bot started."""
+        with self._lock:
+            return self._trades.get(pair_trade_id)
+
+    def open_pair_trades(self) -> list[PairTrade]:
+        """Every pair trade that is not final, oldest first."""
+        with self._lock:
+            trades = [trade for trade in self._trades.values() if not trade.state.is_final]
+        return sorted(trades, key=lambda trade: (trade.created_ms, trade.id))
+
+    def owner_of(self, symbol: str) -> PairTrade | None:
+        """The pair trade that holds or is about to hold `symbol`, or None (there is at most one, I7)."""
+        return next((trade for trade in self.open_pair_trades() if symbol in trade.symbols), None)
+
+    def orders_of(self, pair_trade_id: str) -> tuple[OrderRecord, ...]:
+        """The orders of one pair trade in the order they were meant."""
+        with self._lock:
+            orders = [order for order in self._orders.values() if order.pair_trade_id == pair_trade_id]
+        return tuple(sorted(orders, key=lambda order: (order.intent_ms, order.leg, order.attempt)))
+
+    def order(self, client_id: str) -> OrderRecord | None:
+        """One order by its client order id."""
+        with self._lock:
+            return self._orders.get(client_id)
+
+    def order_by_venue_id(self, symbol: str, order_id: str) -> OrderRecord | None:
+        """One order by the venue's id."""
+        with self._lock:
+            return next(
+                (o for o in self._orders.values() if o.symbol == symbol and o.order_id == order_id), None
+            )
+
+    def next_attempt(self, pair_trade_id: str, leg: Leg, role: Role) -> int:
+        """The number of the next order of this leg and role, from 1."""
+        with self._lock:
+            taken = [
+                order.attempt
+                for order in self._orders.values()
+                if (order.pair_trade_id, order.leg, order.role) == (pair_trade_id, leg, role)
+            ]
+        return max(taken, default=0) + 1
+
+    # -- writing -----------------------------------------------------------------------------------
+
+    def add_pair_trade(
+        self, pair_trade_id: str, plan: EntryPlan, sizing: Sizing, *, dry_run: bool
+    ) -> PairTrade:
+        """Store a new pair trade, PLANNED. Raises JournalUnavailableError."""
+        now = self._clock.now_ms()
+        trade = PairTrade(
+            id=pair_trade_id,
+            plan=plan,
+            sizing=sizing,
+            state=PairState.PLANNED,
+            goal=Goal.OPEN,
+            was_hedged=False,
+            reason="",
+            dry_run=dry_run,
+            created_ms=now,
+            updated_ms=now,
+        )
+        with self._lock:
+            event = Event(trade.id, now, "planned", {"pair": plan.pair_id, "z": round(plan.z, 4)})
+            self._commit_or_refuse(self._trade_row(trade), self._event_row(event))
+            self._trades[trade.id] = trade
+        return trade
+
+    def change_pair_trade(self, pair_trade_id: str, **changes: Any) -> PairTrade:
+        """Store changed fields. Kept in memory and retried where the database cannot be written: state and
+        goal can be derived again from the orders."""
+        with self._lock:
+            trade = replace(self._trades[pair_trade_id], updated_ms=self._clock.now_ms(), **changes)
+            self._trades[pair_trade_id] = trade
+            self._unsaved_trades.add(pair_trade_id)
+            self.flush()
+        return trade
+
+    def add_order(self, order: OrderRecord) -> None:
+        """Make an intent durable (I1).
+
+        :raises JournalUnavailableError: where it would make a position larger and the database cannot be
+            written, or where not even the intent file can.
+        """
+        with self._lock:
+            try:
+                if self.is_degraded and order.reduce_only:
+                    raise SQLAlchemyError("the database could not be written a moment ago")
+                self._commit(_order_row(order))
+            except SQLAlchemyError as error:
+                self._degrade(error)
+                if not order.reduce_only:
+                    raise JournalUnavailableError(
+                        f"the journal cannot be written: {_short(error)}",
+                        remedy="Nothing new is opened until it can; exits go on through the intent file",
+                    ) from error
+                self._put_file(order)
+            self._orders[order.client_id] = order
+
+    def change_order(self, client_id: str, **changes: Any) -> OrderRecord:
+        """Store what became of an order. Never raises for a database that cannot be written: what the venue
+        has answered is a fact, kept in memory and in the intent file until it can be stored."""
+        with self._lock:
+            order = replace(self._orders[client_id], **changes)
+            self._orders[client_id] = order
+            try:
+                if self.is_degraded:
+                    raise SQLAlchemyError("the database could not be written a moment ago")
+                self._commit(_order_row(order))
+            except SQLAlchemyError as error:
+                self._degrade(error)
+                self._unsaved_orders.add(client_id)
+                self._put_file(order, must=False)
+        return order
+
+    def add_event(self, pair_trade_id: str | None, kind: str, **detail: Any) -> None:
+        """Append a line to the history. Stored with the next change or `flush`: no order waits for it."""
+        with self._lock:
+            self._unsaved_events.append(Event(pair_trade_id, self._clock.now_ms(), kind, detail))
+
+    def forget_final(self, keep: Iterable[str] = ()) -> None:
+        """Drop final pair trades from memory (they stay in the database)."""
+        with self._lock:
+            kept = set(keep) | self._unsaved_trades
+            done = {trade.id for trade in self._trades.values() if trade.state.is_final} - kept
+            self._trades = {key: trade for key, trade in self._trades.items() if key not in done}
+            self._orders = {
+                key: order for key, order in self._orders.items() if order.pair_trade_id not in done
+            }
+
+    def recover(self) -> bool:
+        """Try to write what could not be written. Returns whether the journal is whole."""
+        with self._lock:
+            self.is_degraded = False
+            self.flush()
+            waiting = self._unsaved_orders | {key for key in self._orders if self._file.has(key)}
+            for client_id in sorted(waiting):
+                if self.is_degraded:
+                    break
+                try:
+                    self._commit(_order_row(self._orders[client_id]))
+                except SQLAlchemyError as error:
+                    self._degrade(error)
+                else:
+                    self._unsaved_orders.discard(client_id)
+                    self._file.drop(client_id)
+            return not self.is_degraded
+
+    # -- the database ------------------------------------------------------------------------------
+
+    def _commit(self, *rows: Any) -> None:
+        with Session(self._engine) as session:
+            for row in rows:
+                session.merge(row)
+            session.commit()
+
+    def _commit_or_refuse(self, *rows: Any) -> None:
+        try:
+            self._commit(*rows)
+        except SQLAlchemyError as error:
+            self._degrade(error)
+            raise JournalUnavailableError(
+                f"the journal cannot be written: {_short(error)}",
+                remedy="Nothing new is opened until it can",
+            ) from error
+
+    def flush(self) -> None:
+        """Store what is queued."""
+        if self.is_degraded or not (self._unsaved_trades or self._unsaved_events):
+            return
+        rows: list[Any] = [self._trade_row(self._trades[key]) for key in sorted(self._unsaved_trades)]
+        rows += [self._event_row(event) for event in self._unsaved_events]
+        try:
+            self._commit(*rows)
+        except SQLAlchemyError as error:
+            self._degrade(error)
+            return
+        self._unsaved_trades.clear()
+        self._unsaved_events.clear()
+
+    def _degrade(self, error: Exception) -> None:
+        if not self.is_degraded:
+            logger.error(f"The journal cannot be written, entries stop, exits go on: {_short(error)}")
+        self.is_degraded = True
+
+    def _put_file(self, order: OrderRecord, *, must: bool = True) -> None:
+        try:
+            self._file.put(order)
+        except OSError as error:
+            logger.error(f"The intent file cannot be written either: {error}")
+            if must:
+                raise JournalUnavailableError(
+                    f"neither the database nor the intent file can be written: {error}",
+                    remedy="Free the disk; until then close positions on the venue by hand",
+                ) from error
+
+    def _trade_row(self, trade: PairTrade) -> PairTradeRow:
+        return PairTradeRow(
+            id=trade.id,
+            pair_id=trade.plan.pair_id,
+            leg_a=trade.plan.leg_a,
+            leg_b=trade.plan.leg_b,
+            state=trade.state.value,
+            goal=trade.goal.value,
+            was_hedged=trade.was_hedged,
+            reason=trade.reason,
+            plan=json.dumps(trade.plan.to_json()),
+            sizing=json.dumps(trade.sizing.to_json()),
+            dry_run=trade.dry_run,
+            created_ms=trade.created_ms,
+            updated_ms=trade.updated_ms,
+            hedged_ms=trade.hedged_ms,
+            closed_ms=trade.closed_ms,
+        )
+
+    def _event_row(self, event: Event) -> EventRow:
+        return EventRow(
+            pair_trade_id=event.pair_trade_id, at_ms=event.at_ms, kind=event.kind, detail=event.detail_json
+        )
+
+
+def signed_fill(order: OrderRecord) -> Decimal:
+    """What the order did to its leg: positive where it made it bigger, base currency."""
+    return order.filled if order.role.increases else -order.filled
+
+
+def _short(error: Exception) -> str:
+    return str(error).splitlines()[0][:200]
