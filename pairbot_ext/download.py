@@ -1,7 +1,7 @@
 """Which candles a pairs file needs, and the `freqtrade download-data` calls that fetch them.
 
-Freqtrade's own `download-data` reads `exchange.pair_whitelist` and not a RemotePairList, and does not know how
-much history a pair needs before its first entry. With trading mode futures it fetches mark and funding
+Freqtrade's own `download-data` reads `exchange.pair_whitelist` and not a RemotePairList, and does not know
+how much history a pair needs before its first entry. With trading mode futures it fetches mark and funding
 candles by itself.
 """
 
@@ -123,6 +123,11 @@ def stored_candles(datadir: Path, symbols: Sequence[str], timeframe: str) -> dic
 
 def shortfalls(pairs_file: PairsFile, plan: DownloadPlan, stored: dict[str, Stored]) -> list[str]:
     """One sentence for each symbol without candles, or whose candles begin later than was asked for."""
+    if not stored:
+        return [
+            f"no candles at all for {len(pairs_file.pairs)} symbols: Freqtrade's last lines say why "
+            "(it answers exit code 0 to some errors)"
+        ]
     sentences = []
     for symbol in pairs_file.pairs:
         first = stored.get(symbol, Stored(None, None)).first
