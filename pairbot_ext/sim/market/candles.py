@@ -15,6 +15,7 @@ FUNDING_INTERVAL_MS = 8 * 3_600_000
 _FUNDING_MEAN = 0.0001  # Binance's interest component: 0.01 % per 8 hours
 _FUNDING_SD = 0.00008
 _FUNDING_CAP = 0.003
+_BUSIEST = 4.0  # standard deviations beyond which a move adds no more volume
 _MARK_NOISE = 0.00008  # standard deviation of mark against last price: just under 1 bp
 
 
@@ -89,7 +90,7 @@ def _coin_candles(
     high, low = first + (move + reach[0]) / 2.0, first + (move - reach[1]) / 2.0
     open_, close = to_grid(np.exp(first), tick), to_grid(np.exp(last), tick)
     # Volume rises with the move, as real volume does.
-    busy = np.abs(move) / volatility
+    busy = np.minimum(np.abs(move) / volatility, _BUSIEST)
     volume = to_grid(notional * np.exp(0.4 * activity - 0.08) * (0.6 + 0.5 * busy) / close, spec.amount_step)
     return CandleArrays(
         open=open_,

@@ -91,6 +91,14 @@ class Paths:
     spread: Mapping[str, FloatArray] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class PlantedTruth:
+    """The relations a generated market really has. `alpha`: true intercepts by pair id."""
+
+    planted: tuple[PlantedPair, ...]
+    alpha: Mapping[str, float]
+
+
 def stream(seed: int, name: str) -> np.random.Generator:
     """The random stream of one named thing under one seed."""
     return np.random.default_rng([seed, crc32(name.encode())])

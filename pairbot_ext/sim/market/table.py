@@ -11,6 +11,7 @@ from pairbot_ext.errors import DataError
 from pairbot_ext.sim.market.base import Book, DayStats, Kline
 from pairbot_ext.sim.market.books import DEFAULT_SHAPE, BookShape, build_book
 from pairbot_ext.sim.market.candles import FUNDING_INTERVAL_MS
+from pairbot_ext.sim.market.paths import PlantedTruth
 from pairbot_ext.sim.market.series import DAY_MS, HOUR_MS, MINUTE_MS, CandleSeries, interval_ms
 from pairbot_ext.sim.market.times import TimeMap
 from pairbot_ext.sim.symbols import SymbolSpec
@@ -38,6 +39,7 @@ class CandleMarket:
     :param time_map: how the recorded or generated times became the served ones.
     :param description: what is served, for the start banner; it says that it is simulated or replayed.
     :param shape: every book's shape, unless `shapes` has one for the symbol.
+    :param truth: what was planted; None for recorded prices.
     """
 
     courses: Mapping[str, SymbolCourse]
@@ -45,6 +47,7 @@ class CandleMarket:
     description: str
     shape: BookShape = DEFAULT_SHAPE
     shapes: Mapping[str, BookShape] = field(default_factory=dict)
+    truth: PlantedTruth | None = None
     _symbols: Mapping[str, SymbolSpec] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
