@@ -1,0 +1,56 @@
+# Everything runs from .venv, which the first target that needs it builds from the pinned lock file.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+PYTEST_WORKERS ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test lint format data backtest trade bench lock clean
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+
+install: $(INSTALLED) ## install everything into .venv from requirements.lock
+
+$(INSTALLED): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if (3, 11) <= v < (3, 14) else \
+	  f"Python {v[0]}.{v[1]} is not supported: use 3.11, 3.12 or 3.13, e.g. make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --no-compile --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: $(INSTALLED) ## the whole product on a simulated market: no account, no key, no network
+	$(BIN)/pairbot demo
+
+test: lint ## the whole test suite (what CI runs)
+	$(BIN)/python -m pytest -q -n $(PYTEST_WORKERS) --dist worksteal
+
+lint: $(INSTALLED) ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(INSTALLED) ## let ruff format and fix the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+data: $(INSTALLED) ## download the candles of the committed pairs (internet)
+	$(BIN)/pairbot download
+
+backtest: $(INSTALLED) ## backtest the committed pairs on downloaded candles (internet for the market list)
+	$(BIN)/freqtrade backtesting --strategy PairsArb --timerange 20260202-
+
+trade: $(INSTALLED) ## run the bot in dry-run on Binance's public data (internet, no keys)
+	$(BIN)/freqtrade trade --strategy PairsArb
+
+bench: $(INSTALLED) ## the benchmarks, each against its alternative in the same run
+	$(BIN)/python -m benchmarks
+
+lock: $(INSTALLED) ## pin the dependencies anew
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+	  --extra dev pyproject.toml -o requirements.lock
+
+clean: ## remove .venv and caches
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache *.egg-info
