@@ -18,10 +18,10 @@ from typing import Protocol
 import pandas as pd
 from freqtrade.persistence import LocalTrade, Trade
 
-from pairbot_ext.book import SignalBook
 from pairbot_ext.execution.plan import EntryPlan
+from pairbot_ext.rules import PairRules
 from pairbot_ext.settings import Settings
-from pairbot_ext.signals import ExitReason, exit_reason
+from pairbot_ext.signals import ExitReason
 from pairbot_ext.sizing import (
     Leg,
     MarketLimits,
@@ -87,9 +87,8 @@ class BacktestDesk:
     def __init__(
         self,
         host: Host,
-        book: Callable[[], SignalBook],
+        rules: PairRules,
         settings: Settings,
-        timeframe: timedelta,
         spans: Callable[[], Mapping[str, DataSpan]],
         *,
         max_open_trades: float,
@@ -97,9 +96,9 @@ class BacktestDesk:
         may_open_alone: bool,
     ) -> None:
         self._host = host
-        self._book = book
+        self._rules = rules
         self._settings = settings
-        self._timeframe = timeframe
+        self._timeframe = rules.timeframe
         self._spans = spans
         self._max_open_trades = max_open_trades
         self._fixed_stake = fixed_stake
@@ -139,7 +138,7 @@ class BacktestDesk:
         side: str,
     ) -> float:
         """Stake of one leg, or 0 where the pair cannot be opened as a whole."""
-        plan = self._book().plan(pair_id or "", now - self._timeframe)
+        plan = self._rules.entry_plan(pair_id or "", now)
         if plan is None or symbol not in (plan.leg_a, plan.leg_b):
             return 0.0
         leg = plan.leg_of(symbol)
@@ -151,7 +150,7 @@ class BacktestDesk:
             pair_notional = self._pair_notional(plan, leg, now, price, proposed_stake)
             if not pair_notional > 0:
                 return 0.0
-            stakes = self._stakes_at_most(plan, leg, price, pair_notional)
+            stakes = self._stakes_at_most(plan, leg, now, price, pair_notional)
             reason = self._first_leg_refusal(plan, leg, now, price, pair_notional, stakes)
             if reason is not None:
                 logger.debug("%s at %s not opened: %s", plan.pair_id, now, reason)
@@ -181,22 +180,16 @@ class BacktestDesk:
 
     def exit_reason(self, trade: Trade, now: datetime) -> ExitReason | None:
         """Why this leg is to be closed now. Both legs get the same answer on the same candle."""
-        candle_now = self._floor(now)
         key = (trade.enter_tag or "", trade.open_date_utc)
         opened = self._open.get(key)
+        candle_now = self._rules.candle_start(now)
         if opened is None or candle_now <= trade.open_date_utc:
             return None
         plan = opened.plan
-        reason = exit_reason(
-            plan.thresholds,
-            plan.direction,
-            self._book().z(plan, candle_now - self._timeframe),
-            (candle_now - trade.open_date_utc) / self._timeframe,
-            plan.model.half_life_candles,
-        )
+        reason = self._rules.model_exit(plan, trade.open_date_utc, now)
+        if reason is ExitReason.STOP:
+            self._stopped_at[plan.pair_id] = candle_now
         if reason is not None:
-            if reason is ExitReason.STOP:
-                self._stopped_at[plan.pair_id] = candle_now
             return reason
         mate = plan.symbol(plan.leg_of(trade.pair).mate)
         if self._open_trade(mate, key) is None and not self._is_alone_by_design(mate):
@@ -206,11 +199,6 @@ class BacktestDesk:
         if candle_now >= ends and ends < max(span.last for span in spans.values()):
             return ExitReason.DATA_END
         return None
-
-    def _floor(self, now: datetime) -> datetime:
-        # With a detail timeframe Freqtrade asks several times within one candle.
-        grid = self._book().grid
-        return grid.start + (now - grid.start) // self._timeframe * self._timeframe
 
     def _is_alone_by_design(self, mate: str) -> bool:
         return self._may_open_alone and mate not in self._host.whitelist()
@@ -251,17 +239,16 @@ class BacktestDesk:
             if self._host.is_locked(symbol, now - self._timeframe, plan.side(plan.leg_of(symbol))):
                 return f"{symbol} is locked"
         return (
-            self._still_stopped(plan, now)
-            or self._size_refusal(plan, leg, price, pair_notional)
+            self._still_stopped(plan)
+            or self._size_refusal(plan, leg, now, price, pair_notional)
             or self._slots_and_money_refusal(now, list(stakes.values()))
         )
 
-    def _still_stopped(self, plan: EntryPlan, now: datetime) -> str | None:
+    def _still_stopped(self, plan: EntryPlan) -> str | None:
         stopped_at = self._stopped_at.get(plan.pair_id)
         if stopped_at is None:
             return None
-        forgotten = now - stopped_at >= self._settings.rearm_lookback_candles * self._timeframe
-        if forgotten or self._book().has_come_back(plan.pair_id, stopped_at, plan.candle):
+        if self._rules.has_recovered(plan.pair_id, stopped_at, plan.candle):
             del self._stopped_at[plan.pair_id]
             return None
         return f"stopped at {stopped_at} and not back inside exit_z since"
@@ -274,7 +261,7 @@ class BacktestDesk:
         wanted = 2.0 * proposed_stake * self._settings.leverage
         if self._fixed_stake is not None or not wanted > 0:
             return wanted
-        stakes = self._stakes_at_most(plan, leg, price, wanted)
+        stakes = self._stakes_at_most(plan, leg, now, price, wanted)
         excess = sum(stakes.values()) - (self._host.available_stake() - sum(self._stakes_to_come(now)))
         return wanted - max(excess, 0.0) * self._settings.leverage * (1.0 + 1e-9)
 
@@ -288,11 +275,9 @@ class BacktestDesk:
             if leg not in opened.amounts and self._open_trade(opened.plan.symbol(leg.mate), key) is not None
         ]
 
-    def _prices(self, plan: EntryPlan, leg: Leg, price: float) -> dict[Leg, float]:
+    def _prices(self, plan: EntryPlan, leg: Leg, now: datetime, price: float) -> dict[Leg, float]:
         # The mate's open of this candle is not known while this leg is handled; its last close is.
-        return {
-            each: price if each is leg else self._book().close(plan.symbol(each), plan.candle) for each in Leg
-        }
+        return {each: price if each is leg else self._rules.close(plan.symbol(each), now) for each in Leg}
 
     def _limits(self, plan: EntryPlan, pair_notional: float) -> dict[Leg, MarketLimits]:
         return {
@@ -304,9 +289,9 @@ class BacktestDesk:
         }
 
     def _stakes_at_most(
-        self, plan: EntryPlan, leg: Leg, price: float, pair_notional: float
+        self, plan: EntryPlan, leg: Leg, now: datetime, price: float, pair_notional: float
     ) -> dict[Leg, float]:
-        prices, limits = self._prices(plan, leg, price), self._limits(plan, pair_notional)
+        prices, limits = self._prices(plan, leg, now, price), self._limits(plan, pair_notional)
         # Two steps: one for rounding up, one for the mate's price moving away from its last close.
         return {
             each: (
@@ -317,8 +302,10 @@ class BacktestDesk:
             for each in Leg
         }
 
-    def _size_refusal(self, plan: EntryPlan, leg: Leg, price: float, pair_notional: float) -> str | None:
-        prices, limits = self._prices(plan, leg, price), self._limits(plan, pair_notional)
+    def _size_refusal(
+        self, plan: EntryPlan, leg: Leg, now: datetime, price: float, pair_notional: float
+    ) -> str | None:
+        prices, limits = self._prices(plan, leg, now, price), self._limits(plan, pair_notional)
         return refusal(
             pair_notional,
             plan.model.beta,

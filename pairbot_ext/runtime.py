@@ -22,6 +22,7 @@ from pairbot_ext.backtest import BacktestDesk, DataSpan, data_span
 from pairbot_ext.book import SignalBook
 from pairbot_ext.errors import PairbotError
 from pairbot_ext.pairs import Pair
+from pairbot_ext.rules import PairRules
 from pairbot_ext.settings import Settings, parse_settings
 from pairbot_ext.signals import most_pairs_at_once
 from pairbot_ext.sizing import Leg, MarketLimits
@@ -48,6 +49,7 @@ class PairsRuntime:
         self._book: SignalBook | None = None
         self._overrides: dict[str, float] = {}
         self._untradable: set[str] = set()
+        self._asked: set[str] = set()
         self._desk: BacktestDesk | None = None
 
     @property
@@ -108,9 +110,8 @@ class PairsRuntime:
         stake = config.get("stake_amount")
         self._desk = BacktestDesk(
             self,
-            lambda: self.book,
+            PairRules(lambda: self.book, self.settings, self.timeframe),
             self.settings,
-            self.timeframe,
             self._spans,
             max_open_trades=strategy.max_open_trades,
             fixed_stake=None if stake == "unlimited" else float(stake or 0.0),
@@ -149,6 +150,25 @@ class PairsRuntime:
             return
         for message in [*self.poll_pairs_file(), *self.untradable_pairs()]:
             self.strategy.dp.send_msg(message, always_send=True)
+        self._note_late_candles()
+
+    def _note_late_candles(self) -> None:
+        """Where a candle has come a loop later than its mate's, have the mates analysed again."""
+        late: set[str] = set()
+        seen: set[str] = set()
+        for symbol, frame in self._frames.items():
+            newest = self.strategy.dp.ohlcv(symbol, self.strategy.timeframe, copy=False)
+            is_late = not newest.empty and newest["date"].iloc[-1] > frame["date"].iloc[-1]
+            (late if is_late else seen).add(symbol)
+        mates = {
+            pair.mate_of(symbol)
+            for epoch in self._watcher.current.epochs
+            for pair in epoch.pairs
+            for symbol in late.intersection(pair.symbols)
+        }
+        if late:
+            self._frames = {}
+            bridge.analyse_again(self.strategy, sorted(mates & seen))
 
     def override_thresholds(self, overrides: Mapping[str, float]) -> None:
         """Take over parameters that hyperopt has changed since the last call."""
@@ -206,9 +226,11 @@ class PairsRuntime:
 
         The book is rebuilt only when something is new: Freqtrade asks once per symbol and candle.
         """
+        # A pair trade may be open in symbols the file no longer names: they are analysed like the others.
+        self._asked.add(symbol)
         if not self._is_known(symbol, frame):
             self._frames = {}
-            for each in dict.fromkeys([symbol, *self.symbols()]):
+            for each in dict.fromkeys([*self.symbols(), *sorted(self._asked)]):
                 candles = frame if each == symbol else self.strategy.dp.get_pair_dataframe(each)
                 if not candles.empty:
                     self._frames[each] = candles[["date", "open", "high", "low", "close", "volume"]].copy()
