@@ -95,8 +95,8 @@ class PairsRuntime:
         except PairbotError as error:
             raise OperationalException(str(error)) from error
 
-    def start(self, strategy: IStrategy, overrides: Mapping[str, float]) -> list[str]:
-        """Check the effective settings and build the desk. Returns the banner's lines.
+    def start(self, strategy: IStrategy, overrides: Mapping[str, float]) -> None:
+        """Check the effective settings, build the desk, say what will be traded.
 
         :raises OperationalException: naming the setting that would let one leg live alone.
         """
@@ -117,7 +117,13 @@ class PairsRuntime:
             fixed_stake=None if stake == "unlimited" else float(stake or 0.0),
             may_open_alone=config.get("runmode") in ANALYSIS_MODES,
         )
-        return self._banner()
+        self._tell(self._banner())
+
+    def _tell(self, messages: list[str]) -> None:
+        """To the log, and to the operator where there is one (outside trade modes Freqtrade drops it)."""
+        for message in messages:
+            logger.info(message)
+            self.strategy.dp.send_msg(message, always_send=True)
 
     def _banner(self) -> list[str]:
         current = self._watcher.current
@@ -148,8 +154,7 @@ class PairsRuntime:
         if not self.is_trading:
             self.desk.on_candle(now)
             return
-        for message in [*self.poll_pairs_file(), *self.untradable_pairs()]:
-            self.strategy.dp.send_msg(message, always_send=True)
+        self._tell([*self.poll_pairs_file(), *self.untradable_pairs()])
         self._note_late_candles()
 
     def _note_late_candles(self) -> None:

@@ -60,8 +60,7 @@ class PairsArb(IStrategy):
 
     def ft_bot_start(self, **kwargs: Any) -> None:
         super().ft_bot_start(**kwargs)
-        for line in self.pairs.start(self, self._overrides()):
-            self.dp.send_msg(line, always_send=True)
+        self.pairs.start(self, self._overrides())
 
     def bot_loop_start(self, current_time: datetime, **kwargs: Any) -> None:
         self.refused_symbols.clear()
