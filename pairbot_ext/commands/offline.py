@@ -14,7 +14,8 @@ _EPILOG = """examples:
   pairbot offline --market user_data/data/binance --compress -- trade --strategy PairsArb
 
 The overlay configuration is passed as the last -c, after your own files or the config.json that Freqtrade
-would have used. FREQTRADE__EXCHANGE__* variables are not passed on: they would outrank it. Exit code: Freqtrade's own.
+would have used. FREQTRADE__EXCHANGE__* variables are not passed on: they would outrank it. Exit code:
+Freqtrade's own.
 """
 
 

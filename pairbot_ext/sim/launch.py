@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import SimpleNamespace
 
+from pairbot_ext.sim.market import SYNTHETIC, open_market
+from pairbot_ext.sim.overlay import API_KEY, API_SECRET
+from pairbot_ext.sim.rest.auth import Credentials
 from pairbot_ext.sim.rest.gateway import Gateway
 from pairbot_ext.sim.symbols import load_symbols
+from pairbot_ext.sim.venue.clock import wall_clock_ms
+from pairbot_ext.sim.venue.engine import VenueOptions
+from pairbot_ext.sim.venue.faults import Schedule, load_schedule
+from pairbot_ext.sim.venue.venue import NOT_MODELLED, Venue
 
-SYNTHETIC = "synthetic"
-
-
-def wall_clock_ms() -> int:
-    """The real clock, epoch ms."""
-    return time.time_ns() // 1_000_000
+CREDENTIALS = Credentials(API_KEY, API_SECRET)
 
 
 @dataclass(frozen=True)
@@ -24,12 +24,16 @@ class ExchangeOptions:
 
     :param market: "synthetic", or a Freqtrade datadir whose candles are replayed; None leaves it to the
         command.
+    :param list_all: also list the symbols the market has no prices for, as analysis commands need them.
     """
 
     market: str | None = None
     compress: bool = False
     seed: int = 1
     faults_file: str | None = None
+    round_trip_ms: int = 0
+    list_all: bool = False
+    venue: VenueOptions = field(default_factory=VenueOptions)
 
     def with_default_market(self, datadir: Path | str | None) -> ExchangeOptions:
         """These options with the market filled in: the datadir in use, else the synthetic one."""
@@ -37,5 +41,29 @@ class ExchangeOptions:
 
 
 def open_exchange(options: ExchangeOptions) -> Gateway:
-    """The exchange, ready to be served."""
-    return Gateway(SimpleNamespace(symbols=load_symbols()), wall_clock_ms)  # type: ignore[arg-type]
+    """The exchange on the real clock, ready to be served.
+
+    :raises PairbotError: no such market, or the fault schedule is wrong.
+    """
+    schedule = load_schedule(Path(options.faults_file)) if options.faults_file else Schedule()
+    market = open_market(
+        options.market or SYNTHETIC, compress=options.compress, clock=wall_clock_ms, seed=options.seed
+    )
+    venue = Venue(market, wall_clock_ms, options.venue)
+    if options.list_all:
+        venue.listed = load_symbols() | dict(market.symbols)
+    return Gateway(venue, CREDENTIALS, schedule=schedule, round_trip_ms=options.round_trip_ms)
+
+
+def banner(gateway: Gateway, port: int) -> str:
+    """What a user must know before the first order."""
+    symbols = gateway.venue.market.symbols.values()
+    recorded = sum(spec.source != "simulated" for spec in symbols)
+    lines = [
+        f"Simulated Binance USDⓈ-M futures on https://127.0.0.1:{port}: no real market, no real money.",
+        f"{len(symbols)} symbols, {recorded} with recorded filters, the others with simulated ones; "
+        f"{len(gateway.faults)} fault rules.",
+        "Not modelled:",
+        *(f"  - {text}" for text in NOT_MODELLED),
+    ]
+    return "\n".join(lines)

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -124,8 +125,7 @@ def _signals_passed_to(child: subprocess.Popen[bytes]) -> Iterator[None]:
 
 
 def run_child(command: Sequence[str], environment: dict[str, str]) -> int:
-    """Run a command to its end, passing signals on; returns its exit code, 128 + n where signal n ended
-    it."""
+    """Run a command to its end, passing signals on; returns its exit code (128 + n: signal n ended it)."""
     child = subprocess.Popen(list(command), env=environment)
     try:
         with _signals_passed_to(child):
@@ -144,9 +144,11 @@ def run_freqtrade(arguments: Sequence[str], options: ExchangeOptions) -> int:
         parsed = _parse(arguments)
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 0
+    chosen = options.with_default_market(parsed.get("datadir"))
+    gateway = open_exchange(replace(chosen, list_all=parsed.get("command") != "trade"))
     with (
         tempfile.TemporaryDirectory(prefix="pairbot-offline-") as directory,
-        LoopbackServer(open_exchange(options.with_default_market(parsed.get("datadir")))) as server,
+        LoopbackServer(gateway) as server,
     ):
         overlay_file = Path(directory) / "simulated-exchange.json"
         overlay_file.write_text(json.dumps(overlay(server.port), indent=1), encoding="utf-8")

@@ -65,6 +65,7 @@ def overlay(port: int, *, timeout_ms: int = 10_000) -> dict[str, Any]:
             "key": API_KEY,
             "secret": API_SECRET,
             "enable_ws": False,
+            "demo_trading": False,
             "ccxt_config": settings,
             "ccxt_sync_config": settings,
             "ccxt_async_config": settings,

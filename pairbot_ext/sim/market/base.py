@@ -1,8 +1,8 @@
 """What the simulated venue asks of a market: prices, books, candles and funding, all as of a given instant.
 
 A market is read-only and knows no clock of its own: every question carries `now_ms` (epoch milliseconds,
-UTC), so that the real clock, a compressed one and a virtual one are the same code. It must be deterministic: the same
-question asked twice gets the same answer, and nothing dated after `now_ms` may be visible in it.
+UTC), so that the real clock, a compressed one and a virtual one are the same code. It must be deterministic:
+the same question asked twice gets the same answer, and nothing dated after `now_ms` may be visible in it.
 """
 
 from __future__ import annotations

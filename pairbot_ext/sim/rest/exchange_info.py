@@ -3,38 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from decimal import Decimal
 from typing import Any
 
 from pairbot_ext.sim.symbols import SymbolSpec
+from pairbot_ext.sim.venue.terms import (
+    LIQUIDATION_FEE,
+    MAX_ALGO_ORDERS,
+    MAX_OPEN_ORDERS,
+    ORDERS_PER_10_SECS,
+    ORDERS_PER_MINUTE,
+    WEIGHT_PER_MINUTE,
+    max_price,
+    plain,
+)
 
 # 2100-12-25, what Binance gives every perpetual as its delivery date.
 PERPETUAL_DELIVERY_MS = 4_133_404_800_000
-MAX_OPEN_ORDERS = 200
-MAX_ALGO_ORDERS = 10
-# Weight per minute and IP, orders per minute and per 10 s and account.
-# https://developers.binance.com/docs/derivatives/usds-margined-futures/market-data/rest-api/Exchange-Information
 RATE_LIMITS: tuple[dict[str, Any], ...] = (
-    {"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1, "limit": 2400},
-    {"rateLimitType": "ORDERS", "interval": "MINUTE", "intervalNum": 1, "limit": 1200},
-    {"rateLimitType": "ORDERS", "interval": "SECOND", "intervalNum": 10, "limit": 300},
+    {
+        "rateLimitType": "REQUEST_WEIGHT",
+        "interval": "MINUTE",
+        "intervalNum": 1,
+        "limit": WEIGHT_PER_MINUTE,
+    },
+    {"rateLimitType": "ORDERS", "interval": "MINUTE", "intervalNum": 1, "limit": ORDERS_PER_MINUTE},
+    {"rateLimitType": "ORDERS", "interval": "SECOND", "intervalNum": 10, "limit": ORDERS_PER_10_SECS},
 )
 # STOP and friends stay listed although POST /order refuses them: ccxt reads this list, as on the real venue.
 _ORDER_TYPES = (
     "LIMIT", "MARKET", "STOP", "STOP_MARKET", "TAKE_PROFIT", "TAKE_PROFIT_MARKET", "TRAILING_STOP_MARKET",
 )  # fmt: skip
 _TIME_IN_FORCE = ("GTC", "IOC", "FOK", "GTX", "GTD")
-MAX_PRICE_TICKS = 10_000_000_000
-
-
-def plain(value: Decimal) -> str:
-    """A Decimal in plain notation: Binance never sends exponents."""
-    return format(value, "f")
-
-
-def max_price(spec: SymbolSpec) -> Decimal:
-    """PRICE_FILTER maxPrice. Not modelled per symbol: far above anything PERCENT_PRICE lets through."""
-    return spec.price_tick * MAX_PRICE_TICKS
 
 
 def _symbol(spec: SymbolSpec) -> dict[str, Any]:
@@ -59,7 +58,7 @@ def _symbol(spec: SymbolSpec) -> dict[str, Any]:
         "underlyingSubType": [],
         "permissionSets": ["GRID", "COPY"],
         "triggerProtect": "0.0500",
-        "liquidationFee": "0.012500",
+        "liquidationFee": f"{LIQUIDATION_FEE:.6f}",
         "marketTakeBound": "0.05",
         "maxMoveOrderLimit": 10000,
         "filters": [

@@ -1,2 +1,1 @@
-"""The venue itself: what it holds, how it matches, refuses and fails. Pure: no sockets, no clock of its
-own."""
+"""The venue itself: what it holds, how it matches, refuses and fails. Pure: no sockets, no own clock."""

@@ -1,8 +1,8 @@
 """Binance USDⓈ-M futures error codes, their messages and the HTTP status they come with.
 
 Source: https://developers.binance.com/docs/derivatives/usds-margined-futures/error-code. Binance notes
-that codes are universal and messages can vary; the texts here are the documented ones, or the ones seen on the wire where
-they differ.
+that codes are universal and messages can vary; the texts here are the documented ones, or the ones seen on
+the wire where they differ.
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ class Code(IntEnum):
     REDUCE_ONLY_REJECT = -2022
     MAX_OPEN_ORDERS = -2025
     MAX_LEVERAGE_RATIO = -2027
+    PRICE_BELOW_ZERO = -4001
     PRICE_ABOVE_MAX = -4002
     QUANTITY_NOT_POSITIVE = -4003
     QUANTITY_BELOW_MIN = -4004
@@ -123,6 +124,7 @@ MESSAGES: dict[int, str] = {
     Code.REDUCE_ONLY_REJECT: "ReduceOnly Order is rejected.",
     Code.MAX_OPEN_ORDERS: "Reach max open order limit.",
     Code.MAX_LEVERAGE_RATIO: "Exceeded the maximum allowable position at current leverage.",
+    Code.PRICE_BELOW_ZERO: "Price less than 0.",
     Code.PRICE_ABOVE_MAX: "Price greater than max price.",
     Code.QUANTITY_NOT_POSITIVE: "Quantity less than or equal to zero.",
     Code.QUANTITY_BELOW_MIN: "Quantity less than min quantity.",

@@ -1,0 +1,228 @@
+"""Public endpoints: market list, candles, books, tickers, funding."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+from pairbot_ext.sim.market.base import Kline
+from pairbot_ext.sim.rest.exchange_info import exchange_info, symbol_entries
+from pairbot_ext.sim.rest.routes import Call, Route, by_limit, by_symbol
+from pairbot_ext.sim.venue.errors import Code, VenueError
+from pairbot_ext.sim.venue.terms import money_text, plain
+
+INTERVALS = frozenset(
+    ("1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d", "3d", "1w", "1M")
+)
+_DEPTH_LIMITS = (5, 10, 20, 50, 100, 500, 1000)
+_INTEREST_RATE = "0.00010000"
+_ONE_HUNDRED = Decimal(100)
+
+
+def _symbol(call: Call) -> str:
+    return call.venue.engine.spec(call.params.text("symbol")).symbol
+
+
+def _each(call: Call, row: Callable[[Call, str], dict[str, Any]]) -> Any:
+    """One row for the symbol asked for, a list for all of them."""
+    if "symbol" in call.params:
+        return row(call, _symbol(call))
+    return [row(call, symbol) for symbol in call.venue.market.symbols]
+
+
+def _ping(_call: Call) -> Any:
+    return {}
+
+
+def _time(call: Call) -> Any:
+    return {"serverTime": call.now_ms}
+
+
+def _exchange_info(call: Call) -> Any:
+    # Built at each call: it is asked for once at start and hourly, and symbols may have been halted since.
+    entries = symbol_entries(call.venue.listed.values())
+    for entry in entries:
+        entry["status"] = call.venue.engine.statuses.get(entry["symbol"], entry["status"])
+    return exchange_info(entries, call.now_ms)
+
+
+def _kline(kline: Kline) -> list[Any]:
+    return [
+        kline.open_ms,
+        plain(kline.open),
+        plain(kline.high),
+        plain(kline.low),
+        plain(kline.close),
+        plain(kline.volume),
+        kline.close_ms,
+        plain(kline.quote_volume),
+        kline.trades,
+        # Taker's share: half, as nothing here depends on it.
+        plain(kline.volume / 2),
+        plain(kline.quote_volume / 2),
+        "0",
+    ]
+
+
+def _candles(call: Call, *, mark: bool) -> Any:
+    symbol = _symbol(call)
+    interval = call.params.text("interval")
+    if interval not in INTERVALS:
+        raise VenueError(Code.BAD_INTERVAL)
+    start, end = call.params.time_range()
+    limit = call.params.limit(500, 1500)
+    klines = call.venue.market.klines(symbol, interval, start, end, limit, call.now_ms, mark=mark)
+    return [_kline(kline) for kline in klines]
+
+
+def _klines(call: Call) -> Any:
+    return _candles(call, mark=False)
+
+
+def _mark_klines(call: Call) -> Any:
+    return _candles(call, mark=True)
+
+
+def _depth(call: Call) -> Any:
+    symbol = _symbol(call)
+    limit = call.params.integer("limit") or 500
+    if limit not in _DEPTH_LIMITS:
+        raise VenueError(Code.BAD_DEPTH_LIMIT, limit=limit)
+    spec, book = call.venue.engine.spec(symbol), call.venue.engine.book(symbol)
+
+    def side(levels: tuple[tuple[Decimal, Decimal], ...]) -> list[list[str]]:
+        return [
+            [f"{price:.{spec.price_precision}f}", f"{amount:.{spec.amount_precision}f}"]
+            for price, amount in levels[:limit]
+        ]
+
+    return {
+        "lastUpdateId": call.now_ms,
+        "E": call.now_ms,
+        "T": call.now_ms,
+        "bids": side(book.bids),
+        "asks": side(book.asks),
+    }
+
+
+def _day_row(call: Call, symbol: str) -> dict[str, Any]:
+    stats = call.venue.market.day_stats(symbol, call.now_ms)
+    change = stats.last - stats.open
+    percent = change / stats.open * _ONE_HUNDRED if stats.open else Decimal(0)
+    mean = stats.quote_volume / stats.volume if stats.volume else stats.last
+    tick = call.venue.engine.spec(symbol).price_tick
+    return {
+        "symbol": symbol,
+        "priceChange": plain(change),
+        "priceChangePercent": f"{percent:.3f}",
+        "weightedAvgPrice": plain(mean.quantize(tick)),
+        "lastPrice": plain(stats.last),
+        "lastQty": plain(call.venue.engine.spec(symbol).min_amount),
+        "openPrice": plain(stats.open),
+        "highPrice": plain(stats.high),
+        "lowPrice": plain(stats.low),
+        "volume": plain(stats.volume),
+        "quoteVolume": plain(stats.quote_volume),
+        "openTime": stats.open_ms,
+        "closeTime": stats.close_ms,
+        "firstId": 1,
+        "lastId": max(stats.trades, 1),
+        "count": stats.trades,
+    }
+
+
+def _day(call: Call) -> Any:
+    return _each(call, _day_row)
+
+
+def _best_row(call: Call, symbol: str) -> dict[str, Any]:
+    book = call.venue.engine.book(symbol)
+    bid = book.bids[0] if book.bids else (Decimal(0), Decimal(0))
+    ask = book.asks[0] if book.asks else (Decimal(0), Decimal(0))
+    return {
+        "symbol": symbol,
+        "bidPrice": plain(bid[0]),
+        "bidQty": plain(bid[1]),
+        "askPrice": plain(ask[0]),
+        "askQty": plain(ask[1]),
+        "time": call.now_ms,
+    }
+
+
+def _best(call: Call) -> Any:
+    return _each(call, _best_row)
+
+
+def _price_row(call: Call, symbol: str) -> dict[str, Any]:
+    return {
+        "symbol": symbol,
+        "price": plain(call.venue.market.price(symbol, call.now_ms)),
+        "time": call.now_ms,
+    }
+
+
+def _price(call: Call) -> Any:
+    return _each(call, _price_row)
+
+
+def _premium_row(call: Call, symbol: str) -> dict[str, Any]:
+    market = call.venue.market
+    mark = money_text(market.mark_price(symbol, call.now_ms))
+    rates = market.funding_rates(symbol, None, None, 1, call.now_ms)
+    return {
+        "symbol": symbol,
+        "markPrice": mark,
+        "indexPrice": mark,
+        "estimatedSettlePrice": mark,
+        "lastFundingRate": money_text(rates[-1][1] if rates else Decimal(0)),
+        "interestRate": _INTEREST_RATE,
+        "nextFundingTime": market.next_funding_ms(symbol, call.now_ms),
+        "time": call.now_ms,
+    }
+
+
+def _premium(call: Call) -> Any:
+    return _each(call, _premium_row)
+
+
+def _funding_rates(call: Call) -> Any:
+    start, end = call.params.time_range()
+    limit = call.params.limit(100, 1000)
+    market = call.venue.market
+    symbols = [_symbol(call)] if "symbol" in call.params else list(market.symbols)
+    rows: list[dict[str, Any]] = [
+        {
+            "symbol": symbol,
+            "fundingTime": stamp_ms,
+            "fundingRate": money_text(rate),
+            "markPrice": money_text(market.mark_price(symbol, stamp_ms)),
+        }
+        for symbol in symbols
+        for stamp_ms, rate in market.funding_rates(symbol, start, end, limit, call.now_ms)
+    ]
+    rows.sort(key=lambda row: row["fundingTime"])
+    return rows[:limit] if start is not None else rows[-limit:]
+
+
+def _funding_info(_call: Call) -> Any:
+    return []  # lists only symbols with adjusted caps or intervals; none are here
+
+
+_CANDLE_WEIGHT = by_limit(500, ((99, 1), (499, 2), (1000, 5), (1500, 10)))
+
+ROUTES: dict[str, Route] = {
+    "GET /fapi/v1/ping": Route(_ping),
+    "GET /fapi/v1/time": Route(_time),
+    "GET /fapi/v1/exchangeInfo": Route(_exchange_info),
+    "GET /fapi/v1/klines": Route(_klines, _CANDLE_WEIGHT),
+    "GET /fapi/v1/markPriceKlines": Route(_mark_klines, _CANDLE_WEIGHT),
+    "GET /fapi/v1/depth": Route(_depth, by_limit(500, ((50, 2), (100, 5), (500, 10), (1000, 20)))),
+    "GET /fapi/v1/ticker/24hr": Route(_day, by_symbol(1, 40)),
+    "GET /fapi/v1/ticker/bookTicker": Route(_best, by_symbol(2, 5)),
+    "GET /fapi/v1/ticker/price": Route(_price, by_symbol(1, 2)),
+    "GET /fapi/v2/ticker/price": Route(_price, by_symbol(1, 2)),
+    "GET /fapi/v1/premiumIndex": Route(_premium, by_symbol(1, 10)),
+    "GET /fapi/v1/fundingRate": Route(_funding_rates),
+    "GET /fapi/v1/fundingInfo": Route(_funding_info, 0),
+}

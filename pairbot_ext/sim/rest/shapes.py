@@ -1,0 +1,257 @@
+"""The JSON objects of private endpoints, key for key as Binance documents them."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from pairbot_ext.sim.symbols import SymbolSpec
+from pairbot_ext.sim.venue.account import Income
+from pairbot_ext.sim.venue.conditional import AlgoOrder
+from pairbot_ext.sim.venue.engine import Engine
+from pairbot_ext.sim.venue.orders import ZERO, Fill, Order, OrderRequest
+from pairbot_ext.sim.venue.positions import Position, liquidation_price
+from pairbot_ext.sim.venue.terms import QUOTE_ASSET, money_text, plain
+
+
+def _price(spec: SymbolSpec, value: Decimal) -> str:
+    return f"{value:.{spec.price_precision}f}"
+
+
+def _amount(spec: SymbolSpec, value: Decimal) -> str:
+    return f"{value:.{spec.amount_precision}f}"
+
+
+def _ordinary_fields(spec: SymbolSpec, order: Order) -> dict[str, Any]:
+    request = order.request
+    return {
+        "orderId": order.order_id,
+        "symbol": request.symbol,
+        "status": order.status.value,
+        "clientOrderId": request.client_order_id,
+        "price": _price(spec, request.price or ZERO),
+        "avgPrice": f"{order.average_price:.{spec.price_precision + 1}f}",
+        "origQty": _amount(spec, order.amount),
+        "executedQty": _amount(spec, order.executed),
+        "cumQuote": f"{order.quote:.{spec.price_precision + spec.amount_precision}f}",
+        "timeInForce": request.time_in_force.value,
+        "type": request.type.value,
+        "reduceOnly": request.reduce_only,
+        "closePosition": False,
+        "side": request.side.value,
+        "positionSide": "BOTH",
+        "stopPrice": "0",
+        "workingType": "CONTRACT_PRICE",
+        "priceProtect": False,
+        "origType": request.type.value,
+        "priceMatch": "NONE",
+        "selfTradePreventionMode": "EXPIRE_MAKER",
+        "goodTillDate": 0,
+        "updateTime": order.updated_ms,
+    }
+
+
+def new_order(spec: SymbolSpec, order: Order) -> dict[str, Any]:
+    """Answer to POST and DELETE `/fapi/v1/order`: with cumQty, without time."""
+    return _ordinary_fields(spec, order) | {"cumQty": _amount(spec, order.executed)}
+
+
+def queried_order(spec: SymbolSpec, order: Order) -> dict[str, Any]:
+    """Answer to GET `/fapi/v1/order`, openOrders and allOrders: with time, without cumQty."""
+    return _ordinary_fields(spec, order) | {"time": order.created_ms}
+
+
+def trade(spec: SymbolSpec, fill: Fill) -> dict[str, Any]:
+    """One row of `/fapi/v1/userTrades`."""
+    return {
+        "symbol": fill.symbol,
+        "id": fill.trade_id,
+        "orderId": fill.order_id,
+        "side": fill.side.value,
+        "price": _price(spec, fill.price),
+        "qty": _amount(spec, fill.amount),
+        "realizedPnl": money_text(fill.realized_pnl),
+        "marginAsset": QUOTE_ASSET,
+        "quoteQty": money_text(fill.price * fill.amount),
+        "commission": money_text(fill.commission),
+        "commissionAsset": QUOTE_ASSET,
+        "time": fill.time_ms,
+        "positionSide": "BOTH",
+        "maker": fill.maker,
+        "buyer": fill.side.sign > 0,
+    }
+
+
+def income(row: Income) -> dict[str, Any]:
+    """One row of `/fapi/v1/income`."""
+    return {
+        "symbol": row.symbol,
+        "incomeType": row.type.value,
+        "income": money_text(row.amount),
+        "asset": QUOTE_ASSET,
+        "time": row.time_ms,
+        "info": str(row.trade_id) if row.trade_id else row.type.value,
+        "tranId": row.transaction_id,
+        "tradeId": str(row.trade_id) if row.trade_id else "",
+    }
+
+
+def position_risk(engine: Engine, position: Position) -> dict[str, Any]:
+    """One row of `/fapi/v3/positionRisk`: no leverage and no margin type, unlike v2."""
+    spec, mark = engine.spec(position.symbol), engine.mark(position.symbol)
+    account = engine.account
+    initial = account.initial_margin(position)
+    behind = position.isolated_wallet if position.isolated else account.cross_wallet()
+    fee_share = engine.options.fees.taker * (1 if position.amount > 0 else -1)
+    bids, asks = _resting_notional(engine, position.symbol)
+    return {
+        "symbol": position.symbol,
+        "positionSide": "BOTH",
+        "positionAmt": _amount(spec, position.amount),
+        "entryPrice": plain(position.entry_price.quantize(spec.price_tick / 10000).normalize()),
+        "breakEvenPrice": plain((position.entry_price * (1 + fee_share)).quantize(spec.price_tick / 10000)),
+        "markPrice": money_text(mark),
+        "unRealizedProfit": money_text(position.unrealized(mark)),
+        "liquidationPrice": money_text(liquidation_price(position, spec.brackets, mark, behind)),
+        "isolatedMargin": money_text(
+            position.isolated_wallet + position.unrealized(mark) if position.isolated else ZERO
+        ),
+        "notional": money_text(position.notional(mark)),
+        "marginAsset": QUOTE_ASSET,
+        "isolatedWallet": money_text(position.isolated_wallet),
+        "initialMargin": money_text(initial),
+        "maintMargin": money_text(account.maintenance(position)),
+        "positionInitialMargin": money_text(initial),
+        "openOrderInitialMargin": "0",
+        "adl": 1,
+        "bidNotional": money_text(bids),
+        "askNotional": money_text(asks),
+        "updateTime": position.updated_ms,
+    }
+
+
+def _resting_notional(engine: Engine, symbol: str) -> tuple[Decimal, Decimal]:
+    bids = asks = ZERO
+    for order in engine.orders_open_on(symbol):
+        notional = order.remaining * (order.request.price or engine.mark(symbol))
+        if order.request.side.sign > 0:
+            bids += notional
+        else:
+            asks += notional
+    return bids, asks
+
+
+def account(engine: Engine) -> dict[str, Any]:
+    """Answer to GET `/fapi/v3/account`. `updateTime` is never 0: ccxt would drop the balance."""
+    held = engine.account
+    positions = held.open_positions()
+    initial = sum((held.initial_margin(position) for position in positions), ZERO)
+    maintenance = sum((held.maintenance(position) for position in positions), ZERO)
+    orders = engine.order_margin()
+    profit, cross_profit = held.unrealized(), held.unrealized(crossed_only=True)
+    available = held.available(orders)
+    total = {
+        "initialMargin": money_text(initial + orders),
+        "maintMargin": money_text(maintenance),
+        "walletBalance": money_text(held.wallet),
+        "unrealizedProfit": money_text(profit),
+        "marginBalance": money_text(held.wallet + profit),
+        "positionInitialMargin": money_text(initial),
+        "openOrderInitialMargin": money_text(orders),
+        "crossWalletBalance": money_text(held.cross_wallet()),
+        "crossUnPnl": money_text(cross_profit),
+    }
+    tail = {"availableBalance": money_text(available), "maxWithdrawAmount": money_text(available)}
+    return (
+        {f"total{name[0].upper()}{name[1:]}": value for name, value in total.items()}
+        | tail
+        | {
+            "assets": [{"asset": QUOTE_ASSET} | total | tail | {"updateTime": held.updated_ms}],
+            "positions": [_account_position(engine, position) for position in positions],
+        }
+    )
+
+
+def _account_position(engine: Engine, position: Position) -> dict[str, Any]:
+    spec, mark = engine.spec(position.symbol), engine.mark(position.symbol)
+    profit = position.unrealized(mark)
+    return {
+        "symbol": position.symbol,
+        "positionSide": "BOTH",
+        "positionAmt": _amount(spec, position.amount),
+        "unrealizedProfit": money_text(profit),
+        "isolatedMargin": money_text(position.isolated_wallet + profit if position.isolated else ZERO),
+        "notional": money_text(position.notional(mark)),
+        "isolatedWallet": money_text(position.isolated_wallet),
+        "initialMargin": money_text(engine.account.initial_margin(position)),
+        "maintMargin": money_text(engine.account.maintenance(position)),
+        "updateTime": position.updated_ms,
+    }
+
+
+def leverage_bracket(spec: SymbolSpec) -> dict[str, Any]:
+    """One row of `/fapi/v1/leverageBracket`; numbers, not texts."""
+    return {
+        "symbol": spec.symbol,
+        "notionalCoef": 1.0,
+        "brackets": [
+            {
+                "bracket": number,
+                "initialLeverage": bracket.initial_leverage,
+                "notionalCap": float(bracket.notional_cap),
+                "notionalFloor": float(bracket.notional_floor),
+                "maintMarginRatio": float(bracket.maint_margin_ratio),
+                "cum": float(bracket.cum),
+            }
+            for number, bracket in enumerate(spec.brackets, start=1)
+        ],
+    }
+
+
+def algo_order(spec: SymbolSpec, order: AlgoOrder) -> dict[str, Any]:
+    """One conditional order, as POST and GET `/fapi/v1/algoOrder` answer it."""
+    request: OrderRequest = order.request
+    return {
+        "algoId": order.algo_id,
+        "clientAlgoId": request.client_order_id,
+        "algoType": "CONDITIONAL",
+        "orderType": order.type.value,
+        "symbol": request.symbol,
+        "side": request.side.value,
+        "positionSide": "BOTH",
+        "timeInForce": request.time_in_force.value,
+        "quantity": _amount(spec, request.amount),
+        "algoStatus": order.status.value,
+        "triggerPrice": _price(spec, order.trigger_price),
+        "price": _price(spec, request.price or ZERO),
+        "icebergQuantity": None,
+        "selfTradePreventionMode": "EXPIRE_MAKER",
+        "workingType": order.working_type.value,
+        "priceMatch": "NONE",
+        "closePosition": False,
+        "priceProtect": False,
+        "reduceOnly": request.reduce_only,
+        "activatePrice": "",
+        "callbackRate": "",
+        "createTime": order.created_ms,
+        "updateTime": order.updated_ms,
+        "triggerTime": order.triggered_ms,
+        "goodTillDate": 0,
+    }
+
+
+def queried_algo_order(spec: SymbolSpec, order: AlgoOrder) -> dict[str, Any]:
+    """`algo_order` with what became of it."""
+    sent = order.sent
+    none = _price(spec, ZERO)
+    return algo_order(spec, order) | {
+        "actualOrderId": str(sent.order_id) if sent else "",
+        "actualPrice": f"{sent.average_price:.{spec.price_precision + 1}f}" if sent else none,
+        "actualQty": _amount(spec, sent.executed if sent else ZERO),
+        "actualType": sent.request.type.value if sent else "",
+        "tpTriggerPrice": none,
+        "tpPrice": none,
+        "slTriggerPrice": none,
+        "slPrice": none,
+        "tpOrderType": "",
+    }
