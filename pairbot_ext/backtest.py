@@ -138,6 +138,10 @@ class BacktestDesk:
         side: str,
     ) -> float:
         """Stake of one leg, or 0 where the pair cannot be opened as a whole."""
+        # With a detail timeframe Freqtrade repeats the signal within the candle; by then the mate may have
+        # had its turn, or a leg have closed: pairs are opened at the candle's open or not at all.
+        if now != self._rules.candle_start(now):
+            return 0.0
         plan = self._rules.entry_plan(pair_id or "", now)
         if plan is None or symbol not in (plan.leg_a, plan.leg_b):
             return 0.0
@@ -147,16 +151,11 @@ class BacktestDesk:
         key = (plan.pair_id, now)
         opened = self._open.get(key)
         if opened is None:
-            pair_notional = self._pair_notional(plan, leg, now, price, proposed_stake)
-            if not pair_notional > 0:
+            planned = self._plan_pair(plan, leg, now, price, proposed_stake)
+            if isinstance(planned, str):
+                logger.debug("%s at %s not opened: %s", plan.pair_id, now, planned)
                 return 0.0
-            stakes = self._stakes_at_most(plan, leg, now, price, pair_notional)
-            reason = self._first_leg_refusal(plan, leg, now, price, pair_notional, stakes)
-            if reason is not None:
-                logger.debug("%s at %s not opened: %s", plan.pair_id, now, reason)
-                return 0.0
-            opened = OpenPair(plan, pair_notional, stakes, {})
-            self._open[key] = self._this_candle[key] = opened
+            opened = self._open[key] = self._this_candle[key] = planned
         elif self._open_trade(plan.symbol(leg.mate), key) is None:
             # The first leg was refused after its stake was set, or liquidated on this candle.
             return 0.0
@@ -210,23 +209,30 @@ class BacktestDesk:
                 return trade
         return None
 
-    def _first_leg_refusal(
-        self,
-        plan: EntryPlan,
-        leg: Leg,
-        now: datetime,
-        price: float,
-        pair_notional: float,
-        stakes: Mapping[Leg, float],
-    ) -> str | None:
-        """Why this pair cannot be opened as a whole on this candle, or None."""
-        mate = plan.symbol(leg.mate)
-        if self._is_alone_by_design(mate):
-            return None
-        if mate not in self._host.whitelist():
-            return f"{mate} is not in the whitelist"
-        spans = self._spans()
+    def _plan_pair(
+        self, plan: EntryPlan, leg: Leg, now: datetime, price: float, proposed_stake: float
+    ) -> OpenPair | str:
+        """Both legs' sizes, or why this pair cannot be opened as a whole on this candle."""
+        is_alone = self._is_alone_by_design(plan.symbol(leg.mate))
+        if not is_alone and (reason := self._leg_refusal(plan, now) or self._still_stopped(plan)):
+            return reason
+        pair_notional = self._pair_notional(plan, leg, now, price, proposed_stake)
+        if not pair_notional > 0:
+            return f"no money left for a stake: {proposed_stake:.2f} proposed"
+        stakes = self._stakes_at_most(plan, leg, now, price, pair_notional)
+        if not is_alone and (
+            reason := self._size_refusal(plan, leg, now, price, pair_notional)
+            or self._slots_and_money_refusal(now, list(stakes.values()))
+        ):
+            return reason
+        return OpenPair(plan, pair_notional, stakes, {})
+
+    def _leg_refusal(self, plan: EntryPlan, now: datetime) -> str | None:
+        """What keeps either leg from being opened on this candle."""
+        whitelist, spans = self._host.whitelist(), self._spans()
         for symbol in (plan.leg_a, plan.leg_b):
+            if symbol not in whitelist:
+                return f"{symbol} is not in the whitelist"
             if symbol not in spans or not spans[symbol].first <= now < spans[symbol].last:
                 return f"{symbol} has no tradable candle after this one"
             if any(
@@ -238,11 +244,7 @@ class BacktestDesk:
                 return f"{symbol} is open in another pair trade"
             if self._host.is_locked(symbol, now - self._timeframe, plan.side(plan.leg_of(symbol))):
                 return f"{symbol} is locked"
-        return (
-            self._still_stopped(plan)
-            or self._size_refusal(plan, leg, now, price, pair_notional)
-            or self._slots_and_money_refusal(now, list(stakes.values()))
-        )
+        return None
 
     def _still_stopped(self, plan: EntryPlan) -> str | None:
         stopped_at = self._stopped_at.get(plan.pair_id)

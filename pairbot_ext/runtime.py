@@ -46,6 +46,7 @@ class PairsRuntime:
             raise OperationalException(str(error)) from error
         self._strategy: IStrategy | None = None
         self._frames: dict[str, pd.DataFrame] = {}
+        self._spans: dict[str, DataSpan] = {}
         self._book: SignalBook | None = None
         self._overrides: dict[str, float] = {}
         self._untradable: set[str] = set()
@@ -112,7 +113,7 @@ class PairsRuntime:
             self,
             PairRules(lambda: self.book, self.settings, self.timeframe),
             self.settings,
-            self._spans,
+            lambda: self._spans,
             max_open_trades=strategy.max_open_trades,
             fixed_stake=None if stake == "unlimited" else float(stake or 0.0),
             may_open_alone=config.get("runmode") in ANALYSIS_MODES,
@@ -240,6 +241,10 @@ class PairsRuntime:
                 if not candles.empty:
                     self._frames[each] = candles[["date", "open", "high", "low", "close", "volume"]].copy()
             self._book = None
+            startup = self.strategy.startup_candle_count
+            self._spans = {
+                each: data_span(candles, startup, self.timeframe) for each, candles in self._frames.items()
+            }
 
     def _is_known(self, symbol: str, frame: pd.DataFrame) -> bool:
         known = self._frames.get(symbol)
@@ -272,10 +277,6 @@ class PairsRuntime:
 
     def _rows(self, dates: pd.Series) -> np.ndarray:
         return ((dates - self.book.grid.start) // self.book.grid.step).to_numpy(dtype=np.int64)
-
-    def _spans(self) -> dict[str, DataSpan]:
-        startup = self.strategy.startup_candle_count
-        return {symbol: data_span(frame, startup, self.timeframe) for symbol, frame in self._frames.items()}
 
     # What the backtest desk asks (backtest.Host).
 
