@@ -1,10 +1,40 @@
-"""The only file that touches Freqtrade's private attributes."""
+"""The only file that touches Freqtrade's private attributes.
 
-from typing import cast
+Two free functions serve the strategy in every mode. `Bridge` serves a trading bot: it replaces a few methods
+on the *instances* of one bot, its exchange and its ccxt client (nothing global, nothing that survives
+/reload_config), so that every order passes the guard, and so that Freqtrade's housekeeping requests wait
+until both legs are out.
+"""
 
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from typing import Any, cast
+
+import ccxt
 from freqtrade.data.dataprovider import DataProvider
+from freqtrade.exceptions import (
+    DependencyException,
+    FreqtradeException,
+    InsufficientFundsError,
+    InvalidOrderException,
+    TemporaryError,
+)
 from freqtrade.exchange import Exchange
+from freqtrade.freqtradebot import FreqtradeBot
+from freqtrade.leverage.liquidation_price import update_liquidation_prices
+from freqtrade.persistence import Order, Trade
 from freqtrade.strategy import IStrategy
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from pairbot_ext.errors import PairbotError
+
+logger = logging.getLogger(__name__)
 
 
 def exchange_of(provider: DataProvider) -> Exchange:
@@ -23,3 +53,324 @@ def analyse_again(strategy: IStrategy, symbols: list[str]) -> None:
     """
     for symbol in symbols:
         strategy._last_candle_seen_per_pair.pop(symbol, None)
+
+
+@dataclass
+class Hooks:
+    """What the engine is told by the bot. Set once, before `Bridge.install`."""
+
+    create: Callable[..., dict[str, Any]]
+    """(symbol, type, side, amount, price, params): replaces the ccxt client's create_order."""
+    create_dry: Callable[..., dict[str, Any]]
+    """(symbol, type, side, amount, price, is_reduce, is_stop): replaces create_dry_run_order."""
+    fetch: Callable[[str | None, str, Callable[[], dict[str, Any]]], dict[str, Any]]
+    """Wraps the client's fetch_order."""
+    cancelled: Callable[[str | None, str, Callable[[], dict[str, Any]]], dict[str, Any]]
+    """Wraps the client's cancel_order."""
+    is_planned: Callable[[str], bool]
+    """Whether the next entry on a symbol is the engine's own: its stake was checked with both legs."""
+    is_managed: Callable[[str], bool]
+    """Whether a symbol belongs to an open pair trade: then the reconciler explains differences."""
+    entry_done: Callable[[str], None]
+    """After Freqtrade's execute_entry for a symbol, however it ended."""
+    before_startup: Callable[[], None]
+    while_stopped: Callable[[], None]
+
+
+@dataclass
+class _Deferred:
+    depth: int = 0
+    wallets: bool = False
+    fees: list[tuple[str, str]] = field(default_factory=list)
+    liquidations: set[str] = field(default_factory=set)
+    funding: list[tuple[int, str, float, bool, datetime]] = field(default_factory=list)
+
+
+class Bridge:
+    """One bot, seen by the execution engine."""
+
+    def __init__(self, bot: FreqtradeBot) -> None:
+        self.bot = bot
+        self.exchange: Exchange = bot.exchange
+        self.api: Any = bot.exchange._api
+        self.is_dry_run = bool(bot.config["dry_run"])
+        self._local = threading.local()
+        self._rates: dict[str, float] = {}
+        self._prepared: set[tuple[str, int]] = set()
+        self._originals: dict[str, Callable[..., Any]] = {}
+
+    @classmethod
+    def of(cls, strategy: IStrategy) -> "Bridge":
+        """The bot a strategy runs in. Raises PairbotError where there is none (backtesting)."""
+        rpc = getattr(strategy.dp, "_DataProvider__rpc", None)
+        if rpc is None:
+            raise PairbotError("this strategy runs without a bot: there is nothing to send orders with")
+        return cls(rpc._rpc._freqtrade)
+
+    @property
+    def engine(self) -> Engine:
+        """Freqtrade's database."""
+        return cast(Engine, Trade.session.get_bind())
+
+    @property
+    def exit_lock(self) -> threading.Lock:
+        """Freqtrade's lock between the loop and the RPC thread. Not reentrant; held in callbacks."""
+        return self.bot._exit_lock
+
+    # -- installing --------------------------------------------------------------------------------
+
+    def original(self, name: str) -> Callable[..., Any]:
+        """An unguarded method of the ccxt client: create_order, fetch_order, cancel_order, fetch_time."""
+        return self._originals.get(name) or getattr(self.api, name)
+
+    def install(self, hooks: Hooks) -> None:
+        """Route the bot's orders and questions through `hooks`. Once per bot."""
+        for name in ("create_order", "fetch_order", "cancel_order"):
+            self._originals[name] = getattr(self.api, name)
+        fetch, cancel = self._originals["fetch_order"], self._originals["cancel_order"]
+
+        def create_order(
+            symbol: str, type: str, side: str, amount: float, price: Any = None, params: Any = None
+        ) -> dict[str, Any]:
+            return hooks.create(symbol, type, side, amount, price, params or {})
+
+        def fetch_order(id: str | None, symbol: str | None = None, params: Any = None) -> dict[str, Any]:
+            return hooks.fetch(id, symbol or "", lambda: fetch(id, symbol, params or {}))
+
+        def cancel_order(id: str | None, symbol: str | None = None, params: Any = None) -> dict[str, Any]:
+            return hooks.cancelled(id, symbol or "", lambda: cancel(id, symbol, params or {}))
+
+        self.api.create_order, self.api.fetch_order, self.api.cancel_order = (
+            create_order,
+            fetch_order,
+            cancel_order,
+        )
+        self._install_dry_run(hooks)
+        self._install_housekeeping(hooks)
+        self._install_bot(hooks)
+
+    def _install_dry_run(self, hooks: Hooks) -> None:
+        def create_dry_run_order(
+            pair: str, ordertype: str, side: str, amount: float, rate: float, *_: Any, **options: Any
+        ) -> dict[str, Any]:
+            trade = self.open_trade(pair)
+            is_reduce = trade is not None and trade.exit_side == side
+            is_stop = bool(options.get("stop_loss"))
+            try:
+                return hooks.create_dry(pair, ordertype, side, amount, rate, is_reduce, is_stop)
+            # As Exchange.create_order maps them; its dry-run branch lies outside its own try block.
+            except ccxt.InsufficientFunds as error:
+                raise InsufficientFundsError(str(error)) from error
+            except ccxt.InvalidOrder as error:
+                raise InvalidOrderException(str(error)) from error
+            except ccxt.BaseError as error:
+                raise TemporaryError(str(error)) from error
+
+        cast(Any, self.exchange).create_dry_run_order = create_dry_run_order
+
+    def _install_housekeeping(self, hooks: Hooks) -> None:
+        exchange: Any = self.exchange
+        wallets: Any = self.bot.wallets
+        update, validate, has_enough = (
+            wallets.update,
+            wallets.validate_stake_amount,
+            wallets.check_exit_amount,
+        )
+        trades_for, funding, positions, get_rate, lev_prep = (
+            exchange.get_trades_for_order,
+            exchange.get_funding_fees,
+            exchange.fetch_positions,
+            exchange.get_rate,
+            exchange._lev_prep,
+        )
+        self._originals.update(update=update, funding=funding, positions=positions)
+
+        def wallets_update(require_update: bool = True) -> None:
+            if self._deferral.depth:
+                self._deferral.wallets = True
+            else:
+                update(require_update)
+
+        def validate_stake_amount(*args: Any, **kwargs: Any) -> float:
+            pair = kwargs.get("pair") or args[0]
+            if hooks.is_planned(pair):
+                return float(kwargs["stake_amount"] if "stake_amount" in kwargs else args[1])
+            return float(validate(*args, **kwargs))
+
+        def check_exit_amount(trade: Trade) -> bool:
+            # Freqtrade would fetch the symbol's orders and replay them in the middle of a pair's exit.
+            return not trade.is_open or hooks.is_managed(trade.pair) or bool(has_enough(trade))
+
+        def get_trades_for_order(order_id: str, pair: str, since: datetime, params: Any = None) -> list[Any]:
+            if self._deferral.depth:
+                self._deferral.fees.append((order_id, pair))
+                return []
+            return cast(list[Any], trades_for(order_id, pair, since, params))
+
+        def get_funding_fees(pair: str, amount: float, is_short: bool, open_date: datetime) -> float:
+            if not self._deferral.depth:
+                return float(funding(pair=pair, amount=amount, is_short=is_short, open_date=open_date))
+            trade = self.open_trade(pair)
+            if trade is None:
+                return 0.0
+            self._deferral.funding.append((trade.id, pair, amount, is_short, open_date))
+            return trade.funding_fee_running or 0.0
+
+        def fetch_positions(pair: str | None = None, params: Any = None) -> Any:
+            if self._deferral.depth and pair is not None:
+                self._deferral.liquidations.add(pair)
+                raise DependencyException(f"{pair}: the liquidation price is read when both legs are out")
+            return positions(pair, params)
+
+        def rate(pair: str, *args: Any, **kwargs: Any) -> float:
+            is_refresh = kwargs.get("refresh", args[0] if args else False)
+            if self._deferral.depth and not is_refresh and pair in self._rates:
+                return self._rates[pair]
+            self._rates[pair] = float(get_rate(pair, *args, **kwargs))
+            return self._rates[pair]
+
+        def prepare_leverage(pair: str, leverage: float, side: Any, accept_fail: bool = False) -> None:
+            if (pair, int(leverage)) not in self._prepared:
+                lev_prep(pair, leverage, side, accept_fail)
+
+        wallets.update = wallets_update
+        wallets.validate_stake_amount = validate_stake_amount
+        wallets.check_exit_amount = check_exit_amount
+        exchange.get_trades_for_order = get_trades_for_order
+        exchange.get_funding_fees = get_funding_fees
+        exchange.fetch_positions = fetch_positions
+        exchange.get_rate = rate
+        exchange._lev_prep = prepare_leverage
+
+    def _install_bot(self, hooks: Hooks) -> None:
+        bot: Any = self.bot
+        entry, exit_, startup, stopped = (
+            bot.execute_entry,
+            bot.execute_trade_exit,
+            bot.startup,
+            bot.process_stopped,
+        )
+
+        def execute_entry(pair: str, *args: Any, **kwargs: Any) -> bool:
+            with self.deferred():
+                try:
+                    is_entered = bool(entry(pair, *args, **kwargs))
+                except Exception:
+                    hooks.entry_done(pair)
+                    raise
+                hooks.entry_done(pair)
+                return is_entered
+
+        def execute_trade_exit(*args: Any, **kwargs: Any) -> bool:
+            with self.deferred():
+                return bool(exit_(*args, **kwargs))
+
+        def run_startup() -> None:
+            hooks.before_startup()
+            startup()
+
+        def process_stopped() -> None:
+            hooks.while_stopped()
+            stopped()
+
+        bot.execute_entry, bot.execute_trade_exit = execute_entry, execute_trade_exit
+        bot.startup, bot.process_stopped = run_startup, process_stopped
+
+    # -- housekeeping that waits -------------------------------------------------------------------
+
+    @property
+    def _deferral(self) -> _Deferred:
+        if not hasattr(self._local, "deferred"):
+            self._local.deferred = _Deferred()
+        return cast(_Deferred, self._local.deferred)
+
+    @contextmanager
+    def deferred(self) -> Iterator[None]:
+        """Hold back wallet, fee, funding, position and cached-rate requests of this thread until the
+        outermost scope ends; then do them, where a failure harms nobody."""
+        scope = self._deferral
+        scope.depth += 1
+        try:
+            yield
+        finally:
+            scope.depth -= 1
+        if not scope.depth:
+            self.catch_up()
+
+    def catch_up(self) -> None:
+        """Do what was held back. Also called at the start of a loop, for a scope that ended in an error."""
+        work, self._local.deferred = self._deferral, _Deferred()
+        if work.wallets:
+            self._try("the wallet", self._originals["update"])
+        for order_id, pair in work.fees:
+            self._try(f"the fee of {pair}", partial(self._update_fee, order_id, pair))
+        for pair in sorted(work.liquidations):
+            self._try(f"the liquidation price of {pair}", partial(self._update_liquidation, pair))
+        for question in work.funding:
+            self._try(f"the funding of {question[1]}", partial(self._update_funding, *question))
+
+    def _try(self, what: str, work: Callable[[], Any]) -> None:
+        try:
+            work()
+        except (FreqtradeException, ccxt.BaseError, SQLAlchemyError) as error:
+            logger.warning(f"{what} could not be updated after the legs were sent, it is next time: {error}")
+
+    def _update_fee(self, order_id: str, pair: str) -> None:
+        row = Order.order_by_id(order_id, pair)
+        if row is None or row.trade is None:
+            return
+        trade = cast(Trade, row.trade)
+        self.bot.handle_order_fee(trade, row, cast(Any, row.to_ccxt_object()))
+        trade.recalc_trade_from_orders(is_closing=not trade.is_open)
+        Trade.commit()
+
+    def _update_liquidation(self, pair: str) -> None:
+        trade = self.open_trade(pair)
+        if trade is not None:
+            update_liquidation_prices(
+                trade,
+                exchange=self.exchange,
+                wallets=self.bot.wallets,
+                stake_currency=self.bot.config["stake_currency"],
+                dry_run=self.is_dry_run,
+            )
+            Trade.commit()
+
+    def _update_funding(
+        self, trade_id: int, pair: str, amount: float, is_short: bool, open_date: datetime
+    ) -> None:
+        fees = self._originals["funding"](pair=pair, amount=amount, is_short=is_short, open_date=open_date)
+        trade = Trade.session.get(Trade, trade_id)
+        # 0.0 is also what Freqtrade answers where the question failed.
+        if trade is None or not fees:
+            return
+        exits = [order for order in trade.orders if order.ft_order_side == trade.exit_side and order.filled]
+        if exits:
+            exits[-1].funding_fee = fees
+            trade.recalc_trade_from_orders(is_closing=not trade.is_open)
+            Trade.commit()
+
+    # -- the rest of what is private ---------------------------------------------------------------
+
+    def open_trade(self, symbol: str) -> Trade | None:
+        """Freqtrade's open trade on a symbol (there is at most one: position_stacking is refused)."""
+        return Trade.get_trades([Trade.is_open.is_(True), Trade.pair == symbol]).first()
+
+    def prepare(self, symbol: str, leverage: int) -> None:
+        """Set margin mode and leverage, once per symbol and bot. Raises FreqtradeException."""
+        if (symbol, leverage) not in self._prepared:
+            self.exchange.set_margin_mode(symbol, self.exchange.margin_mode)
+            self.exchange._set_leverage(leverage, symbol)
+            self._prepared.add((symbol, leverage))
+
+    def remember_rate(self, symbol: str, rate: float) -> None:
+        """A price just read from the book, for notifications sent while questions wait."""
+        self._rates[symbol] = rate
+
+    def last_rate(self, symbol: str) -> float | None:
+        """The last price Freqtrade or the engine has seen."""
+        return self._rates.get(symbol)
+
+    def keep_dry_order(self, order: dict[str, Any]) -> None:
+        """Put a finished order where Freqtrade looks for its dry-run orders."""
+        self.exchange._dry_run_open_orders[order["id"]] = cast(Any, order)

@@ -74,6 +74,7 @@ class OrderGuard:
         self._clock = clock
         self._claim_exit = claim_exit
         self._armed = threading.local()
+        self._sent: set[str] = set()
 
     # -- intents -----------------------------------------------------------------------------------
 
@@ -94,6 +95,10 @@ class OrderGuard:
             self._slips().clear()
         else:
             self._slips().pop(symbol, None)
+
+    def was_sent(self, client_id: str) -> bool:
+        """Whether this process has begun to send an order."""
+        return client_id in self._sent
 
     def _slips(self) -> dict[str, str]:
         if not hasattr(self._armed, "slips"):
@@ -136,6 +141,7 @@ class OrderGuard:
         if order.status is not OrderStatus.INTENT:
             return self._outcome(self.settle(order))
         answer: dict[str, Any] | None = None
+        self._sent.add(order.client_id)
         try:
             answer = self._port.send(order)
         except ccxt.BaseError as error:
@@ -157,8 +163,10 @@ class OrderGuard:
                 )
                 raise
             return self._outcome(self._unclear(order, text))
+        except Exception as error:  # noqa: BLE001 - whatever went wrong, the order may be live
+            return self._outcome(self._unclear(order, _text(error)))
         except BaseException:
-            # Ctrl+C or a bug between send and answer: the order may be live.
+            # Ctrl+C between send and answer: the order may be live.
             self._journal.change_order(
                 order.client_id, status=OrderStatus.UNKNOWN, sent_ms=self._clock.now_ms()
             )

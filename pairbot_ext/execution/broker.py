@@ -1,0 +1,283 @@
+"""What the coordinator asks of the bot and has it do: positions, books, trades, entries, exits."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, cast
+
+from freqtrade.enums import ExitCheckTuple, ExitType, RPCMessageType, State
+from freqtrade.exceptions import DependencyException
+from freqtrade.persistence import Order, PairLocks, Trade
+
+from pairbot_ext.bridge import Bridge
+from pairbot_ext.errors import PairbotError
+from pairbot_ext.execution.dryport import DryMarket
+from pairbot_ext.execution.records import LegSizing, OrderRecord, PairTrade
+from pairbot_ext.sizing import Leg, MarketLimits, stake_for
+
+BOOK_LEVELS = 20
+
+
+@dataclass(frozen=True)
+class LegBooking:
+    """What Freqtrade's database says of one leg.
+
+    :param fills: per exchange order id: (side, filled amount, average price) of settled rows with fills.
+    """
+
+    trade_id: int
+    is_open: bool
+    amount: Decimal
+    fills: dict[str, tuple[str, Decimal, float]]
+
+
+@dataclass(frozen=True)
+class OrderBook:
+    """Best levels first, (price, amount)."""
+
+    bids: list[tuple[Decimal, Decimal]]
+    asks: list[tuple[Decimal, Decimal]]
+
+    def levels(self, side: str) -> list[tuple[Decimal, Decimal]]:
+        """What a taker who wants to `side` meets."""
+        return self.asks if side == "buy" else self.bids
+
+    def best(self, side: str) -> float:
+        """Best price for a taker who wants to `side`. Raises PairbotError on an empty book."""
+        levels = self.levels(side)
+        if not levels:
+            raise PairbotError(f"the order book has no {'asks' if side == 'buy' else 'bids'}")
+        return float(levels[0][0])
+
+    def mid(self) -> float:
+        """Middle of the best prices."""
+        return (self.best("buy") + self.best("sell")) / 2
+
+    def depth(self, side: str, limit: float) -> Decimal:
+        """Amount a taker finds up to `limit`, base currency."""
+        bound = Decimal(str(limit))
+        return sum(
+            (
+                size
+                for price, size in self.levels(side)
+                if (price <= bound if side == "buy" else price >= bound)
+            ),
+            Decimal(0),
+        )
+
+
+class Broker:
+    """One bot's orders and data. Raises Freqtrade's exceptions."""
+
+    def __init__(self, bridge: Bridge) -> None:
+        self._bridge = bridge
+        self._bot = bridge.bot
+        self._exchange = bridge.exchange
+
+    # -- reading -----------------------------------------------------------------------------------
+
+    def book(self, symbol: str) -> OrderBook:
+        """The order book, 20 levels (weight 2)."""
+        raw = cast(dict[str, Any], self._exchange.fetch_l2_order_book(symbol, BOOK_LEVELS))
+        sides = {
+            side: [(Decimal(str(level[0])), Decimal(str(level[1]))) for level in raw[side]]
+            for side in ("bids", "asks")
+        }
+        book = OrderBook(sides["bids"], sides["asks"])
+        if book.bids and book.asks:
+            self._bridge.remember_rate(symbol, book.mid())
+        return book
+
+    def positions(self) -> dict[str, Decimal]:
+        """Signed positions by symbol, base currency; a symbol without one is left out (weight 5).
+
+        In dry-run they are Freqtrade's own open trades: there is no other truth. One attempt, no retries:
+        a failed query raises and never counts as flat.
+        """
+        if self._bridge.is_dry_run:
+            return {
+                trade.pair: Decimal(str(trade.amount)) * (-1 if trade.is_short else 1)
+                for trade in Trade.get_open_trades()
+                if trade.amount
+            }
+        positions: dict[str, Decimal] = {}
+        for position in self._bridge.api.fetch_positions():
+            size = Decimal(str(position.get("contracts") or 0))
+            if size:
+                positions[position["symbol"]] = -size if position["side"] == "short" else size
+        return positions
+
+    def open_orders(self, symbol: str) -> list[dict[str, Any]]:
+        """Orders resting on a symbol (weight 1)."""
+        if self._bridge.is_dry_run:
+            return []
+        orders: list[dict[str, Any]] = self._bridge.api.fetch_open_orders(symbol)
+        return orders
+
+    def leg_sizing(self, symbol: str, amount: Decimal, price: float) -> LegSizing:
+        """The symbol's steps and minimum around a planned amount."""
+        market = self._market(symbol)
+        return LegSizing(
+            amount=amount,
+            step=Decimal(str(market["precision"]["amount"])),
+            tick=Decimal(str(market["precision"]["price"])),
+            min_notional=float(market["limits"]["cost"]["min"] or 0.0),
+            price=price,
+        )
+
+    def limits(self, symbol: str, stake: float) -> MarketLimits:
+        """The symbol's limits."""
+        market = self._market(symbol)
+        return MarketLimits(
+            amount_step=Decimal(str(market["precision"]["amount"])),
+            min_amount=Decimal(str(market["limits"]["amount"]["min"] or 0)),
+            min_notional=float(market["limits"]["cost"]["min"] or 0.0),
+            max_leverage=self._exchange.get_max_leverage(symbol, stake),
+        )
+
+    def max_amount(self, symbol: str) -> Decimal | None:
+        """Largest amount of one order, the market-order limit included: the exit is a market order."""
+        market = self._market(symbol)
+        bounds = [market["limits"]["amount"].get("max"), (market["limits"].get("market") or {}).get("max")]
+        known = [Decimal(str(bound)) for bound in bounds if bound]
+        return min(known) if known else None
+
+    def is_tradable(self, symbol: str) -> bool:
+        """Whether the venue trades the symbol now."""
+        market = self._exchange.markets.get(symbol)
+        return market is not None and bool(market.get("active", True))
+
+    def _market(self, symbol: str) -> dict[str, Any]:
+        market: dict[str, Any] | None = self._exchange.markets.get(symbol)
+        if market is None:
+            raise PairbotError(f"the venue does not trade {symbol}")
+        return market
+
+    def dry_market(self, symbol: str) -> DryMarket:
+        """For the dry-run port."""
+        market = self._market(symbol)
+        return DryMarket(
+            step=Decimal(str(market["precision"]["amount"])),
+            min_notional=float(market["limits"]["cost"]["min"] or 0.0),
+            fee_rate=self._exchange.get_fee(symbol, taker_or_maker="taker"),
+            quote_currency=self._exchange.get_pair_quote_currency(symbol),
+            position=self.positions().get(symbol, Decimal(0)),
+        )
+
+    def booking(self, symbol: str, order_ids: list[str]) -> LegBooking | None:
+        """Freqtrade's trade that holds one of these orders, or None. Found by order id, because Freqtrade
+        gives the number of a deleted trade to the next one."""
+        for order_id in order_ids:
+            row = Order.order_by_id(order_id, symbol)
+            if row is not None and row.trade is not None:
+                trade = row.trade
+                fills = {
+                    order.order_id: (
+                        order.ft_order_side,
+                        Decimal(str(order.filled)),
+                        float(order.safe_price),
+                    )
+                    for order in trade.orders
+                    if order.filled and not order.ft_is_open
+                }
+                amount = Decimal(str(trade.amount)) if trade.is_open else Decimal(0)
+                return LegBooking(trade.id, trade.is_open, amount, fills)
+        return None
+
+    def free_slots(self) -> int:
+        """Trades Freqtrade may still open."""
+        return int(self._bot.get_free_open_trades())
+
+    def has_open_trade(self, symbol: str) -> bool:
+        """Whether Freqtrade holds a trade on the symbol, ours or not."""
+        return self._bridge.open_trade(symbol) is not None
+
+    def is_running(self) -> bool:
+        """Whether entries are allowed (neither paused nor stopped)."""
+        return self._bot.state == State.RUNNING
+
+    def free_stake(self) -> float:
+        """Quote currency that may still be staked."""
+        return float(self._bot.wallets.get_available_stake_amount())
+
+    def whitelist(self) -> list[str]:
+        """Symbols Freqtrade trades now."""
+        return list(self._bot.active_pair_whitelist)
+
+    def lock_reason(self, symbol: str, side: str, now: datetime) -> str | None:
+        """Why a symbol is locked for a side, or None."""
+        if PairLocks.is_pair_locked(symbol, now, side=side):
+            lock = PairLocks.get_pair_longest_lock(symbol, now, side)
+            return (lock.reason if lock else None) or "locked"
+        return None
+
+    def lock(self, symbol: str, until: datetime, reason: str) -> None:
+        """No entry on a symbol until then."""
+        self._bot.strategy.lock_pair(symbol, until, reason)
+
+    # -- acting ------------------------------------------------------------------------------------
+
+    def enter(self, order: OrderRecord, trade: PairTrade) -> bool:
+        """Have Freqtrade send (or, for an order that exists, book) an entry and build its rows."""
+        existing = self._bridge.open_trade(order.symbol)
+        price = order.price if order.price is not None else order.average
+        assert price is not None
+        sizing = trade.sizing[order.leg]
+        return bool(
+            self._bot.execute_entry(
+                order.symbol,
+                stake_for(order.amount, sizing.step, price, order.leverage),
+                price,
+                is_short=order.side == "sell",
+                ordertype=order.order_type,
+                enter_tag=trade.plan.pair_id,
+                trade=existing,
+                mode="pos_adjust" if existing else "initial",
+                leverage_=order.leverage,
+            )
+        )
+
+    def exit(self, order: OrderRecord, step: Decimal, reason: str) -> bool:
+        """Have Freqtrade send (or book) an exit. Raises DependencyException where it has no such trade."""
+        existing = self._bridge.open_trade(order.symbol)
+        if existing is None:
+            raise DependencyException(f"Freqtrade has no open trade on {order.symbol} to exit")
+        is_whole = Decimal(str(existing.amount)) - order.amount < step / 2
+        return bool(
+            self._bot.execute_trade_exit(
+                existing,
+                self._bridge.last_rate(order.symbol) or existing.open_rate,
+                ExitCheckTuple(exit_type=ExitType.CUSTOM_EXIT, exit_reason=reason),
+                ordertype=order.order_type,
+                sub_trade_amt=None if is_whole else float(order.amount),
+            )
+        )
+
+    def send_only(self, order: OrderRecord) -> None:
+        """Send an exit past Freqtrade's books: they cannot be written, or have no trade. Booked later."""
+        self._exchange.create_order(
+            pair=order.symbol,
+            ordertype=order.order_type,
+            side=cast(Any, order.side),
+            amount=float(order.amount),
+            rate=self._bridge.last_rate(order.symbol) or 0.0,
+            leverage=order.leverage,
+            reduceOnly=True,
+            initial_order=False,
+        )
+
+    def look_for_fills(self, symbol: str) -> None:
+        """Have Freqtrade read the symbol's orders on the venue and book those it does not know."""
+        trade = self._bridge.open_trade(symbol)
+        if trade is not None and not self._bridge.is_dry_run:
+            self._bot.handle_onexchange_order(trade)
+
+    def tell(self, text: str, *, is_warning: bool = False) -> None:
+        """A message to the operator, through every channel Freqtrade has."""
+        kind = RPCMessageType.WARNING if is_warning else RPCMessageType.STATUS
+        self._bot.rpc.send_msg({"type": kind, "status": text})
+
+
+def leg_side(trade: PairTrade, leg: Leg) -> int:
+    """1 where the leg is long, -1 where it is short."""
+    return 1 if trade.plan.side(leg) == "long" else -1

@@ -1,0 +1,518 @@
+"""The coordinator: carries out what `decide` says until a pair trade needs nothing more.
+
+It is woken by fills, by the loop, by exits and by people, and always does the same: gather the facts, ask
+`decide`, act, gather again. Being woken twice, late or for nothing changes nothing (I4).
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+
+import ccxt
+import numpy as np
+from freqtrade.exceptions import FreqtradeException
+from sqlalchemy.exc import SQLAlchemyError
+
+from pairbot_ext.bridge import Bridge
+from pairbot_ext.errors import PairbotError
+from pairbot_ext.execution.broker import Broker, OrderBook, leg_side
+from pairbot_ext.execution.clock import Clock
+from pairbot_ext.execution.decide import (
+    Action,
+    Ask,
+    Book,
+    Decision,
+    Enter,
+    Explain,
+    Facts,
+    LegFacts,
+    ReadVenue,
+    Reduce,
+    decide,
+)
+from pairbot_ext.execution.guard import OrderGuard
+from pairbot_ext.execution.journal import Journal, JournalUnavailableError
+from pairbot_ext.execution.plan import EntryPlan
+from pairbot_ext.execution.records import OrderRecord, PairTrade, Sizing
+from pairbot_ext.execution.states import (
+    ID_ALPHABET,
+    ID_LENGTH,
+    ClientOrderId,
+    Goal,
+    OrderStatus,
+    PairState,
+    Refusal,
+    Role,
+)
+from pairbot_ext.sizing import Leg
+
+logger = logging.getLogger(__name__)
+
+MAX_STEPS = 60
+"""Decisions in one pass. A pass that needs more has a fault of ours: it stops and is told (I6)."""
+MAX_BOOKINGS = 5
+"""Passes in which Freqtrade could not book an order before a person is asked."""
+BOOK_AGE_MS = 3_000
+"""A book older than this is read again before leg B is priced from it."""
+
+Observer = Callable[[PairTrade, PairTrade], None]
+"""(before, after): told of every change of state, goal or reason."""
+
+
+@dataclass
+class Pass:
+    """What one pass has learnt and must not ask twice."""
+
+    exit_reason: str | None = None
+    may_explain: bool = False
+    asked: set[str] = field(default_factory=set)
+    failed_to_book: set[str] = field(default_factory=set)
+    venue: dict[Leg, Decimal] = field(default_factory=dict)
+    explained: set[Leg] = field(default_factory=set)
+    is_blocked: bool = False
+
+
+class Coordinator:
+    """See the module. All orders of pair trades go through here or are taken over by `take_over_exit`."""
+
+    def __init__(
+        self,
+        bridge: Bridge,
+        broker: Broker,
+        journal: Journal,
+        clock: Clock,
+        rng: np.random.Generator,
+        observe: Observer,
+    ) -> None:
+        self._bridge = bridge
+        self._broker = broker
+        self._journal = journal
+        self._clock = clock
+        self._rng = rng
+        self._observe = observe
+        self._lock = threading.RLock()
+        self._busy: set[str] = set()
+        self._books: dict[str, tuple[int, OrderBook]] = {}
+        self._booking_failures: dict[str, int] = {}
+        self.guard: OrderGuard
+
+    # -- intents -----------------------------------------------------------------------------------
+
+    def new_id(self) -> str:
+        """A random id, unique across databases."""
+        return "".join(ID_ALPHABET[number] for number in self._rng.integers(len(ID_ALPHABET), size=ID_LENGTH))
+
+    def plan_entry(
+        self, plan: EntryPlan, sizing: Sizing, price: float, order_type: str, books: dict[str, OrderBook]
+    ) -> OrderRecord:
+        """Store a new pair trade and the intent of its leg A. Raises JournalUnavailableError."""
+        trade = self._journal.add_pair_trade(self.new_id(), plan, sizing, dry_run=self._bridge.is_dry_run)
+        now = self._clock.now_ms()
+        self._books.update({symbol: (now, book) for symbol, book in books.items()})
+        order = self._intent(trade, Leg.A, Role.ENTRY, sizing.leg_a.amount, order_type, price)
+        self._journal.add_order(order)
+        return order
+
+    def _intent(
+        self,
+        trade: PairTrade,
+        leg: Leg,
+        role: Role,
+        amount: Decimal,
+        order_type: str,
+        price: float | None,
+        reason: str = "",
+    ) -> OrderRecord:
+        attempt = self._journal.next_attempt(trade.id, leg, role)
+        return OrderRecord(
+            client_id=str(ClientOrderId(trade.id, leg, role, attempt)),
+            pair_trade_id=trade.id,
+            leg=leg,
+            role=role,
+            attempt=attempt,
+            symbol=trade.plan.symbol(leg),
+            side=trade.entry_side(leg) if role.increases else trade.exit_side(leg),
+            order_type=order_type,
+            amount=amount,
+            price=price,
+            leverage=float(trade.sizing.leverage),
+            reduce_only=not role.increases,
+            reason=reason,
+            status=OrderStatus.INTENT,
+            intent_ms=self._clock.now_ms(),
+        )
+
+    def take_over_exit(self, symbol: str, side: str, amount: float, order_type: str) -> str:
+        """The intent of a reduce-only order Freqtrade sends on its own (force-exit, liquidation guard).
+
+        Of a symbol in no pair trade too: no order leaves without a durable intent (I1).
+        """
+        trade = self._journal.owner_of(symbol)
+        exact = Decimal(str(amount))
+        if trade is not None:
+            leg = trade.plan.leg_of(symbol)
+            step = trade.sizing[leg].step
+            exact = (exact / step).quantize(Decimal(1)) * step
+            is_whole = self._held(trade, leg) - exact < step / 2
+            order = self._intent(
+                trade, leg, Role.EXIT if is_whole else Role.TRIM, exact, "market", None, "by hand"
+            )
+        else:
+            alone = ClientOrderId(self.new_id(), Leg.A, Role.EXIT, 1)
+            order = OrderRecord(
+                client_id=str(alone),
+                pair_trade_id=alone.pair_trade,
+                leg=Leg.A,
+                role=Role.EXIT,
+                attempt=1,
+                symbol=symbol,
+                side=side,
+                order_type="market" if order_type != "limit" else order_type,
+                amount=exact,
+                price=None,
+                leverage=1.0,
+                reduce_only=True,
+                reason="not a pair trade",
+                status=OrderStatus.INTENT,
+                intent_ms=self._clock.now_ms(),
+            )
+        self._journal.add_order(order)
+        return order.client_id
+
+    def _held(self, trade: PairTrade, leg: Leg) -> Decimal:
+        return self._gather_leg(trade, leg, Pass()).held
+
+    # -- passes ------------------------------------------------------------------------------------
+
+    def advance(
+        self,
+        pair_trade_id: str,
+        *,
+        exit_reason: str | None = None,
+        may_explain: bool = False,
+        venue: dict[str, Decimal] | None = None,
+        already_asked: Iterable[str] = (),
+    ) -> None:
+        """One pass over one pair trade. Does nothing where a pass over it is under way (a fill of an order
+        that this very pass has sent).
+
+        :param exit_reason: somebody wants it closed.
+        :param may_explain: whether Freqtrade may be made to read the venue's orders: not inside a callback.
+        :param venue: positions just read, signed, by symbol.
+        :param already_asked: client ids the venue has just not answered for.
+        """
+        with self._lock:
+            if pair_trade_id in self._busy:
+                return
+            self._busy.add(pair_trade_id)
+            try:
+                self._run(pair_trade_id, Pass(exit_reason, may_explain, set(already_asked)), venue)
+            finally:
+                self._busy.discard(pair_trade_id)
+                self._journal.flush()
+
+    def _run(self, pair_trade_id: str, now: Pass, venue: dict[str, Decimal] | None) -> None:
+        trade = self._journal.pair_trade(pair_trade_id)
+        if trade is None:
+            return
+        if venue is not None:
+            now.venue = {
+                leg: venue.get(trade.plan.symbol(leg), Decimal(0)) * leg_side(trade, leg) for leg in Leg
+            }
+        with self._bridge.deferred():
+            for _ in range(MAX_STEPS):
+                decision = decide(trade, self._gather(trade, now))
+                trade = self._store(trade, decision)
+                if not decision.actions:
+                    return
+                for action in decision.actions:
+                    self._perform(trade, action, now)
+                if now.is_blocked:
+                    return
+        self._journal.add_event(pair_trade_id, "no_rest", steps=MAX_STEPS)
+        logger.error(f"Pair trade {pair_trade_id} did not come to rest in {MAX_STEPS} steps")
+
+    def _store(self, trade: PairTrade, decision: Decision) -> PairTrade:
+        now = self._clock.now_ms()
+        changes: dict[str, object] = {}
+        if (decision.state, decision.goal, decision.reason) != (trade.state, trade.goal, trade.reason):
+            changes.update(state=decision.state, goal=decision.goal, reason=decision.reason)
+        if decision.state is PairState.HEDGED and not trade.was_hedged:
+            changes.update(was_hedged=True, hedged_ms=now)
+        if decision.state.is_final and trade.closed_ms is None:
+            changes.update(closed_ms=now)
+        if not changes:
+            return trade
+        if decision.state is not trade.state:
+            self._journal.add_event(trade.id, decision.state.lower(), reason=decision.reason)
+        after = self._journal.change_pair_trade(trade.id, **changes)
+        self._observe(trade, after)
+        return after
+
+    # -- facts -------------------------------------------------------------------------------------
+
+    def facts_of(self, trade: PairTrade) -> Facts:
+        """What is known of a pair trade without asking the venue."""
+        return self._gather(trade, Pass())
+
+    def _gather(self, trade: PairTrade, now: Pass) -> Facts:
+        return Facts(
+            now_ms=self._clock.now_ms(),
+            leg_a=self._gather_leg(trade, Leg.A, now),
+            leg_b=self._gather_leg(trade, Leg.B, now),
+            exit_reason=now.exit_reason,
+            can_write=not self._journal.is_degraded,
+            asked=frozenset(now.asked),
+            failed_to_book=frozenset(now.failed_to_book),
+            unbookable=frozenset(
+                key for key, failures in self._booking_failures.items() if failures >= MAX_BOOKINGS
+            ),
+        )
+
+    def _gather_leg(self, trade: PairTrade, leg: Leg, now: Pass) -> LegFacts:
+        symbol = trade.plan.symbol(leg)
+        orders = [order for order in self._journal.orders_of(trade.id) if order.leg is leg]
+        known = {order.order_id: order for order in orders if order.order_id is not None}
+        booked: set[str] = set()
+        try:
+            booking = self._broker.booking(symbol, list(known))
+        except SQLAlchemyError as error:
+            # Unreadable is not "not booked": nothing is booked a second time on it.
+            logger.error(f"Freqtrade's trades cannot be read: {error}")
+            booked, booking = set(known), None
+        if booking is not None:
+            booked = set(booking.fills)
+            for order_id, (side, filled, average) in booking.fills.items():
+                if order_id not in known:
+                    orders.append(self._import_fill(trade, leg, order_id, side, filled, average))
+        unbooked = tuple(
+            order.client_id
+            for order in orders
+            if order.filled
+            and order.status.is_settled
+            and order.order_id
+            and order.order_id not in booked
+            and order.order_id in known
+            and order.role is not Role.EXTERNAL
+        )
+        sizing = trade.sizing[leg]
+        return LegFacts(
+            leg=leg,
+            sizing=sizing,
+            orders=tuple(orders),
+            price=self._bridge.last_rate(symbol) or sizing.price,
+            unbooked=unbooked,
+            venue=now.venue.get(leg),
+        )
+
+    def _import_fill(
+        self, trade: PairTrade, leg: Leg, order_id: str, side: str, filled: Decimal, average: float
+    ) -> OrderRecord:
+        """A fill Freqtrade has found on the venue that none of our orders caused."""
+        role = Role.TOP_UP if side == trade.entry_side(leg) else Role.EXTERNAL
+        return self._external(trade, leg, role, filled, average, order_id, "found on the venue")
+
+    def _external(
+        self,
+        trade: PairTrade,
+        leg: Leg,
+        role: Role,
+        filled: Decimal,
+        average: float | None,
+        order_id: str | None,
+        reason: str,
+    ) -> OrderRecord:
+        now = self._clock.now_ms()
+        draft = self._intent(trade, leg, role, filled, "market", None, reason)
+        order = replace(
+            draft,
+            client_id=f"ext-{trade.id}-{leg}-{role}-{draft.attempt}",
+            status=OrderStatus.FILLED,
+            order_id=order_id,
+            filled=filled,
+            average=average,
+            reduce_only=True,
+            settled_ms=now,
+        )
+        self._journal.add_order(order)
+        self._journal.add_event(
+            trade.id, "external", leg=leg, side=order.side, filled=filled, average=average, reason=reason
+        )
+        return order
+
+    # -- actions -----------------------------------------------------------------------------------
+
+    def _perform(self, trade: PairTrade, action: Action, now: Pass) -> None:
+        if not isinstance(action, ReadVenue | Explain):
+            # What was read before an order changed says nothing about after it.
+            now.venue.clear()
+        match action:
+            case Ask(client_id):
+                self._ask(client_id, now)
+            case Book(client_id):
+                self._book(trade, client_id, now)
+            case Enter():
+                self._enter(trade, action)
+            case Reduce():
+                self._reduce(trade, action)
+            case ReadVenue():
+                self._read_venue(trade, now)
+            case Explain(leg):
+                self._explain(trade, leg, now)
+
+    def _ask(self, client_id: str, now: Pass) -> None:
+        order = self._journal.order(client_id)
+        assert order is not None
+        if not self.guard.settle(order).status.is_settled:
+            now.asked.add(client_id)
+
+    def _book(self, trade: PairTrade, client_id: str, now: Pass) -> None:
+        """Adoption by replay: the guard answers the same call with the order that was found."""
+        order = self._journal.order(client_id)
+        assert order is not None
+        self.guard.arm(client_id)
+        try:
+            if order.role.increases:
+                self._broker.enter(order, trade)
+            else:
+                self._broker.exit(order, trade.sizing[order.leg].step, order.reason or trade.reason)
+        except (FreqtradeException, SQLAlchemyError, ccxt.BaseError) as error:
+            logger.warning(f"Freqtrade could not book {client_id}: {error}")
+        finally:
+            self.guard.disarm(order.symbol)
+        if client_id in self._gather_leg(trade, order.leg, now).unbooked:
+            now.failed_to_book.add(client_id)
+            failures = self._booking_failures[client_id] = self._booking_failures.get(client_id, 0) + 1
+            self._journal.add_event(trade.id, "not_booked", order=client_id, failures=failures)
+        else:
+            self._booking_failures.pop(client_id, None)
+            self._journal.add_event(trade.id, "adopted", order=client_id)
+
+    def _enter(self, trade: PairTrade, action: Enter) -> None:
+        side = trade.entry_side(action.leg)
+        sizing = trade.sizing[action.leg]
+        best = self._best_price(trade.plan.symbol(action.leg), side, sizing.price, action.attempt)
+        reach = trade.sizing.slippage_cap * 2**action.attempt
+        price = best * (1 + reach) if side == "buy" else best * (1 - reach)
+        order = self._intent(
+            trade,
+            action.leg,
+            action.role,
+            action.amount,
+            "market" if action.is_market else "limit",
+            _on_tick(price, sizing.tick, side),
+        )
+        try:
+            self._journal.add_order(order)
+        except JournalUnavailableError as error:
+            logger.error(str(error))
+            return
+        self._send(order, lambda: self._broker.enter(order, trade))
+
+    def _best_price(self, symbol: str, side: str, fallback: float, attempt: int) -> float:
+        """Best price on the side we take: from the book read in the checks for the first attempt, from a
+        fresh one for the next."""
+        read_ms, book = self._books.get(symbol, (0, None))
+        if book is None or attempt or self._clock.now_ms() - read_ms > BOOK_AGE_MS:
+            try:
+                book = self._broker.book(symbol)
+                self._books[symbol] = (self._clock.now_ms(), book)
+            except (FreqtradeException, ccxt.BaseError) as error:
+                logger.warning(f"The book of {symbol} could not be read, the last price is used: {error}")
+                book = None
+        if book is not None:
+            try:
+                return book.best(side)
+            except PairbotError as error:
+                logger.warning(f"{symbol}: {error}")
+        return self._bridge.last_rate(symbol) or fallback
+
+    def _reduce(self, trade: PairTrade, action: Reduce) -> None:
+        order = self._intent(trade, action.leg, action.role, action.amount, "market", None, trade.reason)
+        try:
+            self._journal.add_order(order)
+        except JournalUnavailableError as error:
+            logger.error(str(error))
+            return
+        has_trade = self._broker.has_open_trade(order.symbol) if not self._journal.is_degraded else False
+        if has_trade:
+            step = trade.sizing[action.leg].step
+            self._send(order, lambda: self._broker.exit(order, step, trade.reason[:255]))
+        else:
+            self._send(order, lambda: self._broker.send_only(order))
+
+    def _send(self, order: OrderRecord, send: Callable[[], object]) -> None:
+        """Send one order. Whatever it raises, the other leg has its turn: `decide` sees what came of it."""
+        self.guard.arm(order.client_id)
+        error: Exception | None = None
+        try:
+            send()
+        except Exception as raised:  # noqa: BLE001 - a failing leg must not keep its mate from being closed
+            error = raised
+            logger.warning(f"{order.client_id}: {raised}")
+        finally:
+            self.guard.disarm(order.symbol)
+            self._drop_unsent(order.client_id, str(error) if error else "Freqtrade did not send it")
+
+    def _drop_unsent(self, client_id: str, why: str) -> None:
+        """An intent that has not reached the guard was never sent: this process knows."""
+        order = self._journal.order(client_id)
+        is_unsent = order is not None and order.status is OrderStatus.INTENT
+        if order is not None and is_unsent and not self.guard.was_sent(client_id):
+            now = self._clock.now_ms()
+            self._journal.change_order(
+                client_id, status=OrderStatus.REJECTED, refusal=Refusal.HARD, error=why[:300], settled_ms=now
+            )
+            self._journal.add_event(order.pair_trade_id, "not_sent", order=client_id, error=why[:300])
+
+    def _read_venue(self, trade: PairTrade, now: Pass) -> None:
+        try:
+            positions = self._broker.positions()
+        except (FreqtradeException, ccxt.BaseError) as error:
+            logger.warning(f"Positions cannot be read: {error}")
+            now.is_blocked = True
+            return
+        now.venue = {
+            leg: positions.get(trade.plan.symbol(leg), Decimal(0)) * leg_side(trade, leg) for leg in Leg
+        }
+
+    def _explain(self, trade: PairTrade, leg: Leg, now: Pass) -> None:
+        """The venue holds less than our fills say: by hand, liquidated, auto-deleveraged, delisted."""
+        if not now.may_explain:
+            now.is_blocked = True
+            return
+        venue = max(now.venue[leg], Decimal(0))
+        if leg not in now.explained:
+            now.explained.add(leg)
+            self._broker.look_for_fills(trade.plan.symbol(leg))
+        facts = self._gather_leg(trade, leg, now)
+        missing = facts.held - venue
+        if missing >= facts.sizing.step / 2:
+            self._external(
+                trade, leg, Role.EXTERNAL, missing, None, None, "gone from the venue without a fill we know"
+            )
+
+    # -- native orders -----------------------------------------------------------------------------
+
+    def native_entry_done(self, symbol: str) -> None:
+        """After Freqtrade's execute_entry on leg A, however it ended: an intent that was never sent is
+        dropped, an entry that did not fill ends its pair trade, one that did has been handled by its fill."""
+        with self._lock:
+            trade = self._journal.owner_of(symbol)
+            if trade is None or trade.id in self._busy or trade.goal is not Goal.OPEN or trade.was_hedged:
+                return
+            for order in self._journal.orders_of(trade.id):
+                self._drop_unsent(order.client_id, "Freqtrade did not send it")
+        self.guard.disarm(symbol)
+        # The guard has just asked for what is still unsettled: not once more in the same breath.
+        unsettled = [o.client_id for o in self._journal.orders_of(trade.id) if not o.status.is_settled]
+        self.advance(trade.id, already_asked=unsettled)
+
+
+def _on_tick(price: float, tick: Decimal, side: str) -> float:
+    """The price on the venue's tick, rounded towards the book so that the cap is kept."""
+    ticks = Decimal(str(price)) / tick
+    whole = ticks.to_integral_value(rounding="ROUND_FLOOR" if side == "buy" else "ROUND_CEILING")
+    return float(whole * tick)
