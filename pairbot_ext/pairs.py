@@ -9,7 +9,7 @@ notionals: ``notional_B = hedge_ratio * notional_A``.
 import json
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -24,18 +24,22 @@ from pydantic import (
     field_serializer,
     model_validator,
 )
+from pydantic_core import ErrorDetails
 
 from pairbot_ext.errors import PairsFileError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION: Literal[1] = 1
 DEFAULT_MAX_HALF_LIVES = 4.0
 
 PairId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 Symbol = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_]+/[A-Z0-9]+:[A-Z0-9]+$")]
 Timeframe = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]*[mhdw]$")]
-Probability = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Finite = Annotated[float, Field(allow_inf_nan=False)]
+# Strict: JSON numbers only, as the published schema says; not "0.7" and not true.
+Probability = Annotated[float, Field(strict=True, ge=0, le=1, allow_inf_nan=False)]
+Positive = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]
+Finite = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+Count = Annotated[int, Field(strict=True, ge=0)]
 
 
 class _Model(BaseModel):
@@ -62,7 +66,7 @@ class Pair(_Model):
     coint_p: Probability
     q_value: Probability | None = None
     entry_z: Positive
-    exit_z: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    exit_z: NotNegative
     stop_z: Positive
     max_half_lives: Positive = DEFAULT_MAX_HALF_LIVES
 
@@ -152,10 +156,10 @@ class Scan(BaseModel):
     model_config = ConfigDict(frozen=True, extra="allow")
 
     rule: str
-    combinations: int | None = Field(default=None, ge=0, description="tests made")
-    selected: int | None = Field(default=None, ge=0)
-    expected_false_positives: float | None = Field(
-        default=None, ge=0, description="how many of the combinations pass p < 0.05 by chance alone"
+    combinations: Count | None = Field(default=None, description="tests made")
+    selected: Count | None = None
+    expected_false_positives: NotNegative | None = Field(
+        default=None, description="how many of the combinations pass p < 0.05 by chance alone"
     )
 
 
@@ -163,7 +167,9 @@ class PairsFile(_Model):
     """The whole document."""
 
     pairs: tuple[Symbol, ...] = Field(description="union of the legs over all epochs: Freqtrade's whitelist")
-    refresh_period: int = Field(ge=1, description="seconds after which Freqtrade reads the file again")
+    refresh_period: int = Field(
+        strict=True, ge=1, description="seconds after which Freqtrade reads the file again"
+    )
     schema_version: Literal[1] = SCHEMA_VERSION
     generated_at: AwareDatetime
     exchange: str
@@ -193,7 +199,10 @@ class PairsFile(_Model):
         if set(self.pairs) != set(union):
             missing = sorted(set(union) - set(self.pairs))
             extra = sorted(set(self.pairs) - set(union))
-            raise ValueError(f"pairs is not the union of the epochs' legs: missing {missing}, no leg {extra}")
+            raise ValueError(
+                "`pairs` must be the union of the epochs' legs; "
+                f"missing: {', '.join(missing) or 'none'}; no leg of any pair: {', '.join(extra) or 'none'}"
+            )
         return self
 
     @field_serializer("generated_at")
@@ -236,16 +245,61 @@ def parse_pairs_file(document: Any, *, origin: str) -> PairsFile:
         return PairsFile.model_validate(document)
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "the document"
-        more = f" ({error.error_count() - 1} more problems after it)" if error.error_count() > 1 else ""
+        count = error.error_count() - 1
+        more = f" ({count} more problem{'s' if count > 1 else ''} after it)" if count else ""
         value = first["input"]
         is_short = isinstance(value, str | int | float | bool) or value is None
         raise PairsFileError(
-            f"pairs file {origin}: {place}: {first['msg'].removeprefix('Value error, ')}{more}",
+            f"pairs file {origin}: {_place(document, first['loc'])}: {problem_text(first)}{more}",
             value=repr(value) if is_short and first["type"] != "missing" else None,
             remedy="Correct the file or write it anew with `pairbot scan`; its schema is "
             "pairbot_ext/schemas/pairs_config.schema.json",
         ) from error
+
+
+def _place(document: Any, loc: Sequence[int | str]) -> str:
+    """Where in the document: `epochs[0].pairs[2] (AI_ALGO).hedge_ratio`."""
+    text = ""
+    for part in loc:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+        try:
+            document = document[part]
+        except (LookupError, TypeError):
+            document = None
+        if isinstance(document, dict) and isinstance(document.get("id"), str):
+            text += f" ({document['id']})"
+    return text or "the document"
+
+
+_PATTERN_EXAMPLES = {
+    "leg_a": "ADA/USDT:USDT",
+    "leg_b": "ADA/USDT:USDT",
+    "pairs": "ADA/USDT:USDT",
+    "timeframe": "1h",
+    "id": "AI_ALGO (letters, digits, '_', '.', '-'; at most 64)",
+}
+
+
+def problem_text(error: ErrorDetails) -> str:
+    """One of pydantic's errors in the words of the pairs file."""
+    field = next((part for part in reversed(error["loc"]) if isinstance(part, str)), "")
+    match error["type"]:
+        case "missing":
+            return "is missing"
+        case "extra_forbidden":
+            return "is no key of this file's format"
+        case "greater_than" if field == "hedge_ratio":
+            return "must be greater than 0; otherwise both legs would be on the same side"
+        case "string_pattern_mismatch":
+            return f"must look like {_PATTERN_EXAMPLES.get(field, error['ctx']['pattern'])}"
+        case "tuple_type":
+            return "must be a list"
+        case "model_type":
+            return "must be a JSON object"
+        case "timezone_aware":
+            return "needs a time zone, like 2026-02-01T20:40:21Z"
+        case _:
+            return error["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
 
 
 def load_pairs_file(path: Path) -> PairsFile:

@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from pairbot_ext.errors import PairsFileError
-from pairbot_ext.pairs import Epoch, Pair, PairsFile
+from pairbot_ext.pairs import Epoch, Pair, PairsFile, problem_text
 from pairbot_ext.scan.document import build_pairs_file
 from pairbot_ext.scan.pipeline import Thresholds, pair_id
 from pairbot_ext.scan.rules import TEXTBOOK_LEVEL
@@ -86,7 +86,7 @@ def import_table(
 def _first(error: ValidationError) -> str:
     first = error.errors()[0]
     place = ".".join(str(part) for part in first["loc"])
-    return f"{place + ': ' if place else ''}{first['msg'].removeprefix('Value error, ')}"
+    return f"{place}: {problem_text(first)}" if place else problem_text(first)
 
 
 def _rows(path: Path, text: str) -> list[tuple[int, dict[str, str]]]:
