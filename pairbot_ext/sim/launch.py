@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from pairbot_ext.sim.control import SimulatedExchange
 from pairbot_ext.sim.market import SYNTHETIC, open_market
 from pairbot_ext.sim.overlay import API_KEY, API_SECRET
 from pairbot_ext.sim.rest.auth import Credentials
 from pairbot_ext.sim.rest.gateway import Gateway
-from pairbot_ext.sim.symbols import load_symbols
+from pairbot_ext.sim.symbols import SIMULATED, load_symbols
+from pairbot_ext.sim.tls import LOOPBACK
 from pairbot_ext.sim.venue.clock import wall_clock_ms
 from pairbot_ext.sim.venue.engine import VenueOptions
 from pairbot_ext.sim.venue.faults import Schedule, load_schedule
@@ -40,7 +44,7 @@ class ExchangeOptions:
         return self if self.market else replace(self, market=str(datadir) if datadir else SYNTHETIC)
 
 
-def open_exchange(options: ExchangeOptions) -> Gateway:
+def open_exchange(options: ExchangeOptions) -> SimulatedExchange:
     """The exchange on the real clock, ready to be served.
 
     :raises PairbotError: no such market, or the fault schedule is wrong.
@@ -52,18 +56,35 @@ def open_exchange(options: ExchangeOptions) -> Gateway:
     venue = Venue(market, wall_clock_ms, options.venue)
     if options.list_all:
         venue.listed = load_symbols() | dict(market.symbols)
-    return Gateway(venue, CREDENTIALS, schedule=schedule, round_trip_ms=options.round_trip_ms)
+    gateway = Gateway(venue, CREDENTIALS, schedule=schedule, round_trip_ms=options.round_trip_ms)
+    return SimulatedExchange(gateway)
 
 
-def banner(gateway: Gateway, port: int) -> str:
+def banner(exchange: SimulatedExchange, port: int) -> str:
     """What a user must know before the first order."""
+    gateway = exchange.gateway
     symbols = gateway.venue.market.symbols.values()
-    recorded = sum(spec.source != "simulated" for spec in symbols)
+    recorded = sum(spec.source != SIMULATED for spec in symbols)
+    description = getattr(gateway.venue.market, "description", "")
     lines = [
-        f"Simulated Binance USDⓈ-M futures on https://127.0.0.1:{port}: no real market, no real money.",
-        f"{len(symbols)} symbols, {recorded} with recorded filters, the others with simulated ones; "
+        f"SIMULATION of Binance USDⓈ-M futures on https://{LOOPBACK}:{port}: no real market, no real money.",
+        *([description] if description else []),
+        f"{len(symbols)} symbols, the filters of {recorded} recorded and of the others derived; "
         f"{len(gateway.faults)} fault rules.",
         "Not modelled:",
         *(f"  - {text}" for text in NOT_MODELLED),
     ]
     return "\n".join(lines)
+
+
+def run_until_stopped() -> None:
+    """Wait for Ctrl+C or SIGTERM."""
+    stopped = threading.Event()
+    previous = {
+        number: signal.signal(number, lambda *_: stopped.set()) for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        stopped.wait()
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

@@ -145,10 +145,10 @@ def run_freqtrade(arguments: Sequence[str], options: ExchangeOptions) -> int:
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 0
     chosen = options.with_default_market(parsed.get("datadir"))
-    gateway = open_exchange(replace(chosen, list_all=parsed.get("command") != "trade"))
+    exchange = open_exchange(replace(chosen, list_all=parsed.get("command") != "trade"))
     with (
         tempfile.TemporaryDirectory(prefix="pairbot-offline-") as directory,
-        LoopbackServer(gateway) as server,
+        LoopbackServer(exchange) as server,
     ):
         overlay_file = Path(directory) / "simulated-exchange.json"
         overlay_file.write_text(json.dumps(overlay(server.port), indent=1), encoding="utf-8")

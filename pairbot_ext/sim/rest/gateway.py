@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import TypeVar
 
 from pairbot_ext.sim.rest import account_routes, market_routes, order_routes
 from pairbot_ext.sim.rest.answers import bend
@@ -22,6 +23,7 @@ from pairbot_ext.sim.venue.venue import Venue
 
 ROUTES: dict[str, Route] = market_routes.ROUTES | account_routes.ROUTES | order_routes.ROUTES
 NO_SUCH_PATH = -5000
+T = TypeVar("T")
 
 
 @dataclass
@@ -67,6 +69,13 @@ class Gateway:
                 for action in timed.actions:
                     self.venue.timeline.schedule(now_ms + timed.at_ms, partial(apply, action, self.venue))
 
+    def locked(self, work: Callable[[], T]) -> T:
+        """Run `work` at one settled instant of the venue, between two requests."""
+        with self._lock:
+            self.venue.settle()
+            with self.venue.clock.held_at(self.venue.clock.running()):
+                return work()
+
     def tick(self) -> None:
         """Let time pass at the venue while nobody asks."""
         with self._lock:
@@ -74,10 +83,7 @@ class Gateway:
 
     def handle(self, request: Request) -> Answer:
         """Execute one request at the venue's current time; what it sees and changes is all of one instant."""
-        with self._lock:
-            self.venue.settle()
-            with self.venue.clock.held_at(self.venue.clock.running()):
-                return self._handle(request)
+        return self.locked(lambda: self._handle(request))
 
     def _handle(self, request: Request) -> Answer:
         now_ms, params = self.venue.clock(), request.params()

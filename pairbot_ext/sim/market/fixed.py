@@ -1,0 +1,102 @@
+"""A market whose prices are set by hand: for tests and drills that need to know every number."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+from pairbot_ext.sim.market.base import Book, DayStats, Kline
+from pairbot_ext.sim.symbols import SymbolSpec, load_symbols
+
+FUNDING_INTERVAL_MS = 8 * 3_600_000
+DAY_MS = 86_400_000
+_INTERVAL_MS = {"1m": 60_000, "5m": 300_000, "15m": 900_000, "1h": 3_600_000, "4h": 14_400_000, "1d": DAY_MS}
+
+
+class FixedMarket:
+    """Implements `pairbot_ext.sim.market.base.Market`: every price stays where it was put.
+
+    :param prices: last and mark price by Binance id, in quote.
+    :param level_amount: base on every level of a book; `levels` how many, one tick apart; the best ones are one
+        tick from the price.
+    :param funding_rate: at every stamp (0, 8 and 16 h UTC), as a fraction of notional.
+    """
+
+    def __init__(
+        self,
+        prices: Mapping[str, Decimal],
+        *,
+        level_amount: Decimal = Decimal(10_000),
+        levels: int = 20,
+        funding_rate: Decimal = Decimal("0.0001"),
+    ) -> None:
+        specs = load_symbols(prices)
+        self._symbols = {symbol: specs[symbol] for symbol in prices}
+        self.prices = dict(prices)
+        self.marks: dict[str, Decimal] = {}
+        self.books: dict[str, Book] = {}
+        self.funding_rate = funding_rate
+        self._level_amount, self._levels = level_amount, levels
+
+    @property
+    def symbols(self) -> Mapping[str, SymbolSpec]:
+        """The symbols that were given a price."""
+        return self._symbols
+
+    def price(self, symbol: str, now_ms: int) -> Decimal:
+        """Where it was put."""
+        return self.prices[symbol]
+
+    def mark_price(self, symbol: str, now_ms: int) -> Decimal:
+        """The last price, unless `marks` has another one."""
+        return self.marks.get(symbol, self.prices[symbol])
+
+    def book(self, symbol: str, now_ms: int) -> Book:
+        """Equal levels around the price, unless `books` has another one."""
+        if symbol in self.books:
+            return self.books[symbol]
+        tick, price = self._symbols[symbol].price_tick, self.prices[symbol]
+        steps = range(1, self._levels + 1)
+        return Book(
+            bids=tuple((price - tick * n, self._level_amount) for n in steps if price > tick * n),
+            asks=tuple((price + tick * n, self._level_amount) for n in steps),
+        )
+
+    def klines(
+        self, symbol: str, interval: str, start_ms: int | None, end_ms: int | None, limit: int, now_ms: int,
+        *, mark: bool,
+    ) -> list[Kline]:  # fmt: skip
+        """Flat candles at the present price."""
+        length = _INTERVAL_MS[interval]
+        last = min(now_ms, now_ms if end_ms is None else end_ms) // length * length
+        first = last - (limit - 1) * length
+        if start_ms is not None:
+            first = -(-start_ms // length) * length
+            last = min(last, first + (limit - 1) * length)
+        price = self.mark_price(symbol, now_ms) if mark else self.prices[symbol]
+        volume = Decimal(1000)
+        return [
+            Kline(stamp, price, price, price, price, volume, stamp + length - 1, price * volume, 10)
+            for stamp in range(first, last + 1, length)
+        ]
+
+    def funding_rates(
+        self, symbol: str, start_ms: int | None, end_ms: int | None, limit: int, now_ms: int
+    ) -> list[tuple[int, Decimal]]:
+        """The fixed rate at every stamp."""
+        last = min(now_ms, now_ms if end_ms is None else end_ms) // FUNDING_INTERVAL_MS * FUNDING_INTERVAL_MS
+        first = last - (limit - 1) * FUNDING_INTERVAL_MS
+        if start_ms is not None:
+            first = -(-start_ms // FUNDING_INTERVAL_MS) * FUNDING_INTERVAL_MS
+        return [(stamp, self.funding_rate) for stamp in range(first, last + 1, FUNDING_INTERVAL_MS)][:limit]
+
+    def next_funding_ms(self, symbol: str, now_ms: int) -> int:
+        """The next of 0, 8 and 16 h UTC."""
+        return now_ms // FUNDING_INTERVAL_MS * FUNDING_INTERVAL_MS + FUNDING_INTERVAL_MS
+
+    def day_stats(self, symbol: str, now_ms: int) -> DayStats:
+        """A day without any move."""
+        price, volume = self.prices[symbol], Decimal(1_000_000)
+        return DayStats(
+            now_ms - DAY_MS, now_ms, price, price, price, price, volume, volume * price, trades=1000
+        )
