@@ -64,17 +64,63 @@ def test_rows_are_bitwise_the_same_whatever_the_start_and_end(seed, window, star
     assert got.shape[1] == end - full_from
 
 
-def test_a_missing_candle_blanks_exactly_the_windows_that_hold_it() -> None:
+def test_a_missing_candle_is_left_out_of_the_windows_that_hold_it_and_of_no_other() -> None:
     log_a, log_b = legs(3, 300)
     gap_a, gap_b = log_a.copy(), log_b.copy()
     gap_a[120] = np.nan
-    gap_b[200] = -np.inf
+    gap_b[200:203] = -np.inf
     whole, gappy = rolling_models(log_a, log_b, 30), rolling_models(gap_a, gap_b, 30)
-    holds_gap = np.zeros(300, dtype=bool)
-    holds_gap[120:150] = holds_gap[200:230] = True
+    is_missing, holds_gap = np.zeros(300, dtype=bool), np.zeros(300, dtype=bool)
+    is_missing[120] = is_missing[200:203] = True
+    holds_gap[120:150] = holds_gap[200:232] = True
     for field in FIELDS:
-        assert np.isnan(getattr(gappy, field)[holds_gap]).all()
         np.testing.assert_array_equal(getattr(gappy, field)[~holds_gap], getattr(whole, field)[~holds_gap])
+    assert np.isnan(gappy.z[is_missing]).all()
+    for t in np.flatnonzero(holds_gap):
+        part = slice(t - 29, t + 1)
+        kept = ~is_missing[part]
+        model = fit_spread_model(log_a[part][kept], log_b[part][kept])
+        u = spread(log_a[part], log_b[part], model)
+        is_step = kept[1:] & kept[:-1]
+        slope = sm.OLS(np.diff(u)[is_step], sm.add_constant(u[:-1][is_step])).fit().params[1]
+        half_life = half_life_from_slope(np.array([slope]))[0]
+        z = np.nan if is_missing[t] else u[-1] / model.sigma
+        np.testing.assert_allclose(
+            rows(gappy, slice(t, t + 1))[:, 0],
+            [model.alpha, model.beta, model.sigma, z, half_life],
+            rtol=1e-8,
+            atol=1e-10,
+        )
+
+
+@pytest.mark.parametrize(("missing", "is_estimated"), [(4, True), (5, False)])
+def test_a_window_needs_nine_tenths_of_its_candles(missing: int, is_estimated: bool) -> None:
+    log_a, log_b = legs(9, 120)
+    # Half of the gaps on each leg: what counts is the candles that both legs have.
+    log_a[60 : 60 + missing // 2] = np.nan
+    log_b[70 : 70 + missing - missing // 2] = np.nan
+    models = rolling_models(log_a, log_b, 40)
+    assert np.isfinite(models.z[85]) == is_estimated
+    assert np.isfinite(models.beta[59])
+    assert np.isfinite(models.beta[119])
+
+
+@given(
+    seed=st.integers(0, 2**31),
+    window=st.integers(10, 120),
+    start=st.integers(0, 200),
+    share=st.sampled_from([0.01, 0.05, 0.2]),
+)
+@settings(max_examples=40, deadline=None)
+def test_gaps_leave_rows_independent_of_the_start(seed, window, start, share) -> None:
+    log_a, log_b = legs(seed, 420)
+    rng = np.random.default_rng(seed)
+    log_a[rng.random(420) < share] = np.nan
+    log_b[rng.random(420) < share] = np.nan
+    whole, part = rolling_models(log_a, log_b, window), rolling_models(log_a[start:], log_b[start:], window)
+    np.testing.assert_array_equal(
+        rows(part, slice(window - 1, None)), rows(whole, slice(start + window - 1, None))
+    )
 
 
 @pytest.mark.parametrize("case", ["a constant", "b constant", "identical", "linear", "b nearly constant"])
