@@ -217,11 +217,11 @@ def test_scripted_pairs_cross_and_revert_on_cue(scripted: tuple[CandleMarket, Pa
         close = first + (minute + 1) * MINUTE_MS - 1
         for rank, pair in enumerate(pairs):
             assert z_at(market, pair, close) == pytest.approx(script_z(rank, minute), abs=0.12)
-    for minute in range(2, 60):
-        # Every two minutes at least one pair crosses, and none stays out longer than two candles.
-        zs = [[abs(script_z(rank, minute - back)) for back in range(3)] for rank in range(len(pairs))]
-        assert any(z >= 2.0 for series in zs for z in series[:2])
-        assert all(min(series) <= 0.5 for series in zs)
+    for minute in range(1, 60):
+        # Every minute two pairs have just crossed and two have just reverted; none stays out for two candles.
+        now, before = ([abs(script_z(rank, minute - back)) for rank in range(4)] for back in (0, 1))
+        assert sorted(z >= 2.0 for z in now) == sorted(z <= 0.5 for z in now) == [False, False, True, True]
+        assert all(min(pair) <= 0.5 for pair in zip(now, before, strict=True))
 
 
 def test_a_live_spread_never_leaves_the_script(scripted: tuple[CandleMarket, PairsFile]) -> None:

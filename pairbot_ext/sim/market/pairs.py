@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from pairbot_ext.sim.market.series import HOUR_MS
@@ -11,6 +11,8 @@ from pairbot_ext.sim.market.times import served_pairs_file
 
 if TYPE_CHECKING:
     from pairbot_ext.pairs import PairsFile
+
+FORMATION_CANDLES = 1440  # the window a bot loads before it trades; Freqtrade loads at most 2,494
 
 
 def market_pairs_file(
@@ -49,7 +51,7 @@ def planted_pairs_file(
     valid_from = datetime.fromtimestamp(now_ms // candle_ms * candle_ms / 1000, tz=UTC)
     epoch = Epoch(
         valid_from=valid_from,
-        formation_start=datetime.fromtimestamp(market.first_ms / 1000, tz=UTC),
+        formation_start=valid_from - timedelta(milliseconds=FORMATION_CANDLES * candle_ms),
         formation_end=valid_from,
         pairs=tuple(
             Pair(

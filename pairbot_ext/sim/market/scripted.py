@@ -71,10 +71,10 @@ def scripted_market(now_ms: int, *, seed: int, planted: Sequence[PlantedPair] = 
 def script_z(rank: int, candle: int) -> float:
     """z of the pair in place `rank` at the close of script candle `candle` (0: the one running at the start).
 
-    Pairs are staggered, so that every minute some pair crosses its threshold.
+    Pairs are staggered: every minute one half of them crosses the entry threshold and the other half
+    reverts, so that a bot finds a pair to enter whenever it starts.
     """
-    script = SCRIPTS[rank % len(SCRIPTS)]
-    return script[(candle + rank) % len(script)]
+    return SCRIPT[(candle + rank) % len(SCRIPT)]
 
 
 def _with_script(free: Paths, planted: Sequence[PlantedPair]) -> Paths:

@@ -1,0 +1,60 @@
+"""The first half of `pairbot demo` as a user runs it: real processes, real Freqtrade."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pairbot_ext.demo import SIMULATED
+from pairbot_ext.demo.steps import find_workplace
+from pairbot_ext.errors import PairbotError
+
+
+@pytest.mark.process
+def test_the_demo_ends_with_hedged_pair_trades_and_a_picture(repo_root: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "demo"
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "pairbot_ext.cli",
+            "demo",
+            "--part",
+            "backtest",
+            "--json",
+            "--folder",
+            str(folder),
+        ],
+        cwd=repo_root,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)["backtest"]
+    assert result["note"] == SIMULATED
+    assert SIMULATED in " ".join(done.stderr.split())
+    everything = result["all"]
+    assert everything["pair_trades"] >= 50
+    assert everything["naked_leg_hours"] == 0
+    assert everything["faults"] == []
+    assert 0 <= everything["worst_hedge_error"] <= 0.02
+    assert sum(pair["pair_trades"] for pair in result["pairs"]) == everything["pair_trades"]
+    assert (folder / "pair.png").read_bytes().startswith(b"\x89PNG")
+    assert SIMULATED in (folder / "pair.html").read_text(encoding="utf-8")
+    # What the report counts is what Freqtrade booked.
+    log = (folder / "backtest.log").read_text(encoding="utf-8")
+    assert f" {2 * everything['pair_trades']} " in next(
+        line for line in log.splitlines() if "PairsArb │" in line
+    )
+
+
+def test_elsewhere_it_says_where_to_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(PairbotError, match="cloned repository"):
+        find_workplace(None)
