@@ -155,8 +155,8 @@ def _found(pairs_file: PairsFile, datadir: SyntheticDatadir) -> str:
             else:
                 chance += 1
     return (
-        f"{hits + implied + chance} pairs selected: {hits} of the {len(planted)} planted ones, {implied} of coins "
-        f"tied to each other through planted pairs, {chance} by chance"
+        f"{hits + implied + chance} pairs selected: {hits} of the {len(planted)} planted ones, {implied} of "
+        f"coins tied to each other through planted pairs, {chance} by chance"
     )
 
 

@@ -27,12 +27,8 @@ DEMO_PLANTED: tuple[PlantedPair, ...] = (
     PlantedPair("ACE", "ALT", beta=0.77, half_life_candles=2.0, sigma=_SIGMA),
     PlantedPair("AIXBT", "ALICE", beta=0.92, half_life_candles=2.0, sigma=_SIGMA),
 )
-# z at successive candle closes: beyond entry (2.0), back inside exit (0.5), rest; then the same on the
-# other side. Even pairs revert in one candle, odd ones take two.
-SCRIPTS: tuple[tuple[float, ...], ...] = (
-    (2.6, 0.2, 0.0, -2.6, -0.2, 0.0),
-    (2.7, 1.4, 0.2, 0.0, -2.7, -1.4, -0.2, 0.0),
-)
+# z at successive candle closes: beyond entry (2.0), back inside exit (0.5), then the other side, and again.
+SCRIPT: tuple[float, ...] = (2.6, 0.2, -2.6, -0.2)
 _CALM_CANDLES = 30  # before the script begins, so that no signal of the history is still alive
 _CALM_SHARE = 0.15
 
