@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 import pandas as pd
-from freqtrade.persistence import LocalTrade, Trade
+from freqtrade.persistence import LocalTrade, Order, Trade
 
 from pairbot_ext.execution.plan import EntryPlan
 from pairbot_ext.rules import PairRules
@@ -108,7 +108,7 @@ class BacktestDesk:
         self._stopped_at: dict[str, datetime] = {}
         self._now: datetime | None = None
 
-    def on_candle(self, now: datetime) -> None:
+    def on_loop_start(self, now: datetime) -> None:
         """Start of a candle. A step back in time is a new run (hyperopt reuses the strategy)."""
         if self._now is not None and now < self._now:
             self._open.clear()
@@ -169,7 +169,15 @@ class BacktestDesk:
         opened.amounts[leg] = float(amount)
         return stake
 
-    def confirm_entry(self, symbol: str, now: datetime, amount: float, pair_id: str | None) -> bool:
+    def entry_price(
+        self, symbol: str, now: datetime, proposed: float, pair_id: str | None, side: str
+    ) -> float:
+        """The proposed price: backtesting fills at the limit and would charge a slippage cap each time."""
+        return proposed
+
+    def confirm_entry(
+        self, symbol: str, now: datetime, amount: float, pair_id: str | None, rate: float, order_type: str
+    ) -> bool:
         """Whether Freqtrade is about to open the amount that was planned."""
         opened = self._open.get((pair_id or "", now))
         if opened is None:
@@ -198,6 +206,17 @@ class BacktestDesk:
         if candle_now >= ends and ends < max(span.last for span in spans.values()):
             return ExitReason.DATA_END
         return None
+
+    def confirm_exit(self, trade: Trade) -> bool:
+        """Every exit goes."""
+        return True
+
+    def on_order_filled(self, trade: Trade, order: Order, now: datetime) -> None:
+        """Nothing: the mate has its own turn on this candle."""
+
+    def cleanup(self) -> list[str]:
+        """Nothing is left behind by a backtest."""
+        return []
 
     def _is_alone_by_design(self, mate: str) -> bool:
         return self._may_open_alone and mate not in self._host.whitelist()

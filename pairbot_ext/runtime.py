@@ -8,19 +8,21 @@ import logging
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
 from freqtrade.enums.runmode import TRADE_MODES
 from freqtrade.exceptions import OperationalException
 from freqtrade.exchange import timeframe_to_seconds
+from freqtrade.persistence import Order, Trade
 from freqtrade.strategy import IStrategy
 
 from pairbot_ext import bridge
 from pairbot_ext.backtest import BacktestDesk, DataSpan, data_span
 from pairbot_ext.book import SignalBook
 from pairbot_ext.errors import PairbotError
+from pairbot_ext.execution.desk import TradeDesk
 from pairbot_ext.pairs import Pair
 from pairbot_ext.rules import PairRules
 from pairbot_ext.settings import Settings, parse_settings
@@ -30,6 +32,35 @@ from pairbot_ext.startup import ANALYSIS_MODES, check_start, required_startup_ca
 from pairbot_ext.watcher import PairsFileWatcher
 
 logger = logging.getLogger(__name__)
+
+
+class Desk(Protocol):
+    """Decides entries and exits. One is for backtests, the other trades."""
+
+    def on_loop_start(self, now: datetime) -> None: ...
+    def leverage(self, max_leverage: float) -> float: ...
+    def entry_price(
+        self, symbol: str, now: datetime, proposed: float, pair_id: str | None, side: str
+    ) -> float: ...
+    def stake(
+        self,
+        symbol: str,
+        now: datetime,
+        price: float,
+        proposed_stake: float,
+        min_stake: float,
+        max_stake: float,
+        leverage: float,
+        pair_id: str | None,
+        side: str,
+    ) -> float: ...
+    def confirm_entry(
+        self, symbol: str, now: datetime, amount: float, pair_id: str | None, rate: float, order_type: str
+    ) -> bool: ...
+    def confirm_exit(self, trade: Trade) -> bool: ...
+    def exit_reason(self, trade: Trade, now: datetime) -> str | None: ...
+    def on_order_filled(self, trade: Trade, order: Order, now: datetime) -> None: ...
+    def cleanup(self) -> list[str]: ...
 
 
 class PairsRuntime:
@@ -51,7 +82,7 @@ class PairsRuntime:
         self._overrides: dict[str, float] = {}
         self._untradable: set[str] = set()
         self._asked: set[str] = set()
-        self._desk: BacktestDesk | None = None
+        self._desk: Desk | None = None
 
     @property
     def strategy(self) -> IStrategy:
@@ -60,7 +91,7 @@ class PairsRuntime:
         return self._strategy
 
     @property
-    def desk(self) -> BacktestDesk:
+    def desk(self) -> Desk:
         """Decides entries and exits; only after `start`."""
         assert self._desk is not None
         return self._desk
@@ -103,22 +134,30 @@ class PairsRuntime:
         """
         self._strategy = strategy
         self._overrides = dict(overrides)
-        config = strategy.config
+        rules = PairRules(lambda: self.book, self.settings, self.timeframe)
         try:
             check_start(strategy, self._watcher.current, self.settings)
+            self._desk = (
+                TradeDesk.start(strategy, rules, self.settings.leverage)
+                if self.is_trading
+                else self._backtest_desk(rules)
+            )
         except PairbotError as error:
             raise OperationalException(str(error)) from error
+        self._tell(self._banner())
+
+    def _backtest_desk(self, rules: PairRules) -> BacktestDesk:
+        strategy, config = self.strategy, self.strategy.config
         stake = config.get("stake_amount")
-        self._desk = BacktestDesk(
+        return BacktestDesk(
             self,
-            PairRules(lambda: self.book, self.settings, self.timeframe),
+            rules,
             self.settings,
             lambda: self._spans,
             max_open_trades=strategy.max_open_trades,
             fixed_stake=None if stake == "unlimited" else float(stake or 0.0),
             may_open_alone=config.get("runmode") in ANALYSIS_MODES,
         )
-        self._tell(self._banner())
 
     def _tell(self, messages: list[str]) -> None:
         """To the log, and to the operator where there is one (outside trade modes Freqtrade drops it)."""
@@ -152,11 +191,10 @@ class PairsRuntime:
 
     def on_loop_start(self, now: datetime) -> None:
         """Start of a candle in a backtest, of a loop in a bot."""
-        if not self.is_trading:
-            self.desk.on_candle(now)
-            return
-        self._tell([*self.poll_pairs_file(), *self.untradable_pairs()])
-        self._note_late_candles()
+        if self.is_trading:
+            self._tell([*self.poll_pairs_file(), *self.untradable_pairs()])
+            self._note_late_candles()
+        self.desk.on_loop_start(now)
 
     def _note_late_candles(self) -> None:
         """Where a candle has come a loop later than its mate's, have the mates analysed again."""
@@ -175,6 +213,11 @@ class PairsRuntime:
         if late:
             self._frames = {}
             bridge.analyse_again(self.strategy, sorted(mates & seen))
+
+    def cleanup(self) -> None:
+        """Shutdown: half-open pair trades are finished or parked, the final statistics are told."""
+        if self._desk is not None:
+            self._tell(self._desk.cleanup())
 
     def override_thresholds(self, overrides: Mapping[str, float]) -> None:
         """Take over parameters that hyperopt has changed since the last call."""

@@ -13,7 +13,7 @@ from typing import Any
 if (_ROOT := str(Path(__file__).resolve().parents[1])) not in sys.path:
     sys.path.append(_ROOT)
 
-from freqtrade.persistence import Trade
+from freqtrade.persistence import Order, Trade
 from freqtrade.strategy import DecimalParameter, IStrategy
 from pandas import DataFrame
 
@@ -139,7 +139,19 @@ class PairsArb(IStrategy):
     ) -> bool:
         if pair in self.refused_symbols:
             return False
-        return self.pairs.desk.confirm_entry(pair, current_time, amount, entry_tag)
+        return self.pairs.desk.confirm_entry(pair, current_time, amount, entry_tag, rate, order_type)
+
+    def custom_entry_price(
+        self,
+        pair: str,
+        trade: Trade | None,
+        current_time: datetime,
+        proposed_rate: float,
+        entry_tag: str | None,
+        side: str,
+        **kwargs: Any,
+    ) -> float:
+        return self.pairs.desk.entry_price(pair, current_time, proposed_rate, entry_tag, side)
 
     def custom_exit(
         self,
@@ -151,6 +163,30 @@ class PairsArb(IStrategy):
         **kwargs: Any,
     ) -> str | None:
         return self.pairs.desk.exit_reason(trade, current_time)
+
+    def confirm_trade_exit(
+        self,
+        pair: str,
+        trade: Trade,
+        order_type: str,
+        amount: float,
+        rate: float,
+        time_in_force: str,
+        exit_reason: str,
+        current_time: datetime,
+        **kwargs: Any,
+    ) -> bool:
+        return self.pairs.desk.confirm_exit(trade)
+
+    def order_filled(
+        self, pair: str, trade: Trade, order: Order, current_time: datetime, **kwargs: Any
+    ) -> None:
+        self.pairs.desk.on_order_filled(trade, order, current_time)
+
+    def ft_bot_cleanup(self) -> None:
+        # Freqtrade has no callback at shutdown.
+        self.pairs.cleanup()
+        super().ft_bot_cleanup()
 
     @property
     def plot_config(self) -> dict[str, Any]:
