@@ -184,6 +184,15 @@ class Broker:
                 return LegBooking(trade.id, trade.is_open, amount, fills)
         return None
 
+    def profit(self, symbol: str, order_ids: list[str]) -> float:
+        """Realised profit of the trade that holds one of these orders, quote currency; 0 without one."""
+        for order_id in order_ids:
+            row = Order.order_by_id(order_id, symbol)
+            if row is not None and row.trade is not None:
+                trade = row.trade
+                return float((trade.realized_profit if trade.is_open else trade.close_profit_abs) or 0.0)
+        return 0.0
+
     def free_slots(self) -> int:
         """Trades Freqtrade may still open."""
         return int(self._bot.get_free_open_trades())

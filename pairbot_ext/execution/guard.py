@@ -315,6 +315,19 @@ class OrderGuard:
                 f"pairbot: the venue does not show {order.client_id} now; that proves nothing yet"
             ) from error
 
+    def checked_cancel(
+        self, order_id: str | None, symbol: str, cancel: Callable[[], dict[str, Any]]
+    ) -> dict[str, Any]:
+        """Freqtrade cancels an order. "No such open order" may mean that it has filled: for one of ours the
+        answer is what became of it, never "not found"."""
+        try:
+            return cancel()
+        except ccxt.OrderNotFound:
+            order = None if order_id is None else self._journal.order_by_venue_id(symbol, str(order_id))
+            if order is None:
+                raise
+            return self._outcome(self.settle(order))
+
 
 def order_structure(order: OrderRecord) -> dict[str, Any]:
     """ccxt's order structure of a settled order, from the journal."""

@@ -185,6 +185,15 @@ class Journal:
             ]
         return max(taken, default=0) + 1
 
+    def last_closed_ms(self, reason: str) -> dict[str, int]:
+        """Per pair id, when a pair trade was last closed for `reason`, epoch milliseconds."""
+        last: dict[str, int] = {}
+        with Session(self._engine) as session:
+            rows = session.scalars(select(PairTradeRow).where(PairTradeRow.reason == reason)).all()
+            for row in rows:
+                last[row.pair_id] = max(last.get(row.pair_id, 0), row.closed_ms or row.updated_ms)
+        return last
+
     # -- writing -----------------------------------------------------------------------------------
 
     def add_pair_trade(
@@ -289,6 +298,12 @@ class Journal:
                     self._unsaved_orders.discard(client_id)
                     self._file.drop(client_id)
             return not self.is_degraded
+
+    def close(self) -> None:
+        """Store what is queued and release the intent file."""
+        with self._lock:
+            self.recover()
+            self._file.close()
 
     # -- the database ------------------------------------------------------------------------------
 

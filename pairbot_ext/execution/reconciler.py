@@ -1,0 +1,110 @@
+"""Brings venue, Freqtrade and journal together: at start, every 30 s, and after anything unclear (I9).
+
+One positions query for the whole account; the fate of unsettled orders is asked order by order. A failed
+query never counts as flat. Where everything agrees a pass does nothing.
+"""
+
+import logging
+from decimal import Decimal
+
+import ccxt
+from freqtrade.exceptions import FreqtradeException
+
+from pairbot_ext.execution.broker import Broker, leg_side
+from pairbot_ext.execution.clock import Clock
+from pairbot_ext.execution.coordinator import Coordinator
+from pairbot_ext.execution.journal import Journal
+from pairbot_ext.sizing import Leg
+
+logger = logging.getLogger(__name__)
+
+INTERVAL_MS = 30_000
+
+
+class Reconciler:
+    """See the module."""
+
+    def __init__(self, journal: Journal, broker: Broker, coordinator: Coordinator, clock: Clock) -> None:
+        self._journal = journal
+        self._broker = broker
+        self._coordinator = coordinator
+        self._clock = clock
+        self._last_ms: int | None = None
+        self._is_unreadable = False
+        self.foreign: dict[str, Decimal] = {}
+        """Signed amounts the account holds beyond what our fills explain, by symbol."""
+
+    def run(self) -> None:
+        """One pass over every open pair trade; positions are read when they are due."""
+        now = self._clock.now_ms()
+        positions: dict[str, Decimal] | None = None
+        if self._is_due(now):
+            positions = self._read()
+        for trade in self._journal.open_pair_trades():
+            self._coordinator.advance(trade.id, may_explain=True, venue=positions)
+        if positions is not None:
+            self._last_ms = now
+            self._note_foreign(positions)
+
+    def request(self) -> None:
+        """Read positions in the next pass, whatever the schedule says."""
+        self._last_ms = None
+
+    def _is_due(self, now_ms: int) -> bool:
+        if self._last_ms is None or now_ms - self._last_ms >= INTERVAL_MS:
+            return True
+        return any(
+            not order.status.is_settled
+            for trade in self._journal.open_pair_trades()
+            for order in self._journal.orders_of(trade.id)
+        )
+
+    def _read(self) -> dict[str, Decimal] | None:
+        try:
+            positions = self._broker.positions()
+        except (FreqtradeException, ccxt.BaseError) as error:
+            if not self._is_unreadable:
+                logger.warning(f"Positions cannot be read, nothing is concluded from that: {error}")
+            self._is_unreadable = True
+            return None
+        self._is_unreadable = False
+        return positions
+
+    def _note_foreign(self, positions: dict[str, Decimal]) -> None:
+        expected: dict[str, Decimal] = {}
+        unsure: set[str] = set()
+        steps: dict[str, Decimal] = {}
+        for trade in self._journal.open_pair_trades():
+            facts = self._coordinator.facts_of(trade)
+            for leg in Leg:
+                symbol = trade.plan.symbol(leg)
+                expected[symbol] = facts[leg].held * leg_side(trade, leg)
+                steps[symbol] = facts[leg].sizing.step
+                if facts[leg].unsettled:
+                    unsure.add(symbol)
+        foreign = {
+            symbol: excess
+            for symbol, amount in positions.items()
+            if symbol not in unsure
+            and abs(excess := amount - expected.get(symbol, Decimal(0))) >= steps.get(symbol, Decimal(0)) / 2
+            and excess
+        }
+        for symbol, excess in foreign.items():
+            if self.foreign.get(symbol) != excess and not self._moved_since(symbol):
+                self._journal.add_event(None, "foreign", symbol=symbol, amount=excess)
+                self._broker.tell(
+                    f"{symbol}: the account holds {excess} that no pair trade explains. It is not touched; "
+                    "no pair with this symbol is entered until it is gone",
+                    is_warning=True,
+                )
+        self.foreign = foreign
+
+    def _moved_since(self, symbol: str) -> bool:
+        """Whether orders of ours have changed the symbol after the positions were read in this pass."""
+        owner = self._journal.owner_of(symbol)
+        if owner is None or self._last_ms is None:
+            return False
+        return any(
+            order.symbol == symbol and (order.settled_ms or 0) >= self._last_ms
+            for order in self._journal.orders_of(owner.id)
+        )

@@ -1,0 +1,32 @@
+"""Fixtures of the execution tests."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from harness import Rig, rig  # noqa: E402
+
+
+@pytest.fixture
+def make_rig(tmp_path: Path) -> Iterator[Callable[..., Rig]]:
+    """A real bot in front of the simulated venue; `dry_run=True` for the dry-run port."""
+    with ExitStack() as stack:
+        yield lambda **options: stack.enter_context(rig(tmp_path, **options))
+
+
+@pytest.fixture
+def live(make_rig: Callable[..., Rig]) -> Any:
+    """A bot with dry_run false."""
+    return make_rig()
+
+
+@pytest.fixture
+def dry(make_rig: Callable[..., Rig]) -> Any:
+    """A bot with dry_run true."""
+    return make_rig(dry_run=True)

@@ -1,0 +1,125 @@
+"""The smallest strategy a `TradeDesk` can work for: signals come from a script the test writes."""
+
+from datetime import datetime
+from typing import Any
+
+from freqtrade.persistence import Order, Trade
+from freqtrade.strategy import IStrategy
+from pandas import DataFrame
+
+from pairbot_ext.execution.desk import TradeDesk
+from pairbot_ext.gates import fail_closed
+
+
+class DeskStrategy(IStrategy):
+    INTERFACE_VERSION = 3
+    can_short = True
+    timeframe = "1h"
+    process_only_new_candles = False
+    startup_candle_count = 2
+    minimal_roi: dict[int, float] = {}
+    stoploss = -0.99
+    order_types = {
+        "entry": "limit",
+        "exit": "market",
+        "force_entry": "limit",
+        "force_exit": "market",
+        "emergency_exit": "market",
+        "stoploss": "market",
+        "stoploss_on_exchange": False,
+    }
+    order_time_in_force = {"entry": "IOC", "exit": "GTC"}
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        super().__init__(config)
+        self.refused_symbols: set[str] = set()
+        self.script = config["desk_script"]
+
+    def ft_bot_start(self, **kwargs: Any) -> None:
+        super().ft_bot_start(**kwargs)
+        self.desk = TradeDesk.start(
+            self, self.script, self.script.leverage, clock=self.script.clock, rng=self.script.rng
+        )
+
+    def ft_bot_cleanup(self) -> None:
+        super().ft_bot_cleanup()
+        if hasattr(self, "desk"):
+            self.script.last_words = self.desk.cleanup()
+
+    def bot_loop_start(self, current_time: datetime, **kwargs: Any) -> None:
+        self.refused_symbols.clear()
+        self.script.call("bot_loop_start")
+        self.desk.on_loop_start(current_time)
+
+    def populate_indicators(self, dataframe: DataFrame, metadata: dict) -> DataFrame:
+        return dataframe
+
+    def populate_entry_trend(self, dataframe: DataFrame, metadata: dict) -> DataFrame:
+        dataframe = dataframe.assign(enter_long=0, enter_short=0, enter_tag=None)
+        wish = self.script.wish(metadata["pair"])
+        if wish is not None:
+            side, tag = wish
+            dataframe.loc[dataframe.index[-1], [f"enter_{side}", "enter_tag"]] = (1, tag)
+        return dataframe
+
+    def populate_exit_trend(self, dataframe: DataFrame, metadata: dict) -> DataFrame:
+        return dataframe
+
+    @fail_closed(1.0)
+    def leverage(
+        self, pair: str, current_time: datetime, current_rate: float, proposed_leverage: float,
+        max_leverage: float, entry_tag: str | None, side: str, **kwargs: Any,
+    ) -> float:  # fmt: skip
+        self.script.call("leverage")
+        return self.desk.leverage(max_leverage)
+
+    @fail_closed(0.0)
+    def custom_stake_amount(
+        self, pair: str, current_time: datetime, current_rate: float, proposed_stake: float,
+        min_stake: float | None, max_stake: float, leverage: float, entry_tag: str | None, side: str,
+        **kwargs: Any,
+    ) -> float:  # fmt: skip
+        self.script.call("custom_stake_amount")
+        return self.desk.stake(
+            pair, current_time, current_rate, proposed_stake, min_stake or 0.0, max_stake, leverage,
+            entry_tag, side,
+        )  # fmt: skip
+
+    def custom_entry_price(
+        self, pair: str, trade: Trade | None, current_time: datetime, proposed_rate: float,
+        entry_tag: str | None, side: str, **kwargs: Any,
+    ) -> float:  # fmt: skip
+        self.script.call("custom_entry_price")
+        return self.desk.entry_price(pair, current_time, proposed_rate, entry_tag, side)
+
+    @fail_closed(False)
+    def confirm_trade_entry(
+        self, pair: str, order_type: str, amount: float, rate: float, time_in_force: str,
+        current_time: datetime, entry_tag: str | None, side: str, **kwargs: Any,
+    ) -> bool:  # fmt: skip
+        self.script.call("confirm_trade_entry")
+        if pair in self.refused_symbols:
+            return False
+        return self.desk.confirm_entry(pair, current_time, amount, entry_tag, rate, order_type)
+
+    def confirm_trade_exit(
+        self, pair: str, trade: Trade, order_type: str, amount: float, rate: float, time_in_force: str,
+        exit_reason: str, current_time: datetime, **kwargs: Any,
+    ) -> bool:  # fmt: skip
+        self.script.call("confirm_trade_exit")
+        return self.desk.confirm_exit(trade)
+
+    def custom_exit(
+        self, pair: str, trade: Trade, current_time: datetime, current_rate: float, current_profit: float,
+        **kwargs: Any,
+    ) -> str | None:  # fmt: skip
+        self.script.call("custom_exit")
+        return self.desk.exit_reason(trade, current_time)
+
+    def order_filled(
+        self, pair: str, trade: Trade, order: Order, current_time: datetime, **kwargs: Any
+    ) -> None:
+        self.script.call("order_filled")
+        self.desk.on_order_filled(trade, order, current_time)
+
+
