@@ -28,22 +28,50 @@ def database(tmp_path: Path) -> Iterator[Path]:
 def add_order(trade: Trade, number: int, side: str, amount: float, price: float, when: datetime) -> None:
     trade.orders.append(
         Order(
-            ft_order_side=side, ft_pair=trade.pair, ft_is_open=False, ft_amount=amount, ft_price=price,
-            order_id=f"{trade.pair}-{number}", status="closed", symbol=trade.pair, side=side, order_type="market",
-            price=price, average=price, amount=amount, filled=amount, remaining=0.0, order_date=when,
+            ft_order_side=side,
+            ft_pair=trade.pair,
+            ft_is_open=False,
+            ft_amount=amount,
+            ft_price=price,
+            order_id=f"{trade.pair}-{number}",
+            status="closed",
+            symbol=trade.pair,
+            order_type="market",
+            side=side,
+            price=price,
+            average=price,
+            amount=amount,
+            filled=amount,
+            remaining=0.0,
+            order_date=when,
             order_filled_date=when,
         )
+    )
 
 
 def add_leg(
     symbol: str, *, short: bool, amount: float, rate: float, opened: datetime, closed: datetime | None
 ) -> None:
     trade = Trade(
-        pair=symbol, base_currency=symbol.split("/")[0], stake_currency="USDT", stake_amount=amount * rate,
-        amount=amount, open_rate=rate, open_date=opened - timedelta(seconds=3), fee_open=0.0005, fee_close=0.0005,
-        is_open=closed is None, is_short=short, exchange="binance", enter_tag="ADA_LINK", leverage=1.0,
-        close_rate=None if closed is None else rate * 1.01, close_date=closed,
-        close_profit_abs=None if closed is None else 1.5, realized_profit=0.0, funding_fees=-0.25,
+        pair=symbol,
+        base_currency=symbol.split("/")[0],
+        stake_currency="USDT",
+        stake_amount=amount * rate,
+        amount=amount,
+        open_rate=rate,
+        open_date=opened - timedelta(seconds=3),
+        fee_open=0.0005,
+        fee_close=0.0005,
+        is_open=closed is None,
+        is_short=short,
+        exchange="binance",
+        enter_tag="ADA_LINK",
+        leverage=1.0,
+        close_rate=None if closed is None else rate * 1.01,
+        close_date=closed,
+        close_profit_abs=None if closed is None else 1.5,
+        realized_profit=0.0,
+        funding_fees=-0.25,
         exit_reason=None if closed is None else "pair_reverted",
     )
     entry, leave = ("sell", "buy") if short else ("buy", "sell")
