@@ -56,6 +56,7 @@ class Host(Protocol):
 
     def is_locked(self, symbol: str, candle: datetime, side: str) -> bool: ...
     def market_limits(self, symbol: str, stake: float) -> MarketLimits: ...
+    def max_stake(self, symbol: str, price: float) -> float: ...
     def available_stake(self) -> float: ...
     def whitelist(self) -> list[str]: ...
 
@@ -190,22 +191,27 @@ class BacktestDesk:
         key = (trade.enter_tag or "", trade.open_date_utc)
         opened = self._open.get(key)
         candle_now = self._rules.candle_start(now)
-        if opened is None or candle_now <= trade.open_date_utc:
+        if opened is None:
             return None
         plan = opened.plan
+        leg = plan.leg_of(trade.pair)
+        mate = plan.symbol(leg.mate)
+        # On the candle of the entry the mate may still be to come.
+        is_mate_due = candle_now > trade.open_date_utc or leg.mate in opened.amounts
+        is_mate_gone = is_mate_due and self._open_trade(mate, key) is None
+        if candle_now <= trade.open_date_utc:
+            return ExitReason.MATE_GONE if is_mate_gone else None
         reason = self._rules.model_exit(plan, trade.open_date_utc, now)
         if reason is ExitReason.STOP:
             self._stopped_at[plan.pair_id] = candle_now
         if reason is not None:
             return reason
-        mate = plan.symbol(plan.leg_of(trade.pair).mate)
-        if self._open_trade(mate, key) is None and not self._is_alone_by_design(mate):
-            return ExitReason.MATE_GONE
+        # Before the question for the mate: of two legs that end together the second would find it gone.
         spans = self._spans()
         ends = min(spans[symbol].last for symbol in (trade.pair, mate) if symbol in spans)
         if candle_now >= ends and ends < max(span.last for span in spans.values()):
             return ExitReason.DATA_END
-        return None
+        return ExitReason.MATE_GONE if is_mate_gone and not self._is_alone_by_design(mate) else None
 
     def confirm_exit(self, trade: Trade) -> bool:
         """Every exit goes."""
@@ -240,7 +246,7 @@ class BacktestDesk:
             return f"no money left for a stake: {proposed_stake:.2f} proposed"
         stakes = self._stakes_at_most(plan, leg, now, price, pair_notional)
         if not is_alone and (
-            reason := self._size_refusal(plan, leg, now, price, pair_notional)
+            reason := self._size_refusal(plan, leg, now, price, pair_notional, stakes)
             or self._slots_and_money_refusal(now, list(stakes.values()))
         ):
             return reason
@@ -301,10 +307,12 @@ class BacktestDesk:
         return {each: price if each is leg else self._rules.close(plan.symbol(each), now) for each in Leg}
 
     def _limits(self, plan: EntryPlan, pair_notional: float) -> dict[Leg, MarketLimits]:
+        # Freqtrade asks for the bracket of the proposed stake, half of the pair, whatever the leg needs.
         return {
             each: self._host.market_limits(
                 plan.symbol(each),
-                leg_notional(pair_notional, plan.model.beta, each) / self._settings.leverage,
+                max(leg_notional(pair_notional, plan.model.beta, each), pair_notional / 2.0)
+                / self._settings.leverage,
             )
             for each in Leg
         }
@@ -324,9 +332,19 @@ class BacktestDesk:
         }
 
     def _size_refusal(
-        self, plan: EntryPlan, leg: Leg, now: datetime, price: float, pair_notional: float
+        self,
+        plan: EntryPlan,
+        leg: Leg,
+        now: datetime,
+        price: float,
+        pair_notional: float,
+        stakes: Mapping[Leg, float],
     ) -> str | None:
         prices, limits = self._prices(plan, leg, now, price), self._limits(plan, pair_notional)
+        for each in Leg:
+            most = self._host.max_stake(plan.symbol(each), prices[each])
+            if stakes[each] > most:
+                return f"leg {each} needs a stake of {stakes[each]:.2f}, the venue takes {most:.2f} at most"
         return refusal(
             pair_notional,
             plan.model.beta,

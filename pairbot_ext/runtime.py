@@ -338,6 +338,11 @@ class PairsRuntime:
             max_leverage=exchange.get_max_leverage(symbol, stake),
         )
 
+    def max_stake(self, symbol: str, price: float) -> float:
+        """Largest stake one order may have at the configured leverage, quote currency."""
+        exchange = bridge.exchange_of(self.strategy.dp)
+        return float(exchange.get_max_pair_stake_amount(symbol, price, self.settings.leverage))
+
     def available_stake(self) -> float:
         """Quote currency that may still be staked."""
         return float(self.strategy.wallets.get_available_stake_amount())
