@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pairbot_ext.errors import SettingsError
+from pairbot_ext.scan.knobs import ScanKnobs
 
 MAX_STARTUP_CANDLES = 2494
 """Freqtrade asks Binance for at most five calls of candles at start (499 per call, less one)."""
@@ -47,6 +48,7 @@ class Settings(_Block):
         default=5.0, description="fee of one fill charged against a signal's edge, basis points"
     )
     volatility_gate: VolatilityGate | None = None
+    scan: ScanKnobs = Field(default=ScanKnobs(), description="thresholds and filters of `pairbot scan`")
 
     def pairs_path(self, base: Path | None = None) -> Path:
         """Where the pairs file lies; relative to the working directory like Freqtrade's own paths."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pairbot_ext.commands import ExitCode
-from pairbot_ext.errors import PairbotError, SettingsError
+from pairbot_ext.errors import PairbotError
 
 if TYPE_CHECKING:
     from pairbot_ext.pairs import PairsFile
@@ -66,14 +66,15 @@ def run(args: argparse.Namespace) -> int:
     from freqtrade.exceptions import ConfigurationError
 
     from pairbot_ext.download import plan_download, shortfalls, stored_candles
+    from pairbot_ext.scan.options import default_datadir, read_config
 
     passed_on = args.freqtrade_args[1:] if args.freqtrade_args[:1] == ["--"] else args.freqtrade_args
-    configs, config = _config(args.config)
+    configs, config = read_config(args.config)
     settings, pairs_file = _pairs_file(args.pairs_file, config)
     if not pairs_file.pairs:
         print("The pairs file lists no pairs: nothing to download.")
         return ExitCode.OK
-    datadir = args.datadir or _default_datadir(config, pairs_file)
+    datadir = args.datadir or default_datadir(config, pairs_file.exchange)
     symbols = pairs_file.pairs
     try:
         plan = plan_download(
@@ -120,31 +121,9 @@ def run(args: argparse.Namespace) -> int:
     return ExitCode.PROBLEM if problems else ExitCode.OK
 
 
-def _config(given: list[str] | None) -> tuple[list[str], dict[str, Any]]:
-    """(files, merged config). Without `-c` the working directory's config.json, if there is one."""
-    from freqtrade.configuration.load_config import load_from_files
-    from freqtrade.exceptions import OperationalException
-
-    files = given or ([DEFAULT_CONFIG] if Path(DEFAULT_CONFIG).is_file() else [])
-    if not files:
-        return [], {}
-    try:
-        return files, load_from_files(files)
-    except OperationalException as error:
-        raise SettingsError(f"config {', '.join(files)} cannot be read: {error}") from error
-
-
 def _pairs_file(given: Path | None, config: dict[str, Any]) -> tuple[Settings, PairsFile]:
     from pairbot_ext.pairs import load_pairs_file
     from pairbot_ext.settings import parse_settings
 
     settings = parse_settings(config.get("pairbot"))
     return settings, load_pairs_file(given or settings.pairs_path())
-
-
-def _default_datadir(config: dict[str, Any], pairs_file: PairsFile) -> Path:
-    """Where Freqtrade keeps candles by default."""
-    if config.get("datadir"):
-        return Path(config["datadir"])
-    exchange = config.get("exchange", {}).get("name") or pairs_file.exchange
-    return Path(config.get("user_data_dir") or "user_data") / "data" / exchange.lower()

@@ -34,6 +34,35 @@ def build_pairs_file(
     )
 
 
+def append_epoch(existing: PairsFile, epoch: Epoch, *, exchange: str, timeframe: str) -> list[Epoch]:
+    """The existing epochs, the last one closed where the new one begins, and the new one.
+
+    :raises PairsFileError: another exchange or timeframe, or the new epoch would not be the newest.
+    """
+    for name, old, new in (
+        ("exchange", existing.exchange, exchange),
+        ("timeframe", existing.timeframe, timeframe),
+    ):
+        if old != new:
+            raise PairsFileError(
+                f"--append: the file's {name} differs from the scan's",
+                value=f"{old} and {new}",
+                remedy="Write a new file with another --out",
+            )
+    epochs = list(existing.epochs)
+    if epochs:
+        last = epochs[-1]
+        if epoch.valid_from <= last.valid_from:
+            raise PairsFileError(
+                "--append: the new epoch does not begin after the file's last one",
+                value=f"{epoch.valid_from:%Y-%m-%d %H:%M} and {last.valid_from:%Y-%m-%d %H:%M} UTC",
+                remedy="Choose a later --end",
+            )
+        if last.valid_to is None or last.valid_to > epoch.valid_from:
+            epochs[-1] = last.model_copy(update={"valid_to": epoch.valid_from})
+    return [*epochs, epoch]
+
+
 def overlay_path(pairs_path: Path) -> Path:
     """`pairs.json` -> `pairs.json.overlay.json`, beside it."""
     return pairs_path.with_name(pairs_path.name + ".overlay.json")

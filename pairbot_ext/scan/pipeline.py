@@ -3,51 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from pairbot_ext.errors import SettingsError
-from pairbot_ext.pairs import DEFAULT_MAX_HALF_LIVES, Epoch, Pair
-from pairbot_ext.scan.rules import CANDLES_PER_HALF_LIFE, TEXTBOOK_LEVEL, Rule, naive_reasons
+from pairbot_ext.pairs import Epoch, Pair
+from pairbot_ext.scan.checks import Check, apply_checks, cap, cap_per_coin
+from pairbot_ext.scan.filters import MarketInfo, filter_symbols, half_betas, pair_costs
+from pairbot_ext.scan.knobs import ScanKnobs, Thresholds
+from pairbot_ext.scan.rules import CANDLES_PER_HALF_LIFE, NAIVE_TOP, TEXTBOOK_LEVEL, Rule, naive_checks
 from pairbot_ext.scan.universe import FormationData, Window
 from pairbot_ext.stats import scan_pairs
 
+Progress = Callable[[int, int], None]
+
 
 @dataclass(frozen=True, slots=True)
-class Thresholds:
-    """Entry, exit and stop in standard deviations of the spread; time stop in half-lives."""
+class ScanOptions:
+    """How a window is scanned.
 
-    entry_z: float = 2.0
-    exit_z: float = 0.5
-    stop_z: float = 4.0
-    max_half_lives: float = DEFAULT_MAX_HALF_LIVES
+    :ivar markets: what the exchange says about symbols; empty for stored candles alone.
+    """
 
-    def __post_init__(self) -> None:
-        if not 0 <= self.exit_z < self.entry_z < self.stop_z:
-            raise SettingsError(
-                "thresholds must satisfy 0 <= exit-z < entry-z < stop-z",
-                value=f"{self.exit_z:g} / {self.entry_z:g} / {self.stop_z:g}",
-                remedy="Correct --exit-z, --entry-z or --stop-z",
-            )
-        if not self.max_half_lives > 0:
-            raise SettingsError(
-                "the time stop must be positive",
-                value=f"{self.max_half_lives:g} half-lives",
-                remedy="Correct --max-half-lives",
-            )
+    rule: Rule
+    knobs: ScanKnobs = field(default_factory=ScanKnobs)
+    markets: Mapping[str, MarketInfo] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class ScanResult:
     """What one window's scan found.
 
-    :ivar table: one row per tested pair, best p first, with the engine's columns and ``half_life_hours``,
-        ``underpowered`` (formation shorter than 45 half-lives) and ``reason`` (empty = selected).
-    :ivar rejected: reason for every symbol whose candles were unusable.
+    :ivar table: one row per tested pair, best first, with the engine's columns for the fitted direction,
+        ``half_life_hours``, ``underpowered`` (formation shorter than 45 half-lives), ``failed`` (name of the
+        first check it did not pass) and ``reason``; both are empty where the pair is selected.
+    :ivar steps: names of the checks and caps, in the order of the funnel.
+    :ivar rejected: reason for every symbol that was not tested.
     """
 
     window: Window
@@ -55,6 +49,7 @@ class ScanResult:
     symbols: tuple[str, ...]
     rejected: Mapping[str, str]
     table: pd.DataFrame
+    steps: tuple[str, ...]
 
     @property
     def combinations(self) -> int:
@@ -77,34 +72,77 @@ class ScanResult:
         return int((self.table["coint_p"] < TEXTBOOK_LEVEL).sum())
 
 
-def pairs_table(data: FormationData, progress: Callable[[int, int], None] | None) -> pd.DataFrame:
+def pairs_table(data: FormationData, progress: Progress | None) -> pd.DataFrame:
     """Test every pair of the window's symbols in both directions.
 
     :param progress: called with (ordered pairs done, in all).
     :return: one row per pair with the engine's columns for the direction whose leg A, the dependent
         variable, is the market with the smaller quote volume (ties: alphabetically), and ``reverse_beta``,
-        ``reverse_coint_p`` from the other direction.
+        ``reverse_coint_t``, ``reverse_coint_p`` from the other direction.
     """
     by_volume = sorted(range(len(data.symbols)), key=lambda k: (data.quote_volume[k], data.symbols[k]))
     rank = {data.symbols[k]: place for place, k in enumerate(by_volume)}
+    if len(rank) < 2:
+        return _no_pairs()
     both = scan_pairs(data.log_prices, data.symbols, progress=progress)
     fitted = both["leg_a"].map(rank) < both["leg_b"].map(rank)
-    reverse = both[~fitted].set_index(["leg_b", "leg_a"])[["beta", "coint_p"]].add_prefix("reverse_")
-    table = both[fitted].join(reverse, on=["leg_a", "leg_b"])
+    reverse = both[~fitted].set_index(["leg_b", "leg_a"])[["beta", "coint_t", "coint_p"]]
+    table = both[fitted].join(reverse.add_prefix("reverse_"), on=["leg_a", "leg_b"])
     return table.reset_index(drop=True)
 
 
-def scan_window(
-    data: FormationData, rule: Rule, progress: Callable[[int, int], None] | None = None
-) -> ScanResult:
-    """Test every pair of the window's symbols and apply the rule."""
+def _no_pairs() -> pd.DataFrame:
+    """The table of a window in which the filters left fewer than two symbols."""
+    texts = ("leg_a", "leg_b", "reason")
+    numbers = (
+        *("alpha", "beta", "sigma", "r2", "coint_t", "coint_p", "lag", "adf_t", "adf_p", "adf_lag"),
+        *("half_life", "half_life_low", "half_life_high", "n"),
+        *("reverse_beta", "reverse_coint_t", "reverse_coint_p"),
+    )
+    columns = {name: pd.Series(dtype=object) for name in texts}
+    return pd.DataFrame(columns | {name: pd.Series(dtype=np.float64) for name in numbers})
+
+
+def scan_window(data: FormationData, options: ScanOptions, progress: Progress | None = None) -> ScanResult:
+    """Filter the symbols, test every pair of the others, apply the rule, filter and cap the pairs."""
+    filters = options.knobs.filters
+    if options.rule is not Rule.NAIVE:
+        data = filter_symbols(data, filters, options.markets)
+    table, checks = checked_pairs(data, options, progress)
+    table = apply_checks(table, checks)
+    steps = [check.name for check in checks]
+    order = ranking(table)
+    if options.rule is Rule.NAIVE:
+        table = cap(table, order, NAIVE_TOP, "top")
+        steps += ["top"]
+    else:
+        table = cap_per_coin(table, order, filters.max_pairs_per_coin)
+        table = cap(table, order, filters.top, "top")
+        steps += ["coin cap", "top"]
+    table = table.iloc[order].reset_index(drop=True)
+    return ScanResult(data.window, options.rule, data.symbols, data.rejected, table, tuple(steps))
+
+
+def checked_pairs(
+    data: FormationData, options: ScanOptions, progress: Progress | None = None
+) -> tuple[pd.DataFrame, list[Check]]:
+    """Every tested pair with all numbers the checks look at, and the checks themselves."""
+    filters, thresholds = options.knobs.filters, options.knobs.thresholds
     table = pairs_table(data, progress)
     hours = data.window.candle.total_seconds() / 3600
-    table["half_life_hours"] = table["half_life"] * hours
-    table["underpowered"] = ~(data.window.candles >= CANDLES_PER_HALF_LIFE * table["half_life"])
-    table["reason"] = naive_reasons(table, hours)
-    table = table.sort_values(["coint_p", "leg_a", "leg_b"], kind="stable", ignore_index=True)
-    return ScanResult(data.window, rule, data.symbols, data.rejected, table)
+    first, second = half_betas(data, table)
+    table = table.assign(
+        half_life_hours=table["half_life"] * hours,
+        underpowered=~(data.window.candles >= CANDLES_PER_HALF_LIFE * table["half_life"]),
+        beta_first_half=first,
+        beta_second_half=second,
+    ).join(pair_costs(data, table, filters, thresholds))
+    return table, naive_checks(table, hours)
+
+
+def ranking(table: pd.DataFrame) -> list[int]:
+    """Row positions, best first: by p, ties by name."""
+    return list(np.lexsort((table["leg_b"], table["leg_a"], table["coint_p"])))
 
 
 def records(table: pd.DataFrame) -> list[dict[str, Any]]:
@@ -133,6 +171,7 @@ def epoch_of(
             half_life_hours=_half_life(row["half_life_hours"]),
             adf_p=row["adf_p"],
             coint_p=row["coint_p"],
+            q_value=row.get("q_value"),
             entry_z=thresholds.entry_z,
             exit_z=thresholds.exit_z,
             stop_z=thresholds.stop_z,

@@ -1,11 +1,14 @@
-"""Selection rules: which of the tested pairs are kept, and why the others are not."""
+"""Selection rules: the statistical checks a pair must pass, and how the passing ones are ranked."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
 
+import numpy as np
 import pandas as pd
+
+from pairbot_ext.scan.checks import Check
 
 TEXTBOOK_LEVEL = 0.05
 NAIVE_MAX_HALF_LIFE_HOURS = 24.0
@@ -18,6 +21,9 @@ class Rule(StrEnum):
     """Names of the rules `--rule` accepts."""
 
     NAIVE = "naive"
+
+
+DEFAULT_RULE = Rule.NAIVE
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,34 +44,38 @@ RULE_INFO = {
 }
 
 
-def naive_reasons(table: pd.DataFrame, candle_hours: float) -> pd.Series:
-    """Why the naive rule drops each pair; empty where it keeps it.
+def naive_checks(table: pd.DataFrame, candle_hours: float) -> list[Check]:
+    """The usual practice, one fitted direction.
 
-    :param table: rows of tested pairs with ``coint_p, adf_p, half_life`` (candles), ``beta`` and ``reason``.
+    :param table: rows of tested pairs with ``coint_p, adf_p, half_life`` (candles) and ``beta``.
     :param candle_hours: length of a candle in hours.
     """
-    hours = table["half_life"] * candle_hours
-    reasons = table["reason"].astype(object).copy()
+    coint_p, adf_p, beta = (table[name].to_numpy(dtype=np.float64) for name in ("coint_p", "adf_p", "beta"))
+    hours = table["half_life"].to_numpy(dtype=np.float64) * candle_hours
+    return [
+        Check(
+            "coint p",
+            coint_p < TEXTBOOK_LEVEL,
+            lambda row: f"coint p {p_text(coint_p[row])}, must be below {TEXTBOOK_LEVEL:g}",
+        ),
+        Check(
+            "ADF p",
+            adf_p < TEXTBOOK_LEVEL,
+            lambda row: f"ADF p {p_text(adf_p[row])}, must be below {TEXTBOOK_LEVEL:g}",
+        ),
+        Check(
+            "half-life",
+            hours < NAIVE_MAX_HALF_LIFE_HOURS,
+            lambda row: f"half-life {hours[row]:.1f} h, must be below {NAIVE_MAX_HALF_LIFE_HOURS:g} h",
+        ),
+        Check(
+            "beta",
+            beta > 0,
+            lambda row: f"hedge ratio {beta[row]:.3f}, must be positive: else both legs are on one side",
+        ),
+    ]
 
-    def refuse(mask: pd.Series, texts: pd.Series) -> None:
-        hit = (reasons == "") & mask
-        reasons[hit] = texts[hit]
 
-    def text(column: pd.Series, template: str) -> pd.Series:
-        return column.map(template.format)
-
-    refuse(~(table["coint_p"] < TEXTBOOK_LEVEL), text(table["coint_p"], "coint p {:.4f}, must be below 0.05"))
-    refuse(~(table["adf_p"] < TEXTBOOK_LEVEL), text(table["adf_p"], "ADF p {:.4f}, must be below 0.05"))
-    refuse(
-        ~(hours < NAIVE_MAX_HALF_LIFE_HOURS),
-        text(hours, f"half-life {{:.1f}} h, must be below {NAIVE_MAX_HALF_LIFE_HOURS:g} h"),
-    )
-    refuse(
-        ~(table["beta"] > 0),
-        text(table["beta"], "hedge ratio {:.3f}: both legs would be on one side, must be positive"),
-    )
-    kept = table.index[reasons == ""]
-    by_p = table.loc[kept].sort_values(["coint_p", "leg_a", "leg_b"], kind="stable").index
-    for rank, index in enumerate(by_p[NAIVE_TOP:], start=NAIVE_TOP + 1):
-        reasons[index] = f"rank {rank} by p, the rule keeps {NAIVE_TOP}"
-    return reasons
+def p_text(p: float) -> str:
+    """A p-value with the digits that matter: 0.0421, 3.2e-05."""
+    return f"{p:.4f}" if p >= 1e-3 or p == 0 else f"{p:.1e}"

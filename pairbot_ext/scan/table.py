@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -10,12 +11,14 @@ from rich.console import Console
 from rich.table import Table
 
 from pairbot_ext.pairs import PairsFile
-from pairbot_ext.scan.pipeline import ScanResult, records
-from pairbot_ext.scan.rules import CANDLES_PER_HALF_LIFE, RULE_INFO
+from pairbot_ext.scan.checks import funnel
+from pairbot_ext.scan.explain import Explanation
+from pairbot_ext.scan.pipeline import ScanResult, pair_id, records
+from pairbot_ext.scan.rules import CANDLES_PER_HALF_LIFE, RULE_INFO, p_text
 
 
 def scan_facts(result: ScanResult) -> dict[str, Any]:
-    """The numbers every report carries, JSON-ready; they also fill the pairs file's `scan` block."""
+    """The numbers every report of one window carries, JSON-ready."""
     return {
         "rule": RULE_INFO[result.rule].summary,
         "combinations": result.combinations,
@@ -26,12 +29,31 @@ def scan_facts(result: ScanResult) -> dict[str, Any]:
         "formation_candles": result.window.candles,
         "symbols_tested": len(result.symbols),
         "symbols_rejected": dict(result.rejected),
+        "funnel": funnel(result.table, result.steps),
     }
+
+
+def summary(results: Sequence[ScanResult]) -> dict[str, Any]:
+    """The pairs file's `scan` block: one window's facts, or totals and the facts of every epoch."""
+    if len(results) == 1:
+        return scan_facts(results[0])
+    facts = [scan_facts(result) for result in results]
+    totals = {
+        name: round(sum(fact[name] for fact in facts), 2)
+        for name in ("combinations", "selected", "expected_false_positives", "passing_textbook_p")
+    }
+    every = [
+        {"formation_end": result.window.end.isoformat()}
+        | {name: value for name, value in fact.items() if name not in ("rule", "formation_candles")}
+        for result, fact in zip(results, facts, strict=True)
+    ]
+    common = {name: facts[0][name] for name in ("rule", "formation_candles")}
+    return common | totals | {"epochs": every}
 
 
 def result_json(result: ScanResult) -> dict[str, Any]:
     """The whole result: facts, and every tested pair with its reason."""
-    clean = [{key: _json_value(value) for key, value in row.items()} for row in records(result.table)]
+    clean = [{key: json_value(value) for key, value in row.items()} for row in records(result.table)]
     return {
         "formation_start": result.window.start.isoformat(),
         "formation_end": result.window.end.isoformat(),
@@ -41,7 +63,8 @@ def result_json(result: ScanResult) -> dict[str, Any]:
     }
 
 
-def _json_value(value: object) -> object:
+def json_value(value: object) -> object:
+    """None for numbers JSON does not know."""
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
@@ -63,6 +86,8 @@ def print_result(console: Console, result: ScanResult, *, limit: int) -> None:
         console.print(info.warning, style="yellow", highlight=False)
     for symbol, reason in result.rejected.items():
         console.print(f"Rejected {symbol}: {reason}", highlight=False)
+    left = " -> ".join(f"{name} {count}" for name, count in facts["funnel"].items())
+    console.print(f"Left after each step: {left}", highlight=False)
     selected = result.selected
     if selected.empty:
         console.print(
@@ -74,6 +99,58 @@ def print_result(console: Console, result: ScanResult, *, limit: int) -> None:
     others = result.table[result.table["reason"] != ""].head(limit)
     if not others.empty:
         console.print(_pair_table(f"Next best by p ({len(others)} of those not selected)", others, why=True))
+
+
+def print_walk_forward(console: Console, results: Sequence[ScanResult]) -> None:
+    """One line per epoch: how many pairs are left after each step, and which were selected."""
+    rule, steps = RULE_INFO[results[0].rule], results[0].steps
+    console.print(f"Rule: {rule.summary}", highlight=False)
+    if rule.warning:
+        console.print(rule.warning, style="yellow", highlight=False)
+    table = Table(title="Pairs left after each step, by epoch", title_justify="left")
+    table.add_column("valid from")
+    for name in ("symbols", "tested", "p < 0.05", *steps):
+        table.add_column(name, justify="right")
+    table.add_column("selected")
+    for result in results:
+        counts = funnel(result.table, steps)
+        ids = [pair_id(row["leg_a"], row["leg_b"]) for row in records(result.selected)]
+        table.add_row(
+            f"{result.window.end:%Y-%m-%d %H:%M}",
+            str(len(result.symbols)),
+            str(counts["tested"]),
+            str(result.passing_textbook),
+            *(str(counts[name]) for name in steps),
+            " ".join(ids) or "none",
+        )
+    console.print(table)
+    totals = summary(results)
+    empty = sum(result.selected.empty for result in results)
+    console.print(
+        f"{len(results)} epochs, {totals['combinations']} tests, "
+        f"with p < 0.05: {totals['passing_textbook_p']}, "
+        f"expected by chance alone: {totals['expected_false_positives']:.1f}. "
+        f"Selected: {totals['selected']}; epochs without a tradable pair: {empty}.",
+        highlight=False,
+    )
+
+
+def print_explanation(console: Console, explanation: Explanation) -> None:
+    """Every number, then every check."""
+    numbers = Table(title=explanation.pair_id, title_justify="left", show_header=False)
+    numbers.add_column("name")
+    numbers.add_column("value", justify="right")
+    for name, value in explanation.numbers.items():
+        if name != "reason":
+            numbers.add_row(name, f"{value:.6g}" if isinstance(value, float) else str(value))
+    console.print(numbers)
+    checks = Table(title="Checks", title_justify="left")
+    for name in ("check", "passed", "value and limit"):
+        checks.add_column(name)
+    for verdict in explanation.verdicts:
+        checks.add_row(verdict.check, "yes" if verdict.passed else "NO", verdict.words)
+    console.print(checks)
+    console.print(f"Decision: {explanation.decision}", style="bold", highlight=False)
 
 
 def _print_power(console: Console, result: ScanResult) -> None:
@@ -105,8 +182,8 @@ def _pair_table(title: str, rows: pd.DataFrame, *, why: bool = False) -> Table:
             base(row["leg_b"]),
             f"{row['beta']:.4f}",
             f"{row['half_life_hours']:.1f}",
-            f"{row['coint_p']:.4f}",
-            f"{row['adf_p']:.4f}",
+            p_text(row["coint_p"]),
+            p_text(row["adf_p"]),
         ]
         if why:
             cells.append(row["reason"])

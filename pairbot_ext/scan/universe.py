@@ -8,7 +8,7 @@ price.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from pairbot_ext.stats.candles import missing_candles
 from pairbot_ext.stats.regression import MIN_STD
 
 FloatArray = NDArray[np.float64]
+FUNDING_TIMEFRAME = "1h"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,8 @@ class FormationData:
     :ivar symbols: N symbols in alphabetical order.
     :ivar log_prices: log closes, shape (T, N), all finite.
     :ivar quote_volume: traded volume over the window in quote currency, shape (N,).
+    :ivar first_candle: open time of each symbol's first stored candle.
+    :ivar mean_funding: mean funding rate per hour over the window, shape (N,), NaN where none is stored.
     :ivar rejected: reason for every symbol that is not usable.
     """
 
@@ -64,7 +67,22 @@ class FormationData:
     symbols: tuple[str, ...]
     log_prices: FloatArray
     quote_volume: FloatArray
+    first_candle: tuple[datetime, ...]
+    mean_funding: FloatArray
     rejected: Mapping[str, str]
+
+    def only(self, columns: Sequence[int], rejected: Mapping[str, str]) -> FormationData:
+        """The given columns alone, with the reasons for the others."""
+        keep = list(columns)
+        return replace(
+            self,
+            symbols=tuple(self.symbols[column] for column in keep),
+            log_prices=self.log_prices[:, keep],
+            quote_volume=self.quote_volume[keep],
+            first_candle=tuple(self.first_candle[column] for column in keep),
+            mean_funding=self.mean_funding[keep],
+            rejected=dict(rejected),
+        )
 
 
 def candle_length(timeframe: str) -> timedelta:
@@ -135,6 +153,22 @@ def load_candles(datadir: Path, timeframe: str, symbols: Sequence[str]) -> dict[
     }
 
 
+def load_funding(datadir: Path, symbols: Sequence[str]) -> dict[str, pd.DataFrame]:
+    """Funding rates with the columns ``date, funding_rate``; a symbol without stored rates is left out."""
+    from freqtrade.data.history import get_datahandler
+    from freqtrade.enums import CandleType
+
+    handler = get_datahandler(datadir, "feather")
+    # Freqtrade stores funding under one timeframe whatever the candles' is.
+    loaded = {
+        symbol: handler.ohlcv_load(
+            symbol, FUNDING_TIMEFRAME, CandleType.FUNDING_RATE, fill_missing=False, warn_no_data=False
+        )
+        for symbol in symbols
+    }
+    return {symbol: frame for symbol, frame in loaded.items() if not frame.empty}
+
+
 def last_close(frames: Mapping[str, pd.DataFrame], timeframe: str) -> datetime:
     """Close time of the newest candle of any frame. Raises DataError if all are empty."""
     newest = [frame["date"].iloc[-1] for frame in frames.values() if len(frame)]
@@ -143,7 +177,11 @@ def last_close(frames: Mapping[str, pd.DataFrame], timeframe: str) -> datetime:
     return max(newest).to_pydatetime().astimezone(UTC) + candle_length(timeframe)
 
 
-def cut_window(frames: Mapping[str, pd.DataFrame], window: Window) -> FormationData:
+def cut_window(
+    frames: Mapping[str, pd.DataFrame],
+    window: Window,
+    funding: Mapping[str, pd.DataFrame] | None = None,
+) -> FormationData:
     """The window's candles of every usable symbol.
 
     A symbol is usable if each candle of the window exists once on the timeframe's grid, was traded, has a
@@ -172,7 +210,24 @@ def cut_window(frames: Mapping[str, pd.DataFrame], window: Window) -> FormationD
             value=f"{len(symbols)} of {len(frames)}; {reasons}",
             remedy="Choose another --end or --formation, or fetch the candles with `pairbot download`",
         )
-    return FormationData(window, tuple(symbols), np.column_stack(columns), np.array(volumes), rejected)
+    return FormationData(
+        window=window,
+        symbols=tuple(symbols),
+        log_prices=np.column_stack(columns),
+        quote_volume=np.array(volumes),
+        first_candle=tuple(frames[symbol]["date"].iloc[0].to_pydatetime() for symbol in symbols),
+        mean_funding=np.array([_mean_funding((funding or {}).get(symbol), window) for symbol in symbols]),
+        rejected=rejected,
+    )
+
+
+def _mean_funding(rates: pd.DataFrame | None, window: Window) -> float:
+    """Funding of the window per hour, as a ratio of notional; NaN where no rate of the window is stored."""
+    if rates is None:
+        return float("nan")
+    inside = rates[(rates["date"] >= window.start) & (rates["date"] < window.end)]
+    hours = (window.end - window.start).total_seconds() / 3600
+    return float(inside["funding_rate"].sum()) / hours if len(inside) else float("nan")
 
 
 def _on_grid(frame: pd.DataFrame, window: Window, grid: pd.DatetimeIndex) -> pd.DataFrame | str:

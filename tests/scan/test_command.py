@@ -105,7 +105,16 @@ def test_later_candles_do_not_change_the_scan(scan, market, store_candles):
         (["--formation", "5"], "--formation is too short"),
         (["--exit-z", "3"], "exit-z < entry-z < stop-z"),
         (["--stop-z", "1"], "exit-z < entry-z < stop-z"),
-        (["--max-half-lives", "0"], "time stop must be positive"),
+        (["--max-half-lives", "0"], "option --max-half-lives: must be greater than 0 (found: 0.0)"),
+        (["--min-beta", "5"], "min_beta must be below max_beta"),
+        (["--top", "0"], "option --top"),
+        (["--step", "0"], "--step must be at least one candle"),
+        (["--walk-forward"], "--walk-forward needs --timerange"),
+        (
+            ["--walk-forward", "--timerange", "20250110-"],
+            "--walk-forward makes its own epochs (found: --end)",
+        ),
+        (["-c", "nowhere.json"], "nowhere.json"),
         (["--timeframe", "4h"], "no 4h futures candles"),
         (["--end", "2026-01-01"], "a pair needs two symbols"),
         (["--symbols", "WALK1", "NOPE"], "NOPE"),
@@ -122,10 +131,37 @@ def test_bad_input_is_one_message_exit_code_2_and_nothing_overwritten(scan, caps
 
 @pytest.mark.parametrize("content", ['{"exchange": {"name": "binance"}}', "not json", "[]"])
 def test_a_file_that_is_no_pairs_file_is_not_replaced(scan, capsys, content):
-    Path("config.json").write_text(content)
-    assert scan("--out", "config.json") == 2
+    Path("mine.json").write_text(content)
+    assert scan("--out", "mine.json") == 2
     assert "was not overwritten" in capsys.readouterr().err
-    assert Path("config.json").read_text() == content
+    assert Path("mine.json").read_text() == content
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ("not json", "config config.json cannot be read"),
+        ("[]", "config config.json cannot be read"),
+        ('{"pairbot": {"scan": []}}', "config pairbot.scan must be an object"),
+        ('{"pairbot": {"scan": {"filters": {"max_beta": -1}}}}', "config pairbot.scan.filters.max_beta"),
+        ('{"pairbot": {"scan": {"filters": {"max_betas": 1}}}}', "max_betas: is no key"),
+        ('{"pairbot": {"scan": {"thresholds": {"exit_z": 3}}}}', "exit-z < entry-z < stop-z"),
+    ],
+)
+def test_a_bad_config_is_one_message_and_exit_code_2(scan, capsys, config, message):
+    Path("config.json").write_text(config)
+    assert scan("--out", "p.json") == 2
+    assert message in capsys.readouterr().err
+    assert not Path("p.json").exists()
+
+
+def test_config_sets_the_knobs_and_options_override_them(scan):
+    Path("config.json").write_text(
+        '{"pairbot": {"scan": {"thresholds": {"entry_z": 2.5, "stop_z": 6}, "filters": {"top": 3}}}}'
+    )
+    assert scan("--rule", "naive", "--stop-z", "5", "--out", "p.json") == 0
+    pair = load_pairs_file(Path("p.json")).epochs[0].pairs[0]
+    assert (pair.entry_z, pair.exit_z, pair.stop_z) == (2.5, 0.5, 5.0)
 
 
 def test_a_time_that_is_no_time_is_a_usage_error(scan, capsys):

@@ -1,0 +1,102 @@
+"""Command-line options and config of a scan: every knob is an option, the config block gives its default."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from types import UnionType
+from typing import Any, get_origin
+
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+
+from pairbot_ext.errors import SettingsError
+from pairbot_ext.pairs import problem_text
+from pairbot_ext.scan.knobs import Filters, ScanKnobs, Thresholds
+
+DEFAULT_CONFIG = "config.json"
+_GROUPS: tuple[tuple[str, str, type[BaseModel]], ...] = (
+    ("thresholds", "thresholds written for every pair", Thresholds),
+    ("filters", "economic filters (the naive rule ignores them)", Filters),
+)
+
+
+def read_config(given: Sequence[str] | None) -> tuple[list[str], dict[str, Any]]:
+    """(files, merged config). Without files the working directory's config.json, if there is one."""
+    from freqtrade.configuration.load_config import load_from_files
+    from freqtrade.exceptions import OperationalException
+
+    files = list(given or ([DEFAULT_CONFIG] if Path(DEFAULT_CONFIG).is_file() else []))
+    if not files:
+        return [], {}
+    try:
+        return files, load_from_files(files)
+    except (OperationalException, AttributeError, TypeError, OSError) as error:
+        # AttributeError and TypeError: valid JSON that is no object.
+        raise SettingsError(f"config {', '.join(files)} cannot be read: {error}") from error
+
+
+def default_datadir(config: dict[str, Any], exchange: str) -> Path:
+    """Where Freqtrade keeps candles when it is not told."""
+    if config.get("datadir"):
+        return Path(config["datadir"])
+    name = config.get("exchange", {}).get("name") or exchange
+    return Path(config.get("user_data_dir") or "user_data") / "data" / name.lower()
+
+
+def add_knob_options(parser: argparse.ArgumentParser) -> None:
+    """One option per knob: `min_beta` becomes `--min-beta`."""
+    for _, title, model in _GROUPS:
+        group = parser.add_argument_group(title)
+        for name, field in model.model_fields.items():
+            shown = "a list of common ones" if isinstance(field.default, tuple) else f"{field.default:g}"
+            group.add_argument(
+                _option(name),
+                dest=name,
+                default=argparse.SUPPRESS,
+                metavar="X",
+                help=f"{field.description} (default: {shown})",
+                **_parsing(field),
+            )
+
+
+def _option(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def _parsing(field: FieldInfo) -> dict[str, Any]:
+    annotation = field.annotation
+    if get_origin(annotation) is tuple:
+        return {"nargs": "*", "type": str}
+    assert annotation in (int, float) or isinstance(annotation, UnionType), annotation
+    return {"type": int if annotation is int else float}
+
+
+def knobs_from(args: argparse.Namespace, config: dict[str, Any]) -> ScanKnobs:
+    """The config block `pairbot.scan` with the options given on the command line in its place.
+
+    :raises SettingsError: naming the option or config key, its value and what is allowed.
+    """
+    block = (config.get("pairbot") or {}).get("scan", {})
+    if not isinstance(block, dict):
+        raise SettingsError("config pairbot.scan must be an object", value=repr(block))
+    given = vars(args)
+    merged = {key: dict(value) if isinstance(value, dict) else value for key, value in block.items()}
+    for key, _, model in _GROUPS:
+        options = {name: given[name] for name in model.model_fields if name in given}
+        if options and isinstance(merged.setdefault(key, {}), dict):
+            merged[key].update(options)
+    try:
+        return ScanKnobs.model_validate(merged)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        name = str(first["loc"][-1])
+        where = f"option {_option(name)}" if name in given else f"config pairbot.scan.{place}"
+        is_whole = len(first["loc"]) < 2
+        raise SettingsError(
+            f"{'scan settings' if is_whole else where}: {problem_text(first)}",
+            value=None if is_whole else repr(first["input"]),
+            remedy="`pairbot scan --help` lists every setting with its default",
+        ) from error
