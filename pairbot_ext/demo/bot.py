@@ -26,6 +26,7 @@ WANTED_PAIR_TRADES = 2
 _READY_TIMEOUT_SECS = 60.0
 _OPEN_TIMEOUT_SECS = 80.0
 _CLOSE_TIMEOUT_SECS = 130.0
+_CLEAN_EXITS = (0, 130)  # Freqtrade answers SIGINT with 130
 _SETTINGS = {
     "bot_name": "pairbot demo",
     "max_open_trades": 8,
@@ -39,6 +40,7 @@ _SETTINGS = {
 class BotResult:
     """One bot run.
 
+    :param statistics: what the bot itself says at its end.
     :param venue_fills: fills the venue recorded during the run; a dry-run must leave none.
     :param venue_positions: what the venue holds after the run, by symbol; empty is flat.
     :param venue_open_orders: orders resting at the venue after the run.
@@ -48,6 +50,7 @@ class BotResult:
     mode: str
     trades: list[PairTrade]
     summary: PairSummary
+    statistics: list[str]
     venue_fills: int
     venue_positions: dict[str, Decimal]
     venue_open_orders: int
@@ -73,6 +76,7 @@ class BotResult:
             "note": SIMULATED,
             "mode": self.mode,
             "summary": asdict(self.summary),
+            "statistics": self.statistics,
             "venue": {
                 "fills": self.venue_fills,
                 "positions": {symbol: str(amount) for symbol, amount in self.venue_positions.items()},
@@ -102,6 +106,8 @@ def run_bots(console: Console, workplace: Workplace, *, seed: int) -> list[BotRe
     for result in results:
         console.print()
         console.print(table(result))
+        for line in result.statistics:
+            console.print(f"  {line}", highlight=False)
         for fault in result.summary.faults:
             console.print(f"  fault: {fault}", style="red")
     console.print(venue_table(results))
@@ -127,7 +133,7 @@ def _run_bot(
     console.print(f"  [bold]{mode}[/bold]: $ freqtrade trade --strategy PairsArb  ({keys})", highlight=False)
     with BotProcess(workplace, exchange, mode, settings) as bot, console.status("") as status:
         status.update(f"{mode}: the bot loads candles ...")
-        ready_secs = bot.wait_for("start trading", bot.answers, _READY_TIMEOUT_SECS)
+        ready_secs = bot.wait_for("start trading", bot.is_running, _READY_TIMEOUT_SECS)
         status.update(f"{mode}: waiting for {WANTED_PAIR_TRADES} pair trades to open ...")
         open_secs = bot.wait_for(
             f"open {WANTED_PAIR_TRADES} pair trades",
@@ -142,8 +148,8 @@ def _run_bot(
             _CLOSE_TIMEOUT_SECS,
         )
         status.update(f"{mode}: stopping the bot ...")
-        code = bot.stop()
-    if code != 0:
+        code = bot.finish()
+    if code not in _CLEAN_EXITS:
         raise PairbotError(
             f"The bot ({mode}) ended with exit code {code}", remedy=f"Read {workplace.shown(bot.log)}"
         )
@@ -156,6 +162,7 @@ def _run_bot(
         mode=mode,
         trades=traded(),
         summary=total(traded()),
+        statistics=bot.final_statistics(),
         venue_fills=int(after["fills"]) - fills_before,
         venue_positions={
             str(position["symbol"]): Decimal(str(position["positionAmt"]))

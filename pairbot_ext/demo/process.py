@@ -26,6 +26,7 @@ from pairbot_ext.sim.tls import LOOPBACK
 _POLL_SECS = 0.5
 _START_TIMEOUT_SECS = 30.0
 _STOP_TIMEOUT_SECS = 40.0
+_OURS = " - pairbot_ext."
 
 
 class _Process:
@@ -57,7 +58,7 @@ class _Process:
         self.stop()
 
     def stop(self) -> int:
-        """End it with SIGINT, or kill it when that does not help; returns its exit code. Safe to call twice."""
+        """End it with SIGINT, or kill it when that fails; returns its exit code. Safe to call twice."""
         if self._child.poll() is None:
             self._child.send_signal(signal.SIGINT)
             try:
@@ -164,10 +165,35 @@ class BotProcess(_Process):
         if answer is None:
             self._fail(f"{self.name} does not answer on its API")
 
-    def answers(self) -> bool:
-        """Whether the bot is up and running its loop."""
-        state = self._call("GET", "show_config")
-        return state is not None and state.get("state") == "running"
+    def is_running(self) -> bool:
+        """Whether the bot is up and runs its loop."""
+        return self._state() == "running"
+
+    def finish(self) -> int:
+        """/stop, wait for the loop to end, then SIGINT; returns the exit code (130 for SIGINT).
+
+        Interrupted inside a loop, a bot may leave an order half booked; between loops it has nothing in hand.
+
+        :raises PairbotError: the loop does not end.
+        """
+        self._call("POST", "stop")
+        self.wait_for("stop its loop", lambda: self._state() == "stopped", _STOP_TIMEOUT_SECS)
+        return self.stop()
+
+    def final_statistics(self) -> list[str]:
+        """What the package says while the bot cleans up, without the log's prefixes."""
+        lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
+        ends = [index for index, line in enumerate(lines) if line.endswith("Cleaning up modules ...")]
+        said = [
+            line.split(" - INFO - ", 1)[1]
+            for line in lines[ends[-1] if ends else len(lines) :]
+            if _OURS in line
+        ]
+        return list(dict.fromkeys(line.removeprefix("pairbot: ") for line in said))
+
+    def _state(self) -> str | None:
+        config = self._call("GET", "show_config")
+        return None if config is None else str(config.get("state"))
 
     def _call(self, method: str, path: str) -> dict[str, Any] | None:
         token = base64.b64encode(f"demo:{self._password}".encode()).decode()

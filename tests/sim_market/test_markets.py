@@ -306,3 +306,14 @@ def test_bad_directories_and_times_are_refused(small_datadir: SyntheticDatadir, 
     (tmp_path / "futures" / source.name).write_bytes(b"not a feather file")
     with pytest.raises(PairbotError, match="cannot be read"):
         open_market(str(tmp_path), clock=lambda: NOW)
+
+
+def test_scripted_prices_wait_before_they_move(scripted: tuple[CandleMarket, PairsFile]) -> None:
+    """A bot that comes up in mid-minute must find the spread where the last candle left it."""
+    market, pairs_file = scripted
+    first = NOW // MINUTE_MS * MINUTE_MS
+    for pair in pairs_file.epochs[0].pairs:
+        for minute in range(1, 10):
+            opened = first + minute * MINUTE_MS
+            assert z_at(market, pair, opened + 45_000) == pytest.approx(z_at(market, pair, opened), abs=1e-9)
+            assert z_at(market, pair, opened + 58_000) == pytest.approx(z_at(market, pair, opened + 59_999))

@@ -29,6 +29,10 @@ DEMO_PLANTED: tuple[PlantedPair, ...] = (
 )
 # z at successive candle closes: beyond entry (2.0), back inside exit (0.5), then the other side, and again.
 SCRIPT: tuple[float, ...] = (2.6, 0.2, -2.6, -0.2)
+# A scripted candle keeps its opening price for 48 seconds, then moves: a bot that comes up within them
+# finds the spread where the last candle closed, as it does in a market that does not turn within the
+# minute.
+_TURNS = (0.8, 0.95)
 _CALM_CANDLES = 30  # before the script begins, so that no signal of the history is still alive
 _CALM_SHARE = 0.15
 
@@ -58,6 +62,7 @@ def scripted_market(now_ms: int, *, seed: int, planted: Sequence[PlantedPair] = 
         first_ms=(now_ms // MINUTE_MS - HISTORY_CANDLES) * MINUTE_MS,
         candle_ms=MINUTE_MS,
         seed=seed,
+        turns=_TURNS,
         truth=PlantedTruth(tuple(planted), paths.alpha),
         description=f"Simulated market with planted mean reversion on a script, seed {seed}, "
         f"{len(planted)} pairs: any profit made on it means nothing",

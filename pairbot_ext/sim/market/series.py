@@ -29,7 +29,7 @@ INTERVAL_MS = {
     "12h": 12 * HOUR_MS, "1d": DAY_MS, "3d": 3 * DAY_MS, "1w": 7 * DAY_MS,
 }  # fmt: skip
 _MONDAY_MS = 4 * DAY_MS  # epoch day 0 was a Thursday; weekly candles open on Mondays
-_TURNS = (0.3, 0.7)  # shares of a candle's time at which its path reaches the first and the second extreme
+TURNS = (0.3, 0.7)  # shares of a candle's time at which its path reaches the first and the second extreme
 _TRADE_NOTIONAL = Decimal(250)  # USDT per trade, to give candles a plausible number of trades
 
 
@@ -79,6 +79,7 @@ class CandleSeries:
     :param grid: prices inside a candle are rounded to multiples of it; finished candles are given as they
         are.
     :param amount_step: volumes inside a candle are rounded down to multiples of it.
+    :param turns: when the path of a candle reaches its first and its second extreme, as shares of its time.
     """
 
     def __init__(
@@ -89,6 +90,7 @@ class CandleSeries:
         *,
         grid: Decimal,
         amount_step: Decimal,
+        turns: tuple[float, float] = TURNS,
     ) -> None:
         self._open_ms = [int(stamp) for stamp in open_ms]
         if not self._open_ms or len(self._open_ms) != len(candles):
@@ -99,6 +101,7 @@ class CandleSeries:
         self._candles = candles
         self._grid = grid
         self._step = amount_step
+        self._turns = turns
         self._finished: dict[int, _Piece] = {}
         self._klines: dict[tuple[int, int], Kline] = {}
 
@@ -186,7 +189,7 @@ class CandleSeries:
         last = whole.close if end == self.candle_ms else self._path(index, (end - 1) / self.candle_ms)
         inner = [
             price
-            for turn, price in zip(_TURNS, self._extremes(index), strict=True)
+            for turn, price in zip(self._turns, self._extremes(index), strict=True)
             if start <= turn <= (stop if end == self.candle_ms else (end - 1) / self.candle_ms)
         ]
         first = self._path(index, start)
@@ -218,7 +221,7 @@ class CandleSeries:
     def _path(self, index: int, share: float) -> Decimal:
         whole = self._whole(index)
         knots = (whole.open, *self._extremes(index), whole.close)
-        times = (0.0, *_TURNS, 1.0)
+        times = (0.0, *self._turns, 1.0)
         leg = 0 if share < times[1] else 1 if share < times[2] else 2
         if share == times[leg]:
             return knots[leg]

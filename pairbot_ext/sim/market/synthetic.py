@@ -10,7 +10,7 @@ import numpy as np
 from pairbot_ext.sim.market.books import DEFAULT_SHAPE, BookShape
 from pairbot_ext.sim.market.candles import CandleArrays, draw_candles, funding_series, mark_candles
 from pairbot_ext.sim.market.paths import PlantedPair, PlantedTruth, simulate, stream
-from pairbot_ext.sim.market.series import HOUR_MS, MINUTE_MS, CandleSeries
+from pairbot_ext.sim.market.series import HOUR_MS, MINUTE_MS, TURNS, CandleSeries
 from pairbot_ext.sim.market.table import CandleMarket, SymbolCourse
 from pairbot_ext.sim.market.times import TimeMap
 from pairbot_ext.sim.market.universe import (
@@ -43,10 +43,12 @@ def lay_out(
     description: str,
     truth: PlantedTruth,
     shape: BookShape = DEFAULT_SHAPE,
+    turns: tuple[float, float] = TURNS,
 ) -> CandleMarket:
     """A market of drawn candles, with mark prices and funding beside them.
 
     :param drawn: candles by base coin. :param first_ms: opening of the first one, epoch ms.
+    :param turns: see `CandleSeries`.
     """
     courses = {}
     for coin, candles in drawn.items():
@@ -56,13 +58,16 @@ def lay_out(
         funding_ms, rates = funding_series(first_ms, last_ms, stream(seed, f"funding {coin}"))
         courses[spec.symbol] = SymbolCourse(
             spec=spec,
-            last=CandleSeries(stamps, candle_ms, candles, grid=spec.price_tick, amount_step=spec.amount_step),
+            last=CandleSeries(
+                stamps, candle_ms, candles, grid=spec.price_tick, amount_step=spec.amount_step, turns=turns
+            ),
             mark=CandleSeries(
                 stamps,
                 candle_ms,
                 mark_candles(candles, stream(seed, f"mark {coin}")),
                 grid=spec.price_tick.scaleb(-_MARK_DIGITS_BELOW_TICK),
                 amount_step=spec.amount_step,
+                turns=turns,
             ),
             funding=[
                 (int(stamp), Decimal(repr(float(rate))))
