@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from pairbot_ext.errors import PairbotError
-from pairbot_ext.sim.launch import ExchangeOptions, open_exchange
+from pairbot_ext.sim.launch import ExchangeOptions, banner, open_exchange
 from pairbot_ext.sim.overlay import overlay
 from pairbot_ext.sim.server import LoopbackServer
 from pairbot_ext.sim.tls import LOOPBACK
@@ -90,6 +90,9 @@ def child_environment() -> dict[str, str]:
     }
     for name in ("NO_PROXY", "no_proxy"):
         environment[name] = ",".join(filter(None, [environment.get(name), LOOPBACK]))
+    # The certificate is self-signed by design; without this the log repeats so at every request.
+    quiet = "ignore:Unverified HTTPS request"
+    environment["PYTHONWARNINGS"] = ",".join(filter(None, [environment.get("PYTHONWARNINGS"), quiet]))
     return environment
 
 
@@ -152,4 +155,5 @@ def run_freqtrade(arguments: Sequence[str], options: ExchangeOptions) -> int:
     ):
         overlay_file = Path(directory) / "simulated-exchange.json"
         overlay_file.write_text(json.dumps(overlay(server.port), indent=1), encoding="utf-8")
+        print(banner(exchange, server.port), file=sys.stderr, flush=True)
         return run_child([str(command), *with_overlay(arguments, parsed, overlay_file)], child_environment())

@@ -96,12 +96,10 @@ class LoopbackServer:
 
     async def _serve(self) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
-        runner = web.ServerRunner(web.Server(self._answer, access_log=None))
+        runner = web.ServerRunner(web.Server(self._answer, access_log=None), shutdown_timeout=0.1)
         await runner.setup()
         try:
-            site = web.TCPSite(
-                runner, LOOPBACK, self._wanted_port, ssl_context=server_context(), shutdown_timeout=0.1
-            )
+            site = web.TCPSite(runner, LOOPBACK, self._wanted_port, ssl_context=server_context())
             await site.start()
             self.port = runner.addresses[0][1]
         except OSError as error:

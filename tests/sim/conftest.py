@@ -1,9 +1,12 @@
 """A small exchange with known prices, on a virtual clock, with unmodified ccxt in front of it."""
 
+import hmac
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
+from urllib.parse import urlencode
 
 import ccxt
 import pytest
@@ -14,6 +17,7 @@ from pairbot_ext.sim.launch import CREDENTIALS
 from pairbot_ext.sim.market.fixed import FixedMarket
 from pairbot_ext.sim.overlay import ccxt_settings
 from pairbot_ext.sim.rest.gateway import Gateway
+from pairbot_ext.sim.rest.messages import Request
 from pairbot_ext.sim.venue.clock import VirtualClock
 from pairbot_ext.sim.venue.engine import VenueOptions
 from pairbot_ext.sim.venue.faults import FaultRule, Schedule
@@ -61,6 +65,23 @@ class World:
             reduce_only=reduce_only,
         )
         return self.venue.place(request)
+
+    def call(self, call: str, **params: Any) -> tuple[int, Any]:
+        """A signed request straight to the gateway; returns HTTP status and the decoded answer."""
+        method, _, path = call.partition(" ")
+        text = urlencode(params | {"timestamp": self.clock()})
+        text += "&signature=" + hmac.new(CREDENTIALS.secret.encode(), text.encode(), "sha256").hexdigest()
+        in_body = method == "POST"
+        answer = self.gateway.handle(
+            Request(
+                method,
+                path,
+                query="" if in_body else text,
+                body=text if in_body else "",
+                headers={"x-mbx-apikey": CREDENTIALS.key},
+            )
+        )
+        return answer.status, json.loads(answer.body)
 
     def fault(self, **rule: Any) -> None:
         """Add a fault rule."""

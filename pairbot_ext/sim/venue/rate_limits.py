@@ -105,8 +105,10 @@ class RateLimits:
             (self._orders_10_secs, ORDERS_PER_10_SECS, "10 SECONDS"),
             (self._orders_minute, ORDERS_PER_MINUTE, "MINUTE"),
         )
+        for window, _, _ in windows:
+            window.add(1, now_ms)
         for window, limit, interval in windows:
-            if window.add(1, now_ms) > limit and self.enforced:
+            if window.add(0, now_ms) > limit and self.enforced:
                 wait_secs = -(-window.left_ms(now_ms) // 1000)
                 raise LimitError(
                     Code.TOO_MANY_ORDERS, wait_secs, banned_until_ms=None, limit=limit, interval=interval

@@ -1,0 +1,208 @@
+"""`pairbot offline` and `pairbot exchange`: which configuration wins, what is passed on, how they end."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from pairbot_ext.cli import main
+from pairbot_ext.errors import PairbotError
+from pairbot_ext.sim import offline
+from pairbot_ext.sim.overlay import overlay
+
+OVERLAY = Path("overlay.json")
+
+
+def placed(arguments: list[str]) -> list[str]:
+    return offline.with_overlay(arguments, offline._parse(arguments), OVERLAY)
+
+
+def test_own_files_come_first():
+    assert placed(["backtesting", "-c", "a.json", "--strategy", "X", "--config", "b.json"]) == [
+        "backtesting", "-c", "a.json", "--strategy", "X", "--config", "b.json", "-c", "overlay.json",
+    ]  # fmt: skip
+
+
+def test_default_file_still_applies(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert placed(["trade"]) == ["trade", "-c", "config.json", "-c", "overlay.json"]
+    (tmp_path / "user_data").mkdir()
+    (tmp_path / "user_data" / "config.json").write_text("{}")
+    assert placed(["trade"]) == ["trade", "-c", "user_data/config.json", "-c", "overlay.json"]
+
+
+def test_options_with_many_values_do_not_swallow_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    arguments = ["download-data", "-c", "a.json", "--pairs", "ADA/USDT:USDT", "ALGO/USDT:USDT"]
+    parsed = offline._parse(placed(arguments))
+    assert parsed["pairs"] == ["ADA/USDT:USDT", "ALGO/USDT:USDT"]
+    assert parsed["config"] == ["a.json", "overlay.json"]
+
+
+def test_commands_without_configuration_are_left_alone():
+    assert placed(["--version"]) == ["--version"]
+
+
+def test_configuration_from_stdin_is_refused():
+    with pytest.raises(PairbotError, match="standard input"):
+        placed(["trade", "-c", "-"])
+
+
+def test_environment(monkeypatch):
+    monkeypatch.setenv("FREQTRADE__EXCHANGE__KEY", "a-real-key")
+    monkeypatch.setenv("FREQTRADE__MAX_OPEN_TRADES", "4")
+    monkeypatch.setenv("NO_PROXY", "example.org")
+    environment = offline.child_environment()
+    assert "FREQTRADE__EXCHANGE__KEY" not in environment
+    assert environment["FREQTRADE__MAX_OPEN_TRADES"] == "4"
+    assert environment["NO_PROXY"] == "example.org,127.0.0.1"
+
+
+def test_no_address_of_the_overlay_leaves_this_machine():
+    from ccxt import binance
+
+    exchange = overlay(1234)["exchange"]
+    for block in ("ccxt_config", "ccxt_sync_config", "ccxt_async_config"):
+        urls = exchange[block]["urls"]["api"]
+        assert set(urls) == set(binance().urls["api"]), "every interface of ccxt's Binance is redirected"
+        assert all(url.startswith("https://demo-fapi@127.0.0.1:1234/") for url in urls.values())
+    assert exchange["demo_trading"] is False, "it would put Binance's own addresses back"
+
+
+@pytest.mark.parametrize(
+    ("script", "code"),
+    [("raise SystemExit(7)", 7), ("import os; os.kill(os.getpid(), 15)", 143), ("pass", 0)],
+)
+def test_exit_codes_pass_through(script, code):
+    assert offline.run_child([sys.executable, "-c", script], dict(os.environ)) == code
+
+
+def test_nothing_to_run(capsys):
+    assert main(["offline"]) == main(["offline", "--"]) == 2
+    assert "nothing to run" in capsys.readouterr().err
+
+
+def test_wrong_market(capsys):
+    assert main(["offline", "--market", "/no/such/dir", "--", "list-markets", "-c", "x.json"]) == 2
+    assert "/no/such/dir" in capsys.readouterr().err
+
+
+FUTURES = {
+    "trading_mode": "futures", "margin_mode": "isolated", "stake_currency": "USDT", "stake_amount": 100,
+    "max_open_trades": 2, "dry_run": True,
+    "exchange": {
+        "name": "binance", "key": "k", "secret": "s", "pair_whitelist": [],
+        "ccxt_config": {"urls": {"api": {"fapiPublic": "https://192.0.2.1/fapi/v1"}}},
+    },
+    "pairlists": [{"method": "StaticPairList"}],
+    "entry_pricing": {"use_order_book": True}, "exit_pricing": {"use_order_book": True},
+}  # fmt: skip
+
+
+@pytest.mark.process
+def test_freqtrade_lists_the_markets(tmp_path):
+    """The real command, with addresses in the user's own file that would lead elsewhere."""
+    (tmp_path / "user_data").mkdir()
+    (tmp_path / "config.json").write_text(json.dumps(FUTURES))
+    done = subprocess.run(
+        [sys.executable, "-m", "pairbot_ext.cli", "offline", "--", "list-markets", "--print-json"],
+        cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False,
+        env=os.environ | {"TMPDIR": str(tmp_path)},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    listed = json.loads(done.stdout.splitlines()[-1])
+    assert "ADA/USDT:USDT" in listed
+    assert len(listed) > 700, "analysis commands see every symbol of the leverage table"
+    assert "SIMULATION" in done.stderr
+    assert not list(tmp_path.glob("pairbot-*")), "temporary files are removed"
+
+
+@pytest.mark.process
+def test_exchange_command(tmp_path):
+    """Started as a user does: ready soon, overlay and pairs file written, ended by Ctrl+C with exit code
+    0.
+    """
+    overlay_file, pairs_file = tmp_path / "overlay.json", tmp_path / "pairs.json"
+    process = subprocess.Popen(
+        [
+            sys.executable, "-m", "pairbot_ext.cli", "exchange", "--market", "demo", "--deposit", "777",
+            "--overlay-out", str(overlay_file), "--pairs-out", str(pairs_file),
+        ],
+        stderr=subprocess.PIPE, text=True, cwd=tmp_path,
+    )  # fmt: skip
+    try:
+        lines = []
+        for line in process.stderr:
+            lines.append(line)
+            if line.startswith("Serving"):
+                break
+        port = int(re.search(r"https://127\.0\.0\.1:(\d+)", "".join(lines)).group(1))
+        from pairbot_ext.sim.control import ControlClient
+
+        assert ControlClient(port).state()["account"]["totalWalletBalance"] == "777.00000000"
+        config = json.loads(overlay_file.read_text())
+        assert f":{port}/" in config["exchange"]["ccxt_config"]["urls"]["api"]["fapiPrivate"]
+        assert config["pairbot"]["pairs_file"] == str(pairs_file)
+        assert config["timeframe"] == json.loads(pairs_file.read_text())["timeframe"]
+    finally:
+        process.send_signal(signal.SIGINT)
+        code = process.wait(20)
+    assert code == 0
+    assert "Not modelled" in "".join(lines)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--port", "70000"], ["--deposit", "-5"], ["--deposit", "much"]],
+)
+def test_exchange_usage(arguments, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["exchange", *arguments])
+    assert stop.value.code == 2
+    assert arguments[1] in capsys.readouterr().err
+
+
+def test_exchange_bad_input(tmp_path, capsys):
+    faults = tmp_path / "faults.json"
+    faults.write_text('{"rules": [{"answer": "reject"}]}')
+    assert main(["exchange", "--faults", str(faults)]) == 2
+    assert main(["exchange", "--pairs", "x.json"]) == 2
+    assert main(["exchange", "--round-trip-ms", "-1"]) == 2
+    errors = capsys.readouterr().err
+    assert "faults.json" in errors
+    assert "--pairs-out" in errors
+
+
+@pytest.mark.process
+def test_interrupt_reaches_the_child_once(tmp_path):
+    """Ctrl+C sent to `pairbot offline` alone ends the child cleanly, and its exit code is ours."""
+    script = tmp_path / "child.py"
+    script.write_text(
+        "import signal, sys, time\n"
+        "seen = []\n"
+        "signal.signal(signal.SIGINT, lambda *_: seen.append(1))\n"
+        "print('ready', flush=True)\n"
+        "end = time.monotonic() + 30\n"
+        "while not seen and time.monotonic() < end: time.sleep(0.02)\n"
+        "time.sleep(0.2)\n"
+        "sys.exit(40 + len(seen))\n"
+    )
+    runner = (
+        "import sys, os\n"
+        "from pairbot_ext.sim.offline import run_child\n"
+        f"sys.exit(run_child([sys.executable, {str(script)!r}], dict(os.environ)))\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", runner], stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+    assert process.stdout.readline() == "ready\n"
+    started = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    assert process.wait(20) == 41
+    assert time.monotonic() - started < 10
