@@ -1,9 +1,9 @@
 """The only file that touches Freqtrade's private attributes.
 
-Two free functions serve the strategy in every mode. `Bridge` serves a trading bot: it replaces a few methods
-on the *instances* of one bot, its exchange and its ccxt client (nothing global, nothing that survives
-/reload_config), so that every order passes the guard, and so that Freqtrade's housekeeping requests wait
-until both legs are out.
+The free functions serve the strategy in every mode, and commands that ask an exchange. `Bridge` serves a
+trading bot: it replaces a few methods on the *instances* of one bot, its exchange and its ccxt client
+(nothing global, nothing that survives /reload_config), so that every order passes the guard, and so that
+Freqtrade's housekeeping requests wait until both legs are out.
 """
 
 import logging
@@ -43,6 +43,11 @@ def exchange_of(provider: DataProvider) -> Exchange:
     Its public methods answer what no provider method does: brackets, minimum stakes, amounts on the step.
     """
     return cast(Exchange, provider._exchange)
+
+
+def client_of(exchange: Exchange) -> Any:
+    """The ccxt client behind Freqtrade's exchange object, for questions Freqtrade has no method for."""
+    return exchange._api
 
 
 def analyse_again(strategy: IStrategy, symbols: list[str]) -> None:

@@ -52,24 +52,33 @@ def check_start(strategy: IStrategy, pairs_file: PairsFile, settings: Settings) 
     :raises SettingsError: naming the setting, its effective value and the remedy.
     """
     config = strategy.config
-    _check_market(config, pairs_file)
-    _check_exits(strategy)
-    _check_orders(strategy)
-    _check_slots(strategy)
+    check_market(config, pairs_file)
+    check_exits(strategy)
+    check_orders(strategy)
+    check_slots(strategy)
     check_pairs_source(config, settings)
     if config.get("runmode") not in ANALYSIS_MODES:
-        needed = required_startup_candles(pairs_file, settings, strategy.timeframe)
-        least = needed - settings.rearm_lookback_candles
-        if strategy.startup_candle_count < least:
-            raise SettingsError(
-                f"startup_candle_count is {strategy.startup_candle_count}, the pairs need {least}",
-                remedy="Remove startup_candle_count from the config; the strategy sets it",
-            )
+        check_startup_candles(strategy, pairs_file, settings)
     if config.get("runmode") in TRADE_MODES:
         check_live(config)
 
 
-def _check_market(config: Mapping[str, Any], pairs_file: PairsFile) -> None:
+def check_startup_candles(strategy: IStrategy, pairs_file: PairsFile, settings: Settings) -> None:
+    """Refuse to start with less history than the models need. Raises SettingsError."""
+    needed = required_startup_candles(pairs_file, settings, strategy.timeframe)
+    least = needed - settings.rearm_lookback_candles
+    if strategy.startup_candle_count < least:
+        raise SettingsError(
+            f"startup_candle_count is {strategy.startup_candle_count}, the pairs need {least}",
+            remedy="Remove startup_candle_count from the config; the strategy sets it",
+        )
+
+
+def check_market(config: Mapping[str, Any], pairs_file: PairsFile) -> None:
+    """Refuse another market than one-way isolated futures of this file's timeframe and stake currency.
+
+    :raises SettingsError: naming the key.
+    """
     for key, wanted in (("trading_mode", "futures"), ("margin_mode", "isolated")):
         if str(config.get(key, "")) != wanted:
             raise SettingsError(
@@ -100,7 +109,8 @@ def _check_market(config: Mapping[str, Any], pairs_file: PairsFile) -> None:
             )
 
 
-def _check_exits(strategy: IStrategy) -> None:
+def check_exits(strategy: IStrategy) -> None:
+    """Refuse effective settings that close or resize one leg alone. Raises SettingsError."""
     rules: list[tuple[str, Callable[[Any], bool], str]] = [
         ("minimal_roi", lambda v: not v, "a return target closes the winning leg alone: use {}"),
         ("trailing_stop", lambda v: not v, "a trailing stop closes one leg alone: use false"),
@@ -128,7 +138,8 @@ def _check_exits(strategy: IStrategy) -> None:
         )
 
 
-def _check_orders(strategy: IStrategy) -> None:
+def check_orders(strategy: IStrategy) -> None:
+    """Refuse effective order types that rest in the book. Raises SettingsError."""
     types, in_force = strategy.order_types, strategy.order_time_in_force
     if types.get("stoploss_on_exchange"):
         raise SettingsError(
@@ -152,7 +163,8 @@ def _check_orders(strategy: IStrategy) -> None:
             )
 
 
-def _check_slots(strategy: IStrategy) -> None:
+def check_slots(strategy: IStrategy) -> None:
+    """Refuse fewer slots than one pair needs. Raises SettingsError."""
     if 0 <= strategy.max_open_trades < 2:
         raise SettingsError(
             "max_open_trades leaves no room for two legs",
