@@ -15,6 +15,9 @@ import ccxt
 from pairbot_ext.execution.states import OrderStatus, Refusal
 
 _CODE = re.compile(r'"code"\s*:\s*(-?\d+)')
+_UNAVAILABLE = re.compile(r'"msg"\s*:\s*"Service Unavailable')
+"""Binance's own words for "not executed". A gateway's HTML page with status 503 has them in its reason
+phrase and says nothing about the order."""
 
 UNCLEAR_CODES = frozenset({-1000, -1006, -1007, 0})
 """UNKNOWN, UNEXPECTED_RESP, TIMEOUT: Binance says the execution status is unknown. 0 comes with a 503."""
@@ -54,7 +57,7 @@ def refusal_of(error: ccxt.BaseError) -> Refusal | None:
             return _REFUSALS[code]
         # 5xx answers with another code are the gateway's, not the matching engine's.
         return None if isinstance(error, ccxt.RequestTimeout | ccxt.ExchangeNotAvailable) else Refusal.HARD
-    if "Service Unavailable" in str(error) and "Unknown error" not in str(error):
+    if _UNAVAILABLE.search(str(error)):
         return Refusal.TRANSIENT
     if isinstance(
         error,

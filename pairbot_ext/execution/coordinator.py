@@ -72,6 +72,7 @@ class Pass:
     venue: dict[Leg, Decimal] = field(default_factory=dict)
     explained: set[Leg] = field(default_factory=set)
     is_blocked: bool = False
+    changes: list[tuple[PairTrade, PairTrade]] = field(default_factory=list)
 
 
 class Coordinator:
@@ -221,20 +222,29 @@ class Coordinator:
             now.venue = {
                 leg: venue.get(trade.plan.symbol(leg), Decimal(0)) * leg_side(trade, leg) for leg in Leg
             }
-        with self._bridge.deferred():
-            for _ in range(MAX_STEPS):
-                decision = decide(trade, self._gather(trade, now))
-                trade = self._store(trade, decision)
-                if not decision.actions:
-                    return
-                for action in decision.actions:
-                    self._perform(trade, action, now)
-                if now.is_blocked:
-                    return
-        self._journal.add_event(pair_trade_id, "no_rest", steps=MAX_STEPS)
-        logger.error(f"Pair trade {pair_trade_id} did not come to rest in {MAX_STEPS} steps")
+        try:
+            with self._bridge.deferred():
+                self._go_on(trade, now)
+        finally:
+            # Told when the housekeeping is done, so that the profit has its fees and funding.
+            changes, now.changes = now.changes, []
+            for before, after in changes:
+                self._observe(before, after)
 
-    def _store(self, trade: PairTrade, decision: Decision) -> PairTrade:
+    def _go_on(self, trade: PairTrade, now: Pass) -> None:
+        for _ in range(MAX_STEPS):
+            decision = decide(trade, self._gather(trade, now))
+            trade = self._store(trade, decision, now)
+            if not decision.actions:
+                return
+            for action in decision.actions:
+                self._perform(trade, action, now)
+            if now.is_blocked:
+                return
+        self._journal.add_event(trade.id, "no_rest", steps=MAX_STEPS)
+        logger.error(f"Pair trade {trade.id} did not come to rest in {MAX_STEPS} steps")
+
+    def _store(self, trade: PairTrade, decision: Decision, this: Pass) -> PairTrade:
         now = self._clock.now_ms()
         changes: dict[str, object] = {}
         if (decision.state, decision.goal, decision.reason) != (trade.state, trade.goal, trade.reason):
@@ -248,7 +258,7 @@ class Coordinator:
         if decision.state is not trade.state:
             self._journal.add_event(trade.id, decision.state.lower(), reason=decision.reason)
         after = self._journal.change_pair_trade(trade.id, **changes)
-        self._observe(trade, after)
+        this.changes.append((trade, after))
         return after
 
     # -- facts -------------------------------------------------------------------------------------
@@ -354,9 +364,9 @@ class Coordinator:
             case Book(client_id):
                 self._book(trade, client_id, now)
             case Enter():
-                self._enter(trade, action)
+                self._enter(trade, action, now)
             case Reduce():
-                self._reduce(trade, action)
+                self._reduce(trade, action, now)
             case ReadVenue():
                 self._read_venue(trade, now)
             case Explain(leg):
@@ -390,7 +400,7 @@ class Coordinator:
             self._booking_failures.pop(client_id, None)
             self._journal.add_event(trade.id, "adopted", order=client_id)
 
-    def _enter(self, trade: PairTrade, action: Enter) -> None:
+    def _enter(self, trade: PairTrade, action: Enter, now: Pass) -> None:
         side = trade.entry_side(action.leg)
         sizing = trade.sizing[action.leg]
         best = self._best_price(trade.plan.symbol(action.leg), side, sizing.price, action.attempt)
@@ -409,7 +419,7 @@ class Coordinator:
         except JournalUnavailableError as error:
             logger.error(str(error))
             return
-        self._send(order, lambda: self._broker.enter(order, trade))
+        self._send(order, lambda: self._broker.enter(order, trade), now)
 
     def _best_price(self, symbol: str, side: str, fallback: float, attempt: int) -> float:
         """Best price on the side we take: from the book read in the checks for the first attempt, from a
@@ -429,7 +439,7 @@ class Coordinator:
                 logger.warning(f"{symbol}: {error}")
         return self._bridge.last_rate(symbol) or fallback
 
-    def _reduce(self, trade: PairTrade, action: Reduce) -> None:
+    def _reduce(self, trade: PairTrade, action: Reduce, now: Pass) -> None:
         order = self._intent(trade, action.leg, action.role, action.amount, "market", None, trade.reason)
         try:
             self._journal.add_order(order)
@@ -439,11 +449,11 @@ class Coordinator:
         has_trade = self._broker.has_open_trade(order.symbol) if not self._journal.is_degraded else False
         if has_trade:
             step = trade.sizing[action.leg].step
-            self._send(order, lambda: self._broker.exit(order, step, trade.reason[:255]))
+            self._send(order, lambda: self._broker.exit(order, step, trade.reason[:255]), now)
         else:
-            self._send(order, lambda: self._broker.send_only(order))
+            self._send(order, lambda: self._broker.send_only(order), now)
 
-    def _send(self, order: OrderRecord, send: Callable[[], object]) -> None:
+    def _send(self, order: OrderRecord, send: Callable[[], object], now: Pass) -> None:
         """Send one order. Whatever it raises, the other leg has its turn: `decide` sees what came of it."""
         self.guard.arm(order.client_id)
         error: Exception | None = None
@@ -455,6 +465,10 @@ class Coordinator:
         finally:
             self.guard.disarm(order.symbol)
             self._drop_unsent(order.client_id, str(error) if error else "Freqtrade did not send it")
+        sent = self._journal.order(order.client_id)
+        if sent is not None and not sent.status.is_settled:
+            # The guard has just asked: not once more in the same breath.
+            now.asked.add(order.client_id)
 
     def _drop_unsent(self, client_id: str, why: str) -> None:
         """An intent that has not reached the guard was never sent: this process knows."""

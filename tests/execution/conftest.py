@@ -1,5 +1,6 @@
 """Fixtures of the execution tests."""
 
+import logging
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -10,7 +11,15 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from harness import Rig, rig  # noqa: E402
+from harness import Rig, rig
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> Iterator[None]:
+    """Freqtrade's log lines, kept by pytest, cost more than the trading."""
+    logging.disable(logging.WARNING)
+    yield
+    logging.disable(logging.NOTSET)
 
 
 @pytest.fixture

@@ -62,6 +62,18 @@ SIGMA = 0.02
 THRESHOLDS = Thresholds(entry=2.0, exit=0.3, stop=4.0, max_half_lives=4.0)
 
 
+FOUR = ("ADAUSDT", "ALGOUSDT", "XRPUSDT", "DOGEUSDT")
+
+
+class ShortHistory(FixedMarket):
+    """Answers with few candles: the script gives the signals, and candles are most of a loop's work."""
+
+    def klines(self, symbol: str, interval: str, start_ms: Any, end_ms: Any, limit: int, now_ms: int,
+               *, mark: bool) -> Any:  # fmt: skip
+        """At most 12 candles."""
+        return super().klines(symbol, interval, start_ms, end_ms, min(limit, 12), now_ms, mark=mark)
+
+
 def unified(symbol: str) -> str:
     """ADAUSDT -> ADA/USDT:USDT."""
     return f"{symbol.removesuffix('USDT')}/USDT:USDT"
@@ -150,11 +162,14 @@ class Script:
 class Rig:
     """Venue, bot and script together. Use `rig()`, which also moves the clocks."""
 
-    def __init__(self, directory: Path, clock: VirtualTime, *, dry_run: bool, **config: Any) -> None:
+    def __init__(
+        self, directory: Path, clock: VirtualTime, *, dry_run: bool, symbols: tuple[str, ...], **config: Any
+    ) -> None:
         self.directory = directory
         self.clock = clock
         self.dry_run = dry_run
-        self.market = FixedMarket({name: Decimal(price) for name, price in PRICES.items()})
+        self.symbols = symbols
+        self.market = ShortHistory({name: Decimal(PRICES[name]) for name in symbols})
         self.venue = Venue(self.market, clock.now_ms, VenueOptions())
         self.gateway = Gateway(self.venue, CREDENTIALS, limits=RateLimits(enforced=True))
         self.transport = InProcessTransport(SimulatedExchange(self.gateway), clock.advance)
@@ -210,7 +225,7 @@ class Rig:
         overlay = self.transport.overlay()["exchange"]
         config["exchange"] |= overlay
         config["exchange"]["ccxt_config"] = {**overlay["ccxt_config"], "enableRateLimit": False}
-        config["exchange"]["pair_whitelist"] = [unified(name) for name in PRICES]
+        config["exchange"]["pair_whitelist"] = [unified(name) for name in self.symbols]
         config["desk_script"] = self.script
         return config
 
@@ -281,7 +296,7 @@ class Rig:
 
     def positions(self) -> dict[str, Decimal]:
         """Everything the venue holds, signed."""
-        return {name: self.held(name) for name in PRICES if self.held(name)}
+        return {name: self.held(name) for name in self.symbols if self.held(name)}
 
     def trades(self) -> dict[str, float]:
         """Freqtrade's open trades, signed amounts by Binance id."""
@@ -378,13 +393,15 @@ class _Listener:
 
 
 @contextmanager
-def rig(directory: Path, *, dry_run: bool = False, **config: Any) -> Iterator[Rig]:
+def rig(
+    directory: Path, *, dry_run: bool = False, symbols: tuple[str, ...] = FOUR, **config: Any
+) -> Iterator[Rig]:
     """A rig under a virtual clock. `config` overrides top-level keys of Freqtrade's configuration."""
     with time_machine.travel(START, tick=False) as traveller:
         clock = VirtualTime(traveller)
         with patch("time.sleep", clock.sleep):
             (directory / "user_data").mkdir(parents=True, exist_ok=True)
-            made = Rig(directory, clock, dry_run=dry_run, **config)
+            made = Rig(directory, clock, dry_run=dry_run, symbols=symbols, **config)
             try:
                 yield made
             finally:

@@ -121,5 +121,3 @@ class DeskStrategy(IStrategy):
     ) -> None:
         self.script.call("order_filled")
         self.desk.on_order_filled(trade, order, current_time)
-
-

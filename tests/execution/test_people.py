@@ -1,0 +1,179 @@
+"""Every way a leg can be touched by a person: the pair ends whole, closed or explained within one pass."""
+
+import pytest
+from freqtrade.exceptions import FreqtradeException
+from freqtrade.persistence import Trade
+from freqtrade.rpc import RPCException
+from harness import PRICES, Rig
+
+from pairbot_ext.sim.venue.actions import ClosePosition, Liquidate, OpenPosition, RestingOrder
+from pairbot_ext.sim.venue.orders import Side
+
+THREE = ("ADA-ALGO", "XRP-DOGE", "LINK-AVAX")
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_forceexit_of_one_leg_closes_its_mate(make_rig, dry_run: bool) -> None:
+    rig = make_rig(dry_run=dry_run)
+    rig.open()
+    rig.bot.rpc._rpc._rpc_force_exit("2")
+    rig.check_flat()
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_forceexit_all_closes_three_pairs(make_rig, dry_run: bool) -> None:
+    rig = make_rig(dry_run=dry_run, symbols=tuple(PRICES))
+    rig.open(*THREE)
+    assert rig.states() == ["HEDGED"] * 3
+    rig.bot.rpc._rpc._rpc_force_exit("all")
+    rig.check_flat()
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_partial_forceexit_trims_the_mate(make_rig, dry_run: bool) -> None:
+    rig = make_rig(dry_run=dry_run)
+    rig.open()
+    rig.bot.rpc._rpc._rpc_force_exit("1", amount=100.0)
+    rig.check_rest()
+    assert rig.states() == ["HEDGED"]
+    assert rig.trades()["ADAUSDT"] == -148.0
+    rig.close()
+    rig.check_flat()
+
+
+def test_a_limit_forceexit_never_rests(live: Rig) -> None:
+    live.open()
+    live.bot.rpc._rpc._rpc_force_exit("1", ordertype="limit")
+    live.check_flat()
+    assert not live.venue.engine.open_orders
+
+
+@pytest.mark.parametrize("symbol", ["XRP/USDT:USDT", "ADA/USDT:USDT", "ALGO/USDT:USDT"])
+def test_forcelong_of_a_leg_is_refused(live: Rig, symbol: str) -> None:
+    live.open()
+    before = len(live.posts())
+    with pytest.raises((RPCException, FreqtradeException)):
+        live.bot.rpc._rpc._rpc_force_entry(symbol, None)
+    assert len(live.posts()) == before
+    live.check_rest()
+
+
+@pytest.mark.parametrize("trade_id", [1, 2])
+def test_a_deleted_leg_is_adopted_again(live: Rig, trade_id: int) -> None:
+    live.open()
+    live.bot.rpc._rpc._rpc_delete(trade_id)
+    live.loop()
+    live.check_rest()
+    assert live.states() == ["HEDGED"]
+    live.close()
+    live.check_flat()
+
+
+def test_reload_trade_changes_nothing(live: Rig) -> None:
+    live.open()
+    before = len(live.posts())
+    for trade_id in (1, 2):
+        live.bot.rpc._rpc._rpc_reload_trade_from_exchange(trade_id)
+    live.loop()
+    assert len(live.posts()) == before
+    live.check_rest()
+
+
+def test_cancel_open_order_finds_none(live: Rig) -> None:
+    live.open()
+    with pytest.raises(RPCException):
+        live.bot.rpc._rpc._rpc_cancel_open_order(1)
+    live.check_rest()
+
+
+def test_a_blacklisted_leg_is_still_managed(live: Rig) -> None:
+    live.open()
+    live.bot.rpc._rpc._rpc_blacklist(["ADA/USDT:USDT"])
+    live.loop()
+    live.check_rest()
+    live.close()
+    live.check_flat()
+
+
+def test_a_pair_with_a_blacklisted_leg_b_is_not_entered(live: Rig) -> None:
+    live.bot.rpc._rpc._rpc_blacklist(["ALGO/USDT:USDT"])
+    live.loop()
+    live.open()
+    assert not live.posts()
+    assert live.desk.watch.statistics.refused == {"not_whitelisted": 1}
+
+
+@pytest.mark.parametrize("symbol", ["ADAUSDT", "ALGOUSDT"])
+@pytest.mark.parametrize("how", [ClosePosition, Liquidate])
+def test_a_leg_closed_on_the_venue_takes_its_mate_along(live: Rig, symbol: str, how: type) -> None:
+    live.open()
+    live.act(how(symbol=symbol))
+    live.loop(1, pause_secs=31)
+    live.check_flat()
+
+
+def test_a_leg_reduced_on_the_venue_trims_its_mate(live: Rig) -> None:
+    live.open()
+    live.act(ClosePosition(symbol="ADAUSDT", fraction="0.5"))
+    live.loop(1, pause_secs=31)
+    live.check_rest()
+    assert live.states() == ["HEDGED"]
+    live.close()
+    live.check_flat()
+
+
+def test_a_leg_closed_by_hand_just_before_the_exit(live: Rig) -> None:
+    live.open()
+    live.act(ClosePosition(symbol="ALGOUSDT"))
+    live.close()
+    live.script.exits.clear()
+    live.loop()
+    live.check_flat()
+
+
+def test_a_foreign_position_blocks_the_pair_and_is_not_touched(live: Rig) -> None:
+    live.act(OpenPosition(symbol="ALGOUSDT", side=Side.BUY, amount=500))
+    live.loop(1, pause_secs=31)
+    assert any("500" in text and "no pair trade explains" in text for text in live.told)
+    live.open()
+    assert live.states() == []
+    assert live.held("ALGOUSDT") == 500
+    assert live.desk.watch.statistics.refused == {"foreign_position": 1}
+
+
+def test_a_foreign_order_blocks_the_pair(live: Rig) -> None:
+    live.act(RestingOrder(symbol="ALGOUSDT", side=Side.BUY, amount=500, price="0.2000"))
+    live.open()
+    assert live.states() == []
+    assert live.desk.watch.statistics.refused == {"foreign_order": 1}
+
+
+def test_a_foreign_increase_of_a_leg_is_told_and_left(live: Rig) -> None:
+    live.open()
+    live.act(OpenPosition(symbol="ALGOUSDT", side=Side.BUY, amount=500))
+    live.loop(1, pause_secs=31)
+    assert live.states() == ["HEDGED"]
+    live.close()
+    assert live.states() == ["CLOSED"]
+    assert live.positions() == {"ALGOUSDT": 500}
+
+
+def test_two_signals_in_one_loop(live: Rig) -> None:
+    live.open("ADA-ALGO", "XRP-DOGE")
+    assert live.states() == ["HEDGED", "HEDGED"]
+    live.check_rest()
+
+
+def test_a_coin_wanted_by_two_pairs_goes_to_one(live: Rig) -> None:
+    # ADA-XRP has XRP as leg B, XRP-DOGE as leg A.
+    live.open("ADA-XRP", "XRP-DOGE")
+    assert live.states() == ["HEDGED"]
+    live.check_rest()
+
+
+def test_too_few_slots(make_rig) -> None:
+    rig = make_rig(max_open_trades=3)
+    rig.open("ADA-ALGO", "XRP-DOGE")
+    assert rig.states() == ["HEDGED"]
+    assert rig.desk.watch.statistics.refused == {"slots": 1}
+    assert len(Trade.get_open_trades()) == 2
