@@ -8,6 +8,7 @@ notionals: ``notional_B = hedge_ratio * notional_A``.
 
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -32,7 +33,8 @@ SCHEMA_VERSION: Literal[1] = 1
 DEFAULT_MAX_HALF_LIVES = 4.0
 
 PairId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
-Symbol = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_]+/[A-Z0-9]+:[A-Z0-9]+$")]
+_SYMBOL_PATTERN = r"^[A-Za-z0-9_]+/[A-Z0-9]+:[A-Z0-9]+$"
+Symbol = Annotated[str, StringConstraints(pattern=_SYMBOL_PATTERN)]
 Timeframe = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]*[mhdw]$")]
 # Strict: JSON numbers only, as the published schema says; not "0.7" and not true.
 Probability = Annotated[float, Field(strict=True, ge=0, le=1, allow_inf_nan=False)]
@@ -224,6 +226,11 @@ class PairsFile(_Model):
             ((epoch.formation_end - epoch.formation_start).total_seconds() for epoch in self.epochs),
             default=0.0,
         )
+
+
+def is_symbol(text: str) -> bool:
+    """Whether a pairs file can name this symbol."""
+    return re.fullmatch(_SYMBOL_PATTERN, text) is not None
 
 
 def symbols_of(epochs: Iterable[Epoch]) -> tuple[str, ...]:

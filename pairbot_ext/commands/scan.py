@@ -59,6 +59,18 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="candles in Freqtrade's layout, e.g. user_data/data/binance",
     )
     source.add_argument(
+        "--exchange",
+        metavar="NAME",
+        help="fetch what is missing from there first, into DIR or Freqtrade's own place",
+    )
+    source.add_argument(
+        "--universe",
+        type=int,
+        default=30,
+        metavar="N",
+        help="its perpetuals by volume (default: %(default)s)",
+    )
+    source.add_argument(
         "--import-table", type=Path, metavar="FILE", help="a Markdown or CSV table of pairs instead of a scan"
     )
     source.add_argument(
@@ -144,9 +156,18 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _check_usage(args: argparse.Namespace) -> None:
-    sources = [name for name in ("datadir", "import_table") if getattr(args, name) is not None]
-    if len(sources) != 1:
-        raise PairbotError("scan needs one source", remedy="Give --datadir DIR or --import-table FILE")
+    has_candles = args.datadir is not None or args.exchange is not None
+    if has_candles == (args.import_table is not None):
+        raise PairbotError(
+            "scan needs one source", remedy="Give --datadir DIR, --exchange NAME or --import-table FILE"
+        )
+    if args.universe < 2:
+        raise PairbotError("--universe must hold two symbols at least", value=args.universe)
+    if args.exchange is not None and args.walk_forward:
+        raise PairbotError(
+            "--walk-forward over a universe chosen by today's volume would look into the future",
+            remedy="Download candles of a fixed list of symbols and use --datadir",
+        )
     if args.formation < MIN_FORMATION_CANDLES:
         raise PairbotError(
             "--formation is too short for a cointegration test",
@@ -177,7 +198,10 @@ def _scan(args: argparse.Namespace, knobs: ScanKnobs) -> int:
     from pairbot_ext.scan.sources import from_datadir
     from pairbot_ext.scan.table import summary
 
-    candles = from_datadir(args.datadir, args.timeframe, args.symbols)
+    if args.exchange is not None:
+        candles = _from_exchange(args)
+    else:
+        candles = from_datadir(args.datadir, args.timeframe, args.symbols)
     options = ScanOptions(Rule(args.rule), knobs, candles.markets)
     if args.walk_forward:
         results = _walk_forward(args, candles, options)
@@ -211,6 +235,35 @@ def _scan(args: argparse.Namespace, knobs: ScanKnobs) -> int:
     if args.plots is not None:
         _plots(args, candles, epochs)
     return ExitCode.OK
+
+
+def _from_exchange(args: argparse.Namespace) -> Candles:
+    import logging
+
+    from pairbot_ext.scan.live import from_exchange
+    from pairbot_ext.scan.options import read_config
+
+    files, _ = read_config(args.config)
+    args.end = args.end or datetime.now(tz=UTC)
+    args.exchange_name = args.exchange
+    logger = logging.getLogger("freqtrade")
+    level = logger.level
+    # Freqtrade tells a page per symbol at INFO; its progress bar and its warnings stay.
+    logger.setLevel(logging.WARNING)
+    try:
+        return from_exchange(
+            args.exchange,
+            timeframe=args.timeframe,
+            formation_candles=args.formation,
+            end=args.end,
+            universe=args.universe,
+            note=lambda text: print(text, file=sys.stderr),
+            symbols=args.symbols,
+            configs=files,
+            datadir=args.datadir,
+        )
+    finally:
+        logger.setLevel(level)
 
 
 def _one_window(
