@@ -102,13 +102,19 @@ def pair_costs(
     )
 
 
+_CHECKED_COLUMNS = (
+    *("half_life", "beta", "reverse_beta", "beta_first_half", "beta_second_half"),
+    *("edge_bp", "trading_bp", "funding_bp"),
+)
+
+
 def pair_checks(table: pd.DataFrame, filters: Filters, formation_candles: int) -> list[Check]:
     """The pair filters in the order they are applied.
 
     :param table: engine columns, ``reverse_beta``, ``beta_first_half``, ``beta_second_half`` and the columns
         of `pair_costs`.
     """
-    value = {name: table[name].to_numpy(dtype=np.float64) for name in table if table[name].dtype != object}
+    value = {name: table[name].to_numpy(dtype=np.float64) for name in _CHECKED_COLUMNS}
     half_life, beta = value["half_life"], value["beta"]
     longest = formation_candles / filters.min_half_lives_in_formation
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -135,7 +141,7 @@ def pair_checks(table: pd.DataFrame, filters: Filters, formation_candles: int) -
             directions <= filters.max_beta_gap_directions,
             lambda row: (
                 f"hedge ratio {beta[row]:.3f}, from the reverse regression "
-                f"{1 / value['reverse_beta'][row]:.3f}: {directions[row]:.0%} apart, allowed "
+                f"{1 / value['reverse_beta'][row]:.3f}: {_apart(directions[row])}, allowed "
                 f"{filters.max_beta_gap_directions:.0%}"
             ),
         ),
@@ -144,7 +150,7 @@ def pair_checks(table: pd.DataFrame, filters: Filters, formation_candles: int) -
             halves <= filters.max_beta_gap_halves,
             lambda row: (
                 f"hedge ratio {value['beta_first_half'][row]:.3f} in the first half, "
-                f"{value['beta_second_half'][row]:.3f} in the second: {halves[row]:.0%} apart, allowed "
+                f"{value['beta_second_half'][row]:.3f} in the second: {_apart(halves[row])}, allowed "
                 f"{filters.max_beta_gap_halves:.0%}"
             ),
         ),
@@ -164,3 +170,7 @@ def _ratio(x: FloatArray, y: FloatArray) -> FloatArray:
     """How far the larger of two positive numbers lies above the smaller, relative; inf for opposite signs."""
     larger, smaller = np.maximum(x, y), np.minimum(x, y)
     return np.where(smaller > 0, larger / smaller - 1, np.inf)
+
+
+def _apart(ratio: float) -> str:
+    return f"{ratio:.0%} apart" if np.isfinite(ratio) else "not both positive"
