@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pairbot_ext.errors import DataError
@@ -193,6 +193,7 @@ def test_legs_of_the_committed_pairs(repo_root) -> None:
     assert legs["1000CAT_1MBABYDOGE"] == ("1000CAT/USDT:USDT", "1MBABYDOGE/USDT:USDT")
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(st.sampled_from(["ADA", "LINK"]), st.integers(0, 40), st.integers(0, 12)),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pairbot_ext.errors import PairbotError
@@ -15,6 +15,7 @@ from pairbot_ext.sim.symbols import load_symbol
 NOW = 1_760_000_000_000
 
 
+@settings(deadline=None)
 @given(
     symbol=st.sampled_from(["ADAUSDT", "BTCUSDT", "1000SATSUSDT", "AAVEUSDT", "LINKUSDT"]),
     ticks=st.integers(1, 200_000),

@@ -108,7 +108,7 @@ def test_weeks_open_on_mondays() -> None:
     assert floor_to(START, interval_ms("1w")) == 1_759_708_800_000  # Monday 2025-10-06
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(
     now=st.integers(START, END + HOUR_MS),
     later=st.integers(0, 3 * HOUR_MS),
@@ -133,7 +133,7 @@ def test_nothing_of_the_future_is_ever_served(now: int, later: int, interval: st
             assert kline.close == SERIES.price(now)
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(moment=st.integers(START, END - 1))
 def test_the_price_stays_inside_its_candle_and_on_the_grid(moment: int) -> None:
     price = SERIES.price(moment)
@@ -142,7 +142,7 @@ def test_the_price_stays_inside_its_candle_and_on_the_grid(moment: int) -> None:
     assert candle.low <= price <= candle.high
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(now=st.integers(START, END))
 def test_asking_twice_or_in_another_order_gives_the_same(now: int) -> None:
     fresh = make_series()
