@@ -1,9 +1,12 @@
-"""The trades of a bot's SQLite database, shaped like a backtest export, read without disturbing the bot."""
+"""A bot's SQLite database as trades and journal, read without disturbing the bot."""
 
 from __future__ import annotations
 
+import json
 import sqlite3
+from collections.abc import Mapping
 from contextlib import closing
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,13 +15,59 @@ from pairbot_ext.errors import DataError
 
 _TRADES = """
     SELECT id, pair, enter_tag, is_short, is_open, amount, open_rate, close_rate, open_date, close_date,
-           close_profit_abs, realized_profit, funding_fees, exit_reason
+           close_profit_abs, realized_profit, funding_fees, exit_reason, fee_open, fee_close, strategy,
+           timeframe, stake_currency
     FROM trades ORDER BY id
 """
 _ORDERS = """
-    SELECT ft_trade_id, ft_order_side, filled, average, price, order_filled_date
+    SELECT ft_trade_id, ft_pair, order_id, ft_order_side, filled, average, price, order_filled_date
     FROM orders WHERE filled > 0 ORDER BY id
 """
+_PAIR_TRADES = """
+    SELECT id, pair_id, leg_a, leg_b, state, was_hedged, reason, plan, dry_run, created_ms, hedged_ms,
+           closed_ms
+    FROM pairbot_pair_trades ORDER BY created_ms, id
+"""
+_JOURNAL_ORDERS = "SELECT pair_trade_id, symbol, order_id FROM pairbot_orders WHERE order_id IS NOT NULL"
+_STARTS = "SELECT detail FROM pairbot_events WHERE kind = 'started' ORDER BY id"
+
+
+@dataclass(frozen=True)
+class JournalTrade:
+    """A pair trade as the engine journalled it.
+
+    :param state: a value of `execution.states.PairState`.
+    :param beta: hedge ratio of the model at entry.
+    :param half_life_candles: of that model, None where it had none.
+    :param hedged_secs: from the plan to both legs filled, None where that never came.
+    """
+
+    id: str
+    pair_id: str
+    leg_a: str
+    leg_b: str
+    state: str
+    reason: str
+    dry_run: bool
+    planned: datetime
+    beta: float
+    half_life_candles: float | None
+    z: float
+    hedged_secs: float | None
+
+
+@dataclass(frozen=True)
+class BotDatabase:
+    """What a database holds.
+
+    :param rows: every trade with its filled orders, as `pair_trades.pair_trades` takes them.
+    :param journal: the pair trades of our own tables; None where the database has none.
+    :param is_simulated: whether the bot said at a start that its exchange was the simulated one.
+    """
+
+    rows: list[dict[str, Any]]
+    journal: tuple[JournalTrade, ...] | None
+    is_simulated: bool = False
 
 
 def load_database(path: Path) -> list[dict[str, Any]]:
@@ -29,6 +78,14 @@ def load_database(path: Path) -> list[dict[str, Any]]:
 
     :raises DataError: the file is missing or no Freqtrade database.
     """
+    return read_database(path).rows
+
+
+def read_database(path: Path) -> BotDatabase:
+    """Trades and, where the database has our tables, the journal.
+
+    :raises DataError: as `load_database`.
+    """
     if not path.is_file():
         raise DataError(f"The database {path} does not exist", remedy="Name the bot's SQLite file (--db-url)")
     try:
@@ -37,19 +94,59 @@ def load_database(path: Path) -> list[dict[str, Any]]:
             sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=5)
         ) as connection:
             connection.row_factory = sqlite3.Row
-            names = {
-                row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type='table'")
-            }
-            if not {"trades", "orders"} <= names:
-                return []
-            orders: dict[int, list[sqlite3.Row]] = {}
-            for order in connection.execute(_ORDERS):
-                orders.setdefault(order["ft_trade_id"], []).append(order)
-            return [_row(trade, orders.get(trade["id"], [])) for trade in connection.execute(_TRADES)]
-    except sqlite3.DatabaseError as error:
+            # One read transaction: trades and journal of the same moment.
+            connection.execute("BEGIN")
+            return _read(connection)
+    except (sqlite3.DatabaseError, ValueError, KeyError) as error:
         raise DataError(
             f"{path} cannot be read as a Freqtrade database: {error}", remedy="Name the bot's SQLite file"
         ) from error
+
+
+def _read(connection: sqlite3.Connection) -> BotDatabase:
+    names = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type='table'")}
+    if not {"trades", "orders"} <= names:
+        return BotDatabase([], None)
+    owners: dict[tuple[str, str], str] = {}
+    journal: tuple[JournalTrade, ...] | None = None
+    is_simulated = False
+    if {"pairbot_pair_trades", "pairbot_orders", "pairbot_events"} <= names:
+        journal = tuple(_journal_trade(row) for row in connection.execute(_PAIR_TRADES))
+        owners = {
+            (row["symbol"], row["order_id"]): row["pair_trade_id"]
+            for row in connection.execute(_JOURNAL_ORDERS)
+        }
+        starts = [json.loads(row["detail"]) for row in connection.execute(_STARTS)]
+        is_simulated = any(start.get("simulated") for start in starts)
+    known = {trade.id for trade in journal or ()}
+    orders: dict[int, list[sqlite3.Row]] = {}
+    for order in connection.execute(_ORDERS):
+        orders.setdefault(order["ft_trade_id"], []).append(order)
+    rows = []
+    for trade in connection.execute(_TRADES):
+        own = orders.get(trade["id"], [])
+        ids = (owners.get((order["ft_pair"], order["order_id"])) for order in own)
+        rows.append(_row(trade, own) | {"pair_trade_id": next((each for each in ids if each in known), None)})
+    return BotDatabase(rows, journal, is_simulated)
+
+
+def _journal_trade(row: sqlite3.Row) -> JournalTrade:
+    plan: Mapping[str, Any] = json.loads(row["plan"])
+    hedged = row["hedged_ms"]
+    return JournalTrade(
+        id=row["id"],
+        pair_id=row["pair_id"],
+        leg_a=row["leg_a"],
+        leg_b=row["leg_b"],
+        state=row["state"],
+        reason=row["reason"],
+        dry_run=bool(row["dry_run"]),
+        planned=datetime.fromtimestamp(row["created_ms"] / 1000, tz=UTC),
+        beta=float(plan["model"]["beta"]),
+        half_life_candles=plan["model"]["half_life_candles"],
+        z=float(plan["z"]),
+        hedged_secs=None if hedged is None else (hedged - row["created_ms"]) / 1000,
+    )
 
 
 def _row(trade: sqlite3.Row, orders: list[sqlite3.Row]) -> dict[str, Any]:
@@ -60,6 +157,7 @@ def _row(trade: sqlite3.Row, orders: list[sqlite3.Row]) -> dict[str, Any]:
             "safe_price": order["average"] or order["price"],
             "ft_is_entry": order["ft_order_side"] == entry_side,
             "order_filled_timestamp": _epoch_ms(order["order_filled_date"]),
+            "order_id": order["order_id"],
         }
         for order in orders
     ]
@@ -78,6 +176,11 @@ def _row(trade: sqlite3.Row, orders: list[sqlite3.Row]) -> dict[str, Any]:
         "profit_abs": trade["realized_profit"] if is_open else trade["close_profit_abs"],
         "funding_fees": trade["funding_fees"],
         "exit_reason": trade["exit_reason"],
+        "fee_open": trade["fee_open"],
+        "fee_close": trade["fee_close"],
+        "strategy": trade["strategy"],
+        "timeframe_mins": trade["timeframe"],
+        "stake_currency": trade["stake_currency"],
         "orders": shown,
     }
 
