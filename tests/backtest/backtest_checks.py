@@ -40,7 +40,7 @@ def pair_trades(run: Run) -> list[PairTrade]:
     """Group by tag and opening time: legs that open apart are pair trades apart, and both are faulty."""
     return [
         PairTrade(tag, run.candles.row(opened.to_pydatetime()), [leg for _, leg in legs.iterrows()])
-        for (tag, opened), legs in run.trades.groupby(["enter_tag", "open_date"], sort=True)
+        for (opened, tag), legs in run.trades.groupby(["open_date", "enter_tag"], sort=True)
     ]
 
 
