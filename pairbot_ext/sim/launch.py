@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pairbot_ext.sim.control import SimulatedExchange
 from pairbot_ext.sim.market import SYNTHETIC, open_market
+from pairbot_ext.sim.market.replay import recorded_timeframe
 from pairbot_ext.sim.overlay import API_KEY, API_SECRET
 from pairbot_ext.sim.rest.auth import Credentials
 from pairbot_ext.sim.rest.gateway import Gateway
@@ -41,7 +42,11 @@ class ExchangeOptions:
 
     def with_default_market(self, datadir: Path | str | None) -> ExchangeOptions:
         """These options with the market filled in: the datadir in use, else the synthetic one."""
-        return self if self.market else replace(self, market=str(datadir) if datadir else SYNTHETIC)
+        if self.market:
+            return self
+        # A directory without futures candles (none downloaded yet, spot) has no prices to serve.
+        is_usable = datadir is not None and recorded_timeframe(Path(datadir)) is not None
+        return replace(self, market=str(datadir) if is_usable else SYNTHETIC)
 
 
 def open_exchange(options: ExchangeOptions) -> SimulatedExchange:

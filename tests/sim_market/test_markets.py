@@ -17,7 +17,7 @@ from pairbot_ext.pairs import Epoch, Pair, PairsFile, Scan, load_pairs_file, sym
 from pairbot_ext.sim.datadir import SyntheticDatadir
 from pairbot_ext.sim.market import open_market
 from pairbot_ext.sim.market.pairs import market_pairs_file
-from pairbot_ext.sim.market.replay import OBSERVED, load_datadir, replay_market
+from pairbot_ext.sim.market.replay import OBSERVED, load_datadir, recorded_timeframe, replay_market
 from pairbot_ext.sim.market.scripted import DEMO_PLANTED, script_z
 from pairbot_ext.sim.market.series import HOUR_MS, MINUTE_MS
 from pairbot_ext.sim.market.table import CandleMarket
@@ -317,3 +317,20 @@ def test_scripted_prices_wait_before_they_move(scripted: tuple[CandleMarket, Pai
             opened = first + minute * MINUTE_MS
             assert z_at(market, pair, opened + 45_000) == pytest.approx(z_at(market, pair, opened), abs=1e-9)
             assert z_at(market, pair, opened + 58_000) == pytest.approx(z_at(market, pair, opened + 59_999))
+
+
+def test_the_finest_recorded_timeframe_stands_in_for_a_missing_hour(
+    small_datadir: SyntheticDatadir, tmp_path: Path
+) -> None:
+    assert recorded_timeframe(small_datadir.path) == "1h"
+    assert recorded_timeframe(tmp_path) is None
+    (tmp_path / "futures").mkdir()
+    for kind in ("futures", "mark", "funding_rate"):
+        source = small_datadir.path / "futures" / f"ADA_USDT_USDT-1h-{kind}.feather"
+        for timeframe in ("4h", "1d"):
+            target = tmp_path / "futures" / source.name.replace("1h", timeframe)
+            target.write_bytes(source.read_bytes())
+    assert recorded_timeframe(tmp_path) == "4h"
+    assert load_datadir(tmp_path)["ADAUSDT"].candle_ms == 4 * HOUR_MS
+    with pytest.raises(PairbotError, match="Only hourly"):
+        open_market(str(tmp_path), compress=True, clock=lambda: NOW)

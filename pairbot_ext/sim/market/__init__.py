@@ -52,6 +52,7 @@ def open_market(
 
 def _replay(spec: str, *, compress: bool, now_ms: int, shape: BookShape) -> CandleMarket:
     from pairbot_ext.sim.market.replay import load_datadir, replay_market
+    from pairbot_ext.sim.market.series import HOUR_MS, MINUTE_MS
     from pairbot_ext.sim.market.synthetic import HISTORY_CANDLES
     from pairbot_ext.sim.market.times import TimeMap, compressed, shifted
 
@@ -64,6 +65,12 @@ def _replay(spec: str, *, compress: bool, now_ms: int, shape: BookShape) -> Cand
         )
     recordings = load_datadir(Path(name))
     some = next(iter(recordings.values()))
+    if compress and some.candle_ms != HOUR_MS:
+        raise PairbotError(
+            "Only hourly candles can be served as 1-minute candles",
+            value=f"{some.candle_ms // MINUTE_MS}-minute candles in {name}",
+            remedy="Download 1h candles, or leave --compress out",
+        )
     first = min(int(recording.futures_ms[0]) for recording in recordings.values())
     end = max(int(recording.futures_ms[-1]) for recording in recordings.values()) + some.candle_ms
     if text:

@@ -16,13 +16,14 @@ import numpy as np
 from pairbot_ext.errors import DataError
 from pairbot_ext.sim.market.books import DEFAULT_SHAPE, BookShape
 from pairbot_ext.sim.market.candles import FUNDING_INTERVAL_MS, CandleArrays
-from pairbot_ext.sim.market.series import CandleSeries, interval_ms
+from pairbot_ext.sim.market.series import INTERVAL_MS, CandleSeries, interval_ms
 from pairbot_ext.sim.market.table import CandleMarket, SymbolCourse
 from pairbot_ext.sim.market.times import TimeMap
 from pairbot_ext.sim.symbols import SIMULATED, SymbolSpec, load_symbol, load_symbols, power_of_ten
 
 OBSERVED = "tick and step observed in the recorded candles; limits simulated"
 _FUTURES_SUFFIX = "_USDT_USDT-{timeframe}-futures.feather"
+_DEFAULT_TIMEFRAME = "1h"
 _MAX_PRICE_DIGITS = 10
 _MAX_AMOUNT_DIGITS = (
     3  # Binance's finest steps; more digits in a volume come from adding floats, not from steps
@@ -45,17 +46,19 @@ class Recording:
 
 
 def load_datadir(
-    datadir: Path, *, timeframe: str = "1h", symbols: Sequence[str] | None = None
+    datadir: Path, *, timeframe: str | None = None, symbols: Sequence[str] | None = None
 ) -> dict[str, Recording]:
     """Every USDT perpetual with complete files in `datadir`/futures.
 
     Where Binance's exchangeInfo of a symbol is not known, tick and step are the finest grid its recorded
     prices and volumes lie on; they then are Binance's own, as far as the recording shows.
 
+    :param timeframe: of the candles; None takes 1h, or the finest there is where 1h is missing.
     :param symbols: Binance ids to load; all found when None.
     :return: by Binance id.
     :raises DataError: nothing found, or futures candles without mark or funding files beside them.
     """
+    timeframe = timeframe or recorded_timeframe(datadir) or _DEFAULT_TIMEFRAME
     interval_ms(timeframe)
     suffix = _FUTURES_SUFFIX.format(timeframe=timeframe)
     known = load_symbols()
@@ -74,6 +77,17 @@ def load_datadir(
             remedy="Download them with `pairbot download`, or name another directory",
         )
     return {symbol: _recording(symbol, path, timeframe) for symbol, path in found.items()}
+
+
+def recorded_timeframe(datadir: Path) -> str | None:
+    """The timeframe `load_datadir` takes by itself: 1h, else the finest recorded, None if there is none."""
+    found = {
+        path.name.split("-")[-2]
+        for path in (datadir / "futures").glob("*" + _FUTURES_SUFFIX.format(timeframe="*"))
+    }
+    if _DEFAULT_TIMEFRAME in found:
+        return _DEFAULT_TIMEFRAME
+    return next((timeframe for timeframe in INTERVAL_MS if timeframe in found), None)
 
 
 def replay_market(
