@@ -198,15 +198,22 @@ def check_live(config: Mapping[str, Any]) -> None:
             f"live trading of pairs works on Binance USDⓈ-M futures only, not on {exchange.get('name')}",
             remedy='Set "dry_run": true',
         )
+    if not is_on_loopback(config):
+        raise SettingsError(
+            "dry_run is false: live trading is refused, because recovery after lost orders is not "
+            "finished in this version",
+            value=f"exchange {exchange.get('name')}",
+            remedy='Set "dry_run": true, or trade against the loopback exchange (`pairbot exchange`)',
+        )
+
+
+def is_on_loopback(config: Mapping[str, Any]) -> bool:
+    """Whether every address of the exchange, for both of ccxt's clients, is the simulated one's."""
+    exchange = config.get("exchange", {})
     for part in ("ccxt_config", "ccxt_async_config"):
         urls = {**exchange.get("ccxt_config", {}), **exchange.get(part, {})}.get("urls", {}).get("api")
-        hosts = (
-            {urlsplit(str(url)).hostname for url in urls.values()} if isinstance(urls, Mapping) else {None}
-        )
-        if hosts != {"127.0.0.1"}:
-            raise SettingsError(
-                "dry_run is false: live trading is refused, because recovery after lost orders is not "
-                "finished in this version",
-                value=f"exchange {exchange.get('name')}",
-                remedy='Set "dry_run": true, or trade against the loopback exchange (`pairbot exchange`)',
-            )
+        if not isinstance(urls, Mapping) or {urlsplit(str(url)).hostname for url in urls.values()} != {
+            "127.0.0.1"
+        }:
+            return False
+    return True

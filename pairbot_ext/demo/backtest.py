@@ -12,7 +12,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from pairbot_ext.demo import SIMULATED
+from pairbot_ext.demo import BOT_NAME, SIMULATED
 from pairbot_ext.demo.steps import Workplace, run_step
 from pairbot_ext.errors import PairbotError
 from pairbot_ext.pairs import PairsFile, load_pairs_file
@@ -39,6 +39,7 @@ _WRITTEN = (
     "backtest",
     "pairs.json",
     "pairs.json.overlay.json",
+    "backtest.json",
     "pair.png",
     "pair.html",
     "report.json",
@@ -121,13 +122,15 @@ def run_backtest(console: Console, workplace: Workplace, *, seed: int) -> Backte
     console.print(f"  {secs:.0f} s. {_found(pairs_file, datadir)}")
 
     console.print("[bold]3. Backtest[/bold] with Freqtrade on the candles after it")
+    mark = folder / "backtest.json"
+    mark.write_text(json.dumps({"bot_name": BOT_NAME}) + "\n", encoding="utf-8")
     secs = run_step(
         console,
         workplace,
         "backtest",
         [
             "offline", "--", "backtesting", "--strategy", "PairsArb", "-c", "config.json",
-            "-c", workplace.shown(folder / "pairs.json.overlay.json"),
+            "-c", workplace.shown(folder / "pairs.json.overlay.json"), "-c", workplace.shown(mark),
             "--datadir", workplace.shown(datadir.path),
             "--timerange", f"{traded_from:%Y%m%d}-{datadir.end:%Y%m%d}",
             "--export", "trades", "--backtest-directory", workplace.shown(folder / "backtest"),

@@ -14,7 +14,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from pairbot_ext.demo import SIMULATED
+from pairbot_ext.demo import BOT_NAME, SIMULATED
 from pairbot_ext.demo.process import BotProcess, ExchangeProcess
 from pairbot_ext.demo.steps import Workplace
 from pairbot_ext.errors import PairbotError
@@ -28,7 +28,7 @@ _OPEN_TIMEOUT_SECS = 80.0
 _CLOSE_TIMEOUT_SECS = 130.0
 _CLEAN_EXITS = (0, 130)  # Freqtrade answers SIGINT with 130
 _SETTINGS = {
-    "bot_name": "pairbot demo",
+    "bot_name": BOT_NAME,
     "max_open_trades": 8,
     "stake_amount": 500,
     "dry_run_wallet": 10_000,

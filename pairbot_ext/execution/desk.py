@@ -31,6 +31,7 @@ from pairbot_ext.execution.records import OrderRecord, PairTrade
 from pairbot_ext.execution.states import PairState
 from pairbot_ext.execution.watch import Watch
 from pairbot_ext.sizing import Leg, stake_for
+from pairbot_ext.startup import is_on_loopback
 
 logger = logging.getLogger(__name__)
 
@@ -109,6 +110,8 @@ class TradeDesk:
         desk = cls(strategy, signals, leverage, clock=clock, rng=rng)
         desk.journal.open()
         desk._bridge.install(desk._hooks())
+        # A report of this database must be able to say that its market was a simulated one.
+        desk.journal.add_event(None, "started", simulated=is_on_loopback(strategy.config))
         return desk
 
     def _port(self) -> VenuePort:

@@ -25,6 +25,8 @@ from pairbot_ext.sim.symbols import load_symbol
 
 DEFAULT_START = datetime(2025, 1, 1, tzinfo=UTC)
 DEFAULT_CANDLES = 3600  # five months of hours
+SIMULATED_MARK = "SIMULATED.txt"
+"""A file in the data directory by which a report knows that its candles are made up."""
 _TIMEFRAME = "1h"
 _HOUR_MS = 3_600_000
 
@@ -98,6 +100,11 @@ def write_synthetic_datadir(
         writer.candles(spec.ccxt_symbol, marks, np.ones(len(table), dtype=bool), mark=True)
         last_ms = first_ms + (candles - 1) * _HOUR_MS
         writer.funding(spec.ccxt_symbol, *funding_series(first_ms, last_ms, stream(seed, f"funding {coin}")))
+    (Path(path) / SIMULATED_MARK).write_text(
+        f"Simulated candles with planted pairs, seed {seed}, made by pairbot. No market ever traded at these "
+        "prices.\n",
+        encoding="utf-8",
+    )
     return SyntheticDatadir(
         path=Path(path),
         symbols=tuple(spec.ccxt_symbol for spec in specs.values()),

@@ -1,0 +1,104 @@
+"""The model a pair trade was entered with: from the journal, the pairs file, or the candles."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import pandas as pd
+
+from pairbot_ext.pairs import PairsFile
+from pairbot_ext.report.database import JournalTrade
+from pairbot_ext.report.legs import PairTrade
+
+
+@dataclass(frozen=True)
+class ModelAtEntry:
+    """What sized a pair trade.
+
+    :param half_life_hours: None where the model had none.
+    """
+
+    beta: float
+    half_life_hours: float | None
+
+
+ModelOf = Callable[[PairTrade], ModelAtEntry | None]
+
+
+def with_models(trades: Iterable[PairTrade], sources: Sequence[ModelOf]) -> list[PairTrade]:
+    """The pair trades with β and half-life at entry, from the first source that knows them."""
+    found = []
+    for trade in trades:
+        model = next((model for source in sources if (model := source(trade)) is not None), None)
+        if model is not None:
+            trade = replace(trade, beta=model.beta, half_life_hours=model.half_life_hours)
+        found.append(trade)
+    return found
+
+
+def journal_models(journal: Iterable[JournalTrade], timeframe_secs: int) -> ModelOf:
+    """The models stored when the pair trades were planned."""
+    plans = {trade.id: trade for trade in journal}
+
+    def model(trade: PairTrade) -> ModelAtEntry | None:
+        plan = plans.get(trade.legs[0].pair_trade_id or "")
+        if plan is None:
+            return None
+        candles = plan.half_life_candles
+        return ModelAtEntry(plan.beta, None if candles is None else candles * timeframe_secs / 3600)
+
+    return model
+
+
+def frozen_models(pairs_file: PairsFile) -> ModelOf:
+    """The frozen model of the epoch in force at the opening."""
+
+    def model(trade: PairTrade) -> ModelAtEntry | None:
+        epoch = pairs_file.epoch_at(trade.opened)
+        pair = next((pair for pair in epoch.pairs if pair.id == trade.pair_id), None) if epoch else None
+        return ModelAtEntry(pair.hedge_ratio, pair.half_life_hours) if pair and pair.is_frozen else None
+
+    return model
+
+
+def rolling_models_at_entry(
+    pairs_file: PairsFile,
+    frames: Mapping[str, pd.DataFrame],
+    timeframe_secs: int,
+    rolling_window_candles: int | None,
+) -> ModelOf:
+    """The rolling model of the last candle closed before the opening, estimated anew from the candles.
+
+    The strategy's own code estimates it, so the hedge ratio is the one that sized the trade as long as the
+    candles are the same.
+    """
+    from pairbot_ext.book import SignalBook
+    from pairbot_ext.settings import Settings
+
+    window = {} if rolling_window_candles is None else {"rolling_window_candles": rolling_window_candles}
+    book = SignalBook(pairs_file, Settings.model_validate(window), timeframe_secs, frames, fee=0.0)
+    paths = {path.pair.id: path for path in book.paths if not path.pair.is_frozen}
+
+    def model(trade: PairTrade) -> ModelAtEntry | None:
+        path = paths.get(trade.pair_id)
+        if path is None:
+            return None
+        at = book.grid.rows_closed_by(trade.opened) - 1 - path.first_row
+        if not 0 <= at < path.beta.size or not math.isfinite(path.beta[at]):
+            return None
+        hours = float(path.half_life_candles[at]) * timeframe_secs / 3600
+        return ModelAtEntry(float(path.beta[at]), hours if math.isfinite(hours) else None)
+
+    return model
+
+
+def selected_on(pairs_file: PairsFile, trades: Iterable[PairTrade]) -> tuple[datetime, datetime] | None:
+    """(formation start, formation end) that the selections behind these trades span; None where unknown."""
+    epochs = [pairs_file.epoch_at(trade.opened) for trade in trades]
+    known = [epoch for epoch in epochs if epoch is not None]
+    if not known or len(known) != len(epochs):
+        return None
+    return min(epoch.formation_start for epoch in known), max(epoch.formation_end for epoch in known)

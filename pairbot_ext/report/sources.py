@@ -1,0 +1,200 @@
+"""Where a report's trades come from: a backtest export or a bot's database.
+
+Of the configuration inside an export only the settings named in `_settings` are read; everything else, keys
+and tokens among it, stays where it is.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from pairbot_ext.demo import BOT_NAME, SIMULATED
+from pairbot_ext.errors import DataError
+from pairbot_ext.report.database import JournalTrade, read_database
+
+SIMULATED_EXCHANGE = (
+    "Simulated market: the exchange ran on this machine, no order reached a real one. The PnL means nothing."
+)
+_SQLITE_MAGIC = b"SQLite format 3\0"
+
+
+class SourceKind(StrEnum):
+    """What made the trades."""
+
+    BACKTEST = "backtest"
+    DRY_RUN = "dry-run"
+    LIVE = "live"
+
+
+@dataclass(frozen=True)
+class Source:
+    """The trades of a report and what is known about them.
+
+    :param rows: Freqtrade's trades, as `pair_trades.pair_trades` takes them.
+    :param timeframe: such as "1h"; None where a database without trades does not tell.
+    :param starting_balance: stake currency; None for a database, which does not keep it.
+    :param start, end: the time a backtest covered (end: its last candle's open); None for a database.
+    :param made_at: when the backtest ran.
+    :param pairs_file: the path its configuration names, as written there.
+    :param journal: None where there is none (a backtest, a bot of another strategy).
+    :param simulated: the sentence without which a simulated market's figures must not be seen; "" for none.
+    """
+
+    kind: SourceKind
+    path: Path
+    rows: list[dict[str, Any]]
+    strategy: str
+    timeframe: str | None
+    stake_currency: str
+    starting_balance: float | None = None
+    start: datetime | None = None
+    end: datetime | None = None
+    made_at: datetime | None = None
+    pairs_file: str | None = None
+    rolling_window_candles: int | None = None
+    journal: tuple[JournalTrade, ...] | None = None
+    simulated: str = ""
+
+
+def open_source(where: str, strategy: str | None = None) -> Source:
+    """A backtest export (zip, json, or a directory whose last result is meant) or a bot's SQLite database.
+
+    :param where: a path, or `sqlite:///path` as Freqtrade's `--db-url` has it.
+    :param strategy: of an export with several; the only one, or PairsArb, where None.
+    :raises DataError: neither of both, or not readable.
+    """
+    if "://" in where:
+        scheme, _, rest = where.partition(":///")
+        if scheme != "sqlite" or not rest:
+            # The address may carry a password: only its kind is repeated.
+            raise DataError(
+                "A report reads backtest exports and SQLite databases",
+                value=f"a {where.partition(':')[0]} address",
+                remedy="Copy the bot's tables into SQLite (`freqtrade convert-db`) and name that file",
+            )
+        where = rest
+    path = Path(where)
+    if path.is_file() and not path.name.endswith((".zip", ".json")):
+        with path.open("rb") as file:
+            start = file.read(len(_SQLITE_MAGIC))
+        if start and start != _SQLITE_MAGIC:
+            raise DataError(
+                f"{path} is neither a backtest export (.zip, .json) nor an SQLite database",
+                remedy="Name a result of `freqtrade backtesting --export trades` or the bot's database",
+            )
+        return _database_source(path)
+    if not path.exists():
+        raise DataError(
+            f"{path} does not exist",
+            remedy="Name a backtest result, the directory of results, or the bot's database",
+        )
+    return _backtest_source(path, strategy)
+
+
+def _backtest_source(path: Path, strategy: str | None) -> Source:
+    from freqtrade.data.btanalysis import get_latest_backtest_filename, load_backtest_stats
+    from freqtrade.exceptions import OperationalException
+
+    try:
+        file = path / get_latest_backtest_filename(path) if path.is_dir() else path
+        results: Mapping[str, Any] = load_backtest_stats(file)["strategy"]
+        name = strategy or (next(iter(results)) if len(results) == 1 else "PairsArb")
+        if name not in results:
+            raise DataError(
+                f"{file} has no result of the strategy {name}",
+                value=", ".join(results) or "no strategy",
+                remedy="Name one of them with --strategy",
+            )
+        stats = results[name]
+        rows = list(stats["trades"])
+        settings = _settings(file)
+        return Source(
+            kind=SourceKind.BACKTEST,
+            path=file,
+            rows=rows,
+            strategy=name,
+            timeframe=str(stats["timeframe"]),
+            stake_currency=str(stats["stake_currency"]),
+            starting_balance=float(stats["starting_balance"]),
+            start=_from_ms(stats["backtest_start_ts"]),
+            end=_from_ms(stats["backtest_end_ts"]),
+            made_at=_from_ms(stats["backtest_run_start_ts"] * 1000),
+            pairs_file=settings["pairs_file"],
+            rolling_window_candles=settings["rolling_window_candles"],
+            simulated=SIMULATED if settings["is_demo"] else "",
+        )
+    except (OSError, ValueError, KeyError, TypeError, OperationalException) as error:
+        raise DataError(
+            f"{path} is no readable backtest result: {type(error).__name__} {error}",
+            remedy="Name a result file of `freqtrade backtesting --export trades` or its directory",
+        ) from error
+
+
+def _settings(file: Path) -> dict[str, Any]:
+    """The few settings a report needs from the configuration stored in a zip export."""
+    config: Any = {}
+    if file.suffix == ".zip":
+        with zipfile.ZipFile(file) as archive:
+            name = f"{file.stem}_config.json"
+            if name in archive.namelist():
+                config = json.loads(archive.read(name))
+    block = config.get("pairbot") if isinstance(config.get("pairbot"), dict) else {}
+    window, pairs_file = block.get("rolling_window_candles"), block.get("pairs_file")
+    return {
+        "pairs_file": pairs_file if isinstance(pairs_file, str) else None,
+        "rolling_window_candles": window if isinstance(window, int) else None,
+        "is_demo": config.get("bot_name") == BOT_NAME,
+    }
+
+
+def _database_source(path: Path) -> Source:
+    found = read_database(path)
+    journalled = [trade.dry_run for trade in found.journal or ()]
+    # Without a journal: a dry-run's order ids say so.
+    is_dry = (
+        all(journalled)
+        if journalled
+        else any(
+            str(order["order_id"]).startswith("dry_run_") for row in found.rows for order in row["orders"]
+        )
+    )
+    first = found.rows[0] if found.rows else {}
+    minutes = first.get("timeframe_mins")
+    return Source(
+        kind=SourceKind.DRY_RUN if is_dry else SourceKind.LIVE,
+        path=path,
+        rows=found.rows,
+        strategy=str(first.get("strategy") or ""),
+        timeframe=None if not minutes else _timeframe(int(minutes)),
+        stake_currency=str(first.get("stake_currency") or "USDT"),
+        journal=found.journal,
+        simulated=SIMULATED_EXCHANGE if found.is_simulated else "",
+    )
+
+
+def _timeframe(minutes: int) -> str:
+    for unit, size in (("w", 10080), ("d", 1440), ("h", 60)):
+        if minutes % size == 0:
+            return f"{minutes // size}{unit}"
+    return f"{minutes}m"
+
+
+def _from_ms(stamp: float) -> datetime:
+    return datetime.fromtimestamp(stamp / 1000, tz=UTC)
+
+
+_SECRET = re.compile(r"(?i)((?:api-?key|secret|signature|token|password|listenkey)\s*[=:]\s*)[^\s&,;\"']+")
+_LONG = re.compile(r"\b(?=[A-Za-z0-9+/_-]*\d)(?=[A-Za-z0-9+/_-]*[A-Za-z])[A-Za-z0-9+/_-]{32,}\b")
+
+
+def without_secrets(text: str) -> str:
+    """Text that came from outside, such as an exchange's answer, with what may be a key taken out."""
+    return _LONG.sub("[removed]", _SECRET.sub(r"\1[removed]", text))
