@@ -23,12 +23,14 @@ class LegBooking:
     """What Freqtrade's database says of one leg.
 
     :param fills: per exchange order id: (side, filled amount, average price) of settled rows with fills.
+    :param stale: exchange order ids of rows Freqtrade still takes for open.
     """
 
     trade_id: int
     is_open: bool
     amount: Decimal
     fills: dict[str, tuple[str, Decimal, float]]
+    stale: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -181,7 +183,8 @@ class Broker:
                     if order.filled and not order.ft_is_open
                 }
                 amount = Decimal(str(trade.amount)) if trade.is_open else Decimal(0)
-                return LegBooking(trade.id, trade.is_open, amount, fills)
+                stale = frozenset(order.order_id for order in trade.orders if order.ft_is_open)
+                return LegBooking(trade.id, trade.is_open, amount, fills, stale)
         return None
 
     def profit(self, symbol: str, order_ids: list[str]) -> float:
@@ -274,6 +277,16 @@ class Broker:
             reduceOnly=True,
             initial_order=False,
         )
+
+    def update_row(self, order_id: str, symbol: str, answer: dict[str, Any]) -> None:
+        """Have Freqtrade take the venue's answer over into a row it takes for open."""
+        row = Order.order_by_id(order_id, symbol)
+        if row is not None and row.trade is not None:
+            self._bot.update_trade_state(cast(Trade, row.trade), order_id, cast(Any, answer))
+
+    def discard_changes(self) -> None:
+        """Make Freqtrade's session usable again after a write that failed in it."""
+        Trade.rollback()
 
     def look_for_fills(self, symbol: str) -> None:
         """Have Freqtrade read the symbol's orders on the venue and book those it does not know."""

@@ -384,12 +384,18 @@ class Coordinator:
         assert order is not None
         self.guard.arm(client_id)
         try:
-            if order.role.increases:
+            booking = self._broker.booking(order.symbol, [order.order_id or ""])
+            if booking is not None and order.order_id in booking.stale:
+                self._broker.update_row(order.order_id, order.symbol, self.guard.answer_of(order))
+            elif order.role.increases:
                 self._broker.enter(order, trade)
             else:
                 self._broker.exit(order, trade.sizing[order.leg].step, order.reason or trade.reason)
-        except (FreqtradeException, SQLAlchemyError, ccxt.BaseError) as error:
+        except (FreqtradeException, ccxt.BaseError) as error:
             logger.warning(f"Freqtrade could not book {client_id}: {error}")
+        except SQLAlchemyError as error:
+            logger.warning(f"Freqtrade could not book {client_id}: {error}")
+            self._broker.discard_changes()
         finally:
             self.guard.disarm(order.symbol)
         if client_id in self._gather_leg(trade, order.leg, now).unbooked:
@@ -456,15 +462,16 @@ class Coordinator:
     def _send(self, order: OrderRecord, send: Callable[[], object], now: Pass) -> None:
         """Send one order. Whatever it raises, the other leg has its turn: `decide` sees what came of it."""
         self.guard.arm(order.client_id)
-        error: Exception | None = None
+        why = "Freqtrade did not send it"
         try:
             send()
-        except Exception as raised:  # noqa: BLE001 - a failing leg must not keep its mate from being closed
-            error = raised
-            logger.warning(f"{order.client_id}: {raised}")
+        except Exception as error:  # noqa: BLE001 - a failing leg must not keep its mate from being closed
+            why = str(error)
+            logger.warning(f"{order.client_id}: {error}")
         finally:
             self.guard.disarm(order.symbol)
-            self._drop_unsent(order.client_id, str(error) if error else "Freqtrade did not send it")
+        # Not reached on Ctrl+C: then the intent is asked for like one that a crash has left behind.
+        self._drop_unsent(order.client_id, why)
         sent = self._journal.order(order.client_id)
         if sent is not None and not sent.status.is_settled:
             # The guard has just asked: not once more in the same breath.

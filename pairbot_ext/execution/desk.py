@@ -211,7 +211,8 @@ class TradeDesk:
             if not min_stake <= stake <= max_stake:
                 raise RefusedError(
                     "size",
-                    f"leg A needs a stake of {stake:.2f}, Freqtrade allows {min_stake:.2f} to {max_stake:.2f}",
+                    f"leg A needs a stake of {stake:.2f}, Freqtrade allows {min_stake:.2f} to "
+                    f"{max_stake:.2f}",
                 )
         except RefusedError as refused:
             self._refuse(plan, refused, now)

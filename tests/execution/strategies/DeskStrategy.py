@@ -1,3 +1,4 @@
+# ruff: noqa: RUF012 - a strategy declares its settings as Freqtrade reads them
 """The smallest strategy a `TradeDesk` can work for: signals come from a script the test writes."""
 
 from datetime import datetime

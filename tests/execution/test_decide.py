@@ -1,0 +1,451 @@
+"""The pure state machine: every state and event, and a machine over shuffled, repeated and lost events."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from pairbot_ext.execution.decide import (
+    CAPPED_ENTRIES_OF_B,
+    MAX_REDUCES,
+    Ask,
+    Book,
+    Enter,
+    Explain,
+    Facts,
+    LegFacts,
+    ReadVenue,
+    Reduce,
+    decide,
+    is_hedged,
+)
+from pairbot_ext.execution.plan import EntryModel, EntryPlan
+from pairbot_ext.execution.records import LegSizing, OrderRecord, PairTrade, Sizing
+from pairbot_ext.execution.states import (
+    ClientOrderId,
+    Goal,
+    OrderStatus,
+    PairState,
+    Refusal,
+    Role,
+)
+from pairbot_ext.signals import SHORT_SPREAD, Thresholds
+from pairbot_ext.sizing import Leg
+
+T0 = 1_769_994_000_000
+SIZING = Sizing(
+    leg_a=LegSizing(Decimal(100), Decimal(1), Decimal("0.01"), 5.0, 2.0),
+    leg_b=LegSizing(Decimal("24.0"), Decimal("0.1"), Decimal("0.01"), 5.0, 10.0),
+    leverage=1,
+    slippage_cap=0.001,
+)
+PLAN = EntryPlan(
+    pair_id="A-B",
+    leg_a="A/USDT:USDT",
+    leg_b="B/USDT:USDT",
+    direction=SHORT_SPREAD,
+    model=EntryModel(alpha=0.0, beta=1.2, mu=0.0, sigma=0.02, half_life_candles=10.0),
+    thresholds=Thresholds(2.0, 0.3, 4.0, 4.0),
+    candle=datetime(2026, 2, 2, tzinfo=UTC),
+    z=2.5,
+)
+TRADE = PairTrade(
+    id="0123456789ab",
+    plan=PLAN,
+    sizing=SIZING,
+    state=PairState.PLANNED,
+    goal=Goal.OPEN,
+    was_hedged=False,
+    reason="",
+    dry_run=False,
+    created_ms=T0,
+    updated_ms=T0,
+)
+
+
+def order(leg: Leg, role: Role, status: OrderStatus, filled: str = "0", amount: str | None = None,
+          attempt: int = 1, refusal: Refusal | None = None, at_ms: int = T0) -> OrderRecord:  # fmt: skip
+    """One order of the pair trade."""
+    size = Decimal(amount) if amount is not None else SIZING[leg].amount
+    return OrderRecord(
+        client_id=str(ClientOrderId(TRADE.id, leg, role, attempt)),
+        pair_trade_id=TRADE.id,
+        leg=leg,
+        role=role,
+        attempt=attempt,
+        symbol=PLAN.symbol(leg),
+        side=TRADE.entry_side(leg) if role.increases else TRADE.exit_side(leg),
+        order_type="limit" if role.increases else "market",
+        amount=size,
+        price=SIZING[leg].price,
+        leverage=1.0,
+        reduce_only=not role.increases,
+        reason="",
+        status=status,
+        intent_ms=at_ms,
+        refusal=refusal,
+        error="x" if refusal else None,
+        order_id=f"{leg}{role}{attempt}" if Decimal(filled) else None,
+        filled=Decimal(filled),
+        average=SIZING[leg].price if Decimal(filled) else None,
+    )
+
+
+def facts(*orders: OrderRecord, now_ms: int = T0, **changes: object) -> Facts:
+    """Facts with these orders."""
+    legs = {
+        leg: LegFacts(leg, SIZING[leg], tuple(o for o in orders if o.leg is leg), SIZING[leg].price)
+        for leg in Leg
+    }
+    return Facts(now_ms=now_ms, leg_a=legs[Leg.A], leg_b=legs[Leg.B], **changes)  # type: ignore[arg-type]
+
+
+A_FULL = order(Leg.A, Role.ENTRY, OrderStatus.FILLED, "100")
+B_FULL = order(Leg.B, Role.ENTRY, OrderStatus.FILLED, "24.0")
+OPEN = replace(TRADE, state=PairState.HEDGED, was_hedged=True)
+
+
+def test_nothing_sent_is_aborted() -> None:
+    decision = decide(TRADE, facts())
+    assert (decision.state, decision.actions) == (PairState.ABORTED, ())
+
+
+@pytest.mark.parametrize("status", [OrderStatus.INTENT, OrderStatus.SENT, OrderStatus.UNKNOWN])
+@pytest.mark.parametrize("goal", list(Goal))
+def test_an_unsettled_order_is_asked_for_first(status: OrderStatus, goal: Goal) -> None:
+    asked = order(Leg.A, Role.ENTRY, status)
+    decision = decide(replace(TRADE, goal=goal), facts(asked))
+    assert decision.actions == (Ask(asked.client_id),)
+
+
+def test_an_entry_that_stays_unknown_stops_everything() -> None:
+    unknown = order(Leg.B, Role.ENTRY, OrderStatus.UNKNOWN)
+    decision = decide(TRADE, facts(A_FULL, unknown, asked=frozenset({unknown.client_id})))
+    assert (decision.state, decision.actions) == (PairState.UNKNOWN, ())
+
+
+def test_leg_b_follows_the_fill_of_leg_a() -> None:
+    half = order(Leg.A, Role.ENTRY, OrderStatus.PARTIAL, "50")
+    decision = decide(TRADE, facts(half))
+    assert decision.actions == (Enter(Leg.B, Role.ENTRY, Decimal("12.0"), 0, is_market=False),)
+
+
+def test_below_a_tenth_leg_a_is_unwound() -> None:
+    decision = decide(TRADE, facts(order(Leg.A, Role.ENTRY, OrderStatus.PARTIAL, "9")))
+    assert decision.state is PairState.UNWINDING
+    assert decision.goal is Goal.ABORT
+    assert decision.actions == (Reduce(Leg.A, Role.UNWIND, Decimal(9)),)
+
+
+def test_both_legs_filled_is_hedged() -> None:
+    assert decide(TRADE, facts(A_FULL, B_FULL)).state is PairState.HEDGED
+
+
+def test_a_hard_refusal_of_leg_b_unwinds_at_once() -> None:
+    refused = order(Leg.B, Role.ENTRY, OrderStatus.REJECTED, refusal=Refusal.HARD)
+    assert decide(TRADE, facts(A_FULL, refused)).actions == (Reduce(Leg.A, Role.UNWIND, Decimal(100)),)
+
+
+def test_leg_b_is_chased_a_bounded_number_of_times() -> None:
+    tried: list[OrderRecord] = []
+    kinds: list[tuple[int, bool]] = []
+    for attempt in range(1, 10):
+        decision = decide(TRADE, facts(A_FULL, *tried))
+        if not isinstance(decision.actions[0], Enter):
+            break
+        kinds.append((decision.actions[0].attempt, decision.actions[0].is_market))
+        tried.append(order(Leg.B, Role.ENTRY, OrderStatus.EXPIRED, attempt=attempt))
+    assert kinds == [(0, False), (1, False), (2, False), (3, True)]
+    assert decision.actions == (Reduce(Leg.A, Role.UNWIND, Decimal(100)),)
+
+
+def test_without_a_journal_nothing_is_entered_but_exits_go() -> None:
+    decision = decide(TRADE, facts(A_FULL, can_write=False))
+    assert decision.actions == (Reduce(Leg.A, Role.UNWIND, Decimal(100)),)
+
+
+def test_exits_are_sent_back_to_back() -> None:
+    decision = decide(OPEN, facts(A_FULL, B_FULL, exit_reason="pair_reverted"))
+    assert decision.state is PairState.CLOSING
+    assert decision.actions == (
+        Reduce(Leg.A, Role.EXIT, Decimal(100)),
+        Reduce(Leg.B, Role.EXIT, Decimal("24.0")),
+    )
+
+
+def test_a_leg_that_is_gone_takes_its_mate_along() -> None:
+    gone = order(Leg.A, Role.EXIT, OrderStatus.FILLED, "100")
+    decision = decide(OPEN, facts(A_FULL, B_FULL, gone))
+    assert decision.goal is Goal.CLOSE
+    assert decision.actions == (Reduce(Leg.B, Role.EXIT, Decimal("24.0")),)
+
+
+def test_a_smaller_leg_trims_its_mate() -> None:
+    part = order(Leg.A, Role.TRIM, OrderStatus.FILLED, "50", amount="50")
+    decision = decide(OPEN, facts(A_FULL, B_FULL, part))
+    assert decision.actions == (Reduce(Leg.B, Role.TRIM, Decimal("12.0")),)
+
+
+def test_an_unanswered_exit_holds_up_the_next_for_two_seconds_only() -> None:
+    closing = replace(OPEN, goal=Goal.CLOSE, state=PairState.CLOSING)
+    unknown = order(Leg.A, Role.EXIT, OrderStatus.UNKNOWN)
+    known = facts(A_FULL, B_FULL, unknown, asked=frozenset({unknown.client_id}), now_ms=T0 + 1_999)
+    assert Reduce(Leg.A, Role.EXIT, Decimal(100)) not in decide(closing, known).actions
+    later = replace(known, now_ms=T0 + 2_000)
+    assert Reduce(Leg.A, Role.EXIT, Decimal(100)) in decide(closing, later).actions
+
+
+def test_failing_exits_are_bounded() -> None:
+    closing = replace(OPEN, goal=Goal.CLOSE, state=PairState.CLOSING)
+    failed = [
+        order(Leg.A, Role.EXIT, OrderStatus.REJECTED, attempt=n, refusal=Refusal.TRANSIENT, at_ms=T0 + n)
+        for n in range(1, MAX_REDUCES + 1)
+    ]
+    done = order(Leg.B, Role.EXIT, OrderStatus.FILLED, "24.0")
+    decision = decide(closing, facts(A_FULL, B_FULL, done, *failed, now_ms=T0 + 10**9))
+    assert (decision.state, decision.actions) == (PairState.NEEDS_OPERATOR, ())
+
+
+def test_nothing_to_reduce_means_look_first() -> None:
+    closing = replace(OPEN, goal=Goal.CLOSE, state=PairState.CLOSING)
+    refused = order(Leg.A, Role.EXIT, OrderStatus.REJECTED, refusal=Refusal.NO_POSITION)
+    known = facts(A_FULL, refused)
+    assert decide(closing, known).actions == (ReadVenue(),)
+    empty = replace(known, leg_a=replace(known.leg_a, venue=Decimal(0)))
+    assert decide(closing, empty).actions == (Explain(Leg.A),)
+
+
+def test_what_freqtrade_does_not_know_is_booked_before_it_is_forgotten() -> None:
+    closing = replace(OPEN, goal=Goal.CLOSE, state=PairState.CLOSING)
+    out = [
+        order(Leg.A, Role.EXIT, OrderStatus.FILLED, "100"),
+        order(Leg.B, Role.EXIT, OrderStatus.FILLED, "24.0"),
+    ]
+    known = facts(A_FULL, B_FULL, *out)
+    unbooked = replace(known, leg_b=replace(known.leg_b, unbooked=(out[1].client_id,)))
+    assert decide(closing, unbooked).actions == (Book(out[1].client_id),)
+    failed = replace(unbooked, failed_to_book=frozenset({out[1].client_id}))
+    assert decide(closing, failed).state is PairState.CLOSING
+    hopeless = replace(unbooked, unbookable=frozenset({out[1].client_id}))
+    assert decide(closing, hopeless).state is PairState.NEEDS_OPERATOR
+    assert decide(closing, known).state is PairState.CLOSED
+
+
+class World(RuleBasedStateMachine):
+    """A venue that loses, delays and half-fills, and a coordinator that is woken at any moment.
+
+    The machine plays both: it carries out what `decide` says against a venue whose truth it owns, and loses
+    answers as it likes. I1: every order is recorded before it is executed. I10 and I11 are not its concern.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trade = TRADE
+        self.now_ms = T0
+        self.known: dict[str, OrderRecord] = {}
+        self.truth: dict[str, Decimal] = {}
+        self.external = {Leg.A: Decimal(0), Leg.B: Decimal(0)}
+        self.exit_reason: str | None = None
+        self.sent_entries = {Leg.A: 0, Leg.B: 0}
+        self.readable = True
+
+    @initialize(share=st.sampled_from(["0", "0.05", "0.5", "1"]), lost=st.booleans())
+    def send_leg_a(self, share: str, lost: bool) -> None:
+        self.send(Leg.A, Role.ENTRY, SIZING.leg_a.amount, share, lost)
+
+    def send(self, leg: Leg, role: Role, amount: Decimal, share: str, lost: bool) -> None:
+        attempt = 1 + sum(o.leg is leg and o.role is role for o in self.known.values())
+        intent = order(leg, role, OrderStatus.INTENT, amount=str(amount), attempt=attempt, at_ms=self.now_ms)
+        assert intent.client_id not in self.known, "client order ids are never reused"
+        assert intent.reduce_only == (not role.increases), "I8"
+        self.known[intent.client_id] = intent
+        step = SIZING[leg].step
+        filled = amount * Decimal(share) // step * step
+        if not role.increases:
+            filled = min(filled, self.venue(leg))  # the venue's reduce-only
+        else:
+            self.sent_entries[leg] += 1
+        self.truth[intent.client_id] = filled
+        if lost:
+            self.known[intent.client_id] = replace(intent, status=OrderStatus.UNKNOWN)
+        else:
+            self.settle(intent.client_id)
+
+    def settle(self, client_id: str) -> None:
+        sent, filled = self.known[client_id], self.truth[client_id]
+        status = (
+            OrderStatus.FILLED
+            if filled == sent.amount
+            else OrderStatus.PARTIAL
+            if filled
+            else OrderStatus.EXPIRED
+        )
+        refusal = None
+        if not sent.role.increases and not filled and self.venue(sent.leg) <= 0:
+            status, refusal = OrderStatus.REJECTED, Refusal.NO_POSITION
+        self.known[client_id] = replace(
+            sent, status=status, filled=filled, refusal=refusal, order_id=client_id if filled else None,
+            average=SIZING[sent.leg].price if filled else None,
+        )  # fmt: skip
+
+    def venue(self, leg: Leg) -> Decimal:
+        amount = sum(
+            (
+                f if self.known[c].role.increases else -f
+                for c, f in self.truth.items()
+                if self.known[c].leg is leg
+            ),
+            Decimal(0),
+        )
+        return amount - self.external[leg]
+
+    def facts(self, asked: set[str], seen: dict[Leg, Decimal]) -> Facts:
+        base = facts(*self.known.values(), now_ms=self.now_ms, exit_reason=self.exit_reason,
+                     asked=frozenset(asked))  # fmt: skip
+        return replace(
+            base,
+            leg_a=replace(base.leg_a, venue=seen.get(Leg.A)),
+            leg_b=replace(base.leg_b, venue=seen.get(Leg.B)),
+        )
+
+    @rule(
+        data=st.lists(
+            st.tuples(st.sampled_from(["1", "1", "0.5", "0"]), st.booleans()), min_size=8, max_size=8
+        ),
+        reread=st.booleans(),
+    )
+    def wake(self, data: list[tuple[str, bool]], reread: bool) -> None:
+        """One pass, with whatever fate for the orders it sends."""
+        asked: set[str] = set()
+        fates = iter(data)
+        seen = {leg: self.venue(leg) for leg in Leg} if reread and self.readable else {}
+        for _ in range(80):
+            decision = decide(self.trade, self.facts(asked, seen))
+            again = decide(self.trade, self.facts(asked, seen))
+            assert decision == again, "I11"
+            self.take(decision.state, decision.goal, decision.reason)
+            if not decision.actions:
+                return
+            for action in decision.actions:
+                if not isinstance(action, ReadVenue | Explain):
+                    seen = {}
+                match action:
+                    case Ask(client_id):
+                        if self.readable:
+                            self.settle(client_id)
+                        else:
+                            asked.add(client_id)
+                    case Enter():
+                        share, lost = next(fates, ("1", False))
+                        self.send(action.leg, action.role, action.amount, share, lost)
+                    case Reduce():
+                        share, lost = next(fates, ("1", False))
+                        self.send(action.leg, action.role, action.amount, share, lost)
+                    case ReadVenue():
+                        if not self.readable:
+                            return
+                        seen = {leg: self.venue(leg) for leg in Leg}
+                    case Explain(leg):
+                        self.write_off(leg)
+            asked |= {c for c, o in self.known.items() if not o.status.is_settled and not self.readable}
+        raise AssertionError("a pass did not come to rest (I6)")
+
+    def write_off(self, leg: Leg) -> None:
+        held = self.facts(set(), {})[leg].held
+        missing = held - self.venue(leg)
+        number = sum(o.role is Role.EXTERNAL for o in self.known.values()) + 1
+        found = order(
+            leg, Role.EXTERNAL, OrderStatus.FILLED, str(missing), amount=str(missing), attempt=number
+        )
+        self.known[found.client_id] = found
+        self.truth[found.client_id] = missing
+        self.external[leg] -= missing
+
+    def take(self, state: PairState, goal: Goal, reason: str) -> None:
+        assert list(Goal).index(goal) >= list(Goal).index(self.trade.goal) or goal is self.trade.goal
+        if self.trade.goal is not Goal.OPEN:
+            assert goal is self.trade.goal, "a goal never goes back"
+        was = self.trade.was_hedged or state is PairState.HEDGED
+        self.trade = replace(self.trade, state=state, goal=goal, reason=reason, was_hedged=was)
+
+    @rule()
+    def repeat(self) -> None:
+        """A second pass with nothing new does nothing (I4)."""
+        if not self.readable or any(not o.status.is_settled for o in self.known.values()):
+            return
+        before = dict(self.known)
+        self.wake([("1", False)] * 8, False)
+        settled = dict(self.known)
+        self.wake([("1", False)] * 8, False)
+        assert self.known == settled or self.known == before
+
+    @rule(reason=st.just("pair_reverted"))
+    def want_out(self, reason: str) -> None:
+        self.exit_reason = reason
+
+    @rule(secs=st.integers(min_value=0, max_value=120))
+    def wait(self, secs: int) -> None:
+        self.now_ms += secs * 1000
+
+    @rule()
+    def cut_off(self) -> None:
+        self.readable = not self.readable
+
+    @rule(leg=st.sampled_from(list(Leg)), share=st.sampled_from(["0.5", "1"]))
+    def hand(self, leg: Leg, share: str) -> None:
+        """Somebody reduces a leg on the venue."""
+        if self.trade.state is PairState.HEDGED and all(o.status.is_settled for o in self.known.values()):
+            step = SIZING[leg].step
+            self.external[leg] += self.venue(leg) * Decimal(share) // step * step
+
+    @invariant()
+    def no_flip(self) -> None:
+        for leg in Leg:
+            assert self.venue(leg) >= 0, "an exit never flips a position"
+
+    @invariant()
+    def entered_once(self) -> None:
+        assert self.sent_entries[Leg.A] <= 1
+        assert self.sent_entries[Leg.B] <= CAPPED_ENTRIES_OF_B + 1, "I6"
+        for leg in Leg:
+            entered = sum((f for c, f in self.truth.items() if self.known[c].leg is leg
+                           and self.known[c].role.increases), Decimal(0))  # fmt: skip
+            assert entered <= SIZING[leg].amount, "never more than planned"
+
+    @invariant()
+    def bounded(self) -> None:
+        for leg in Leg:
+            reduces = [o for o in self.known.values() if o.leg is leg and not o.role.increases]
+            assert len(reduces) <= 6 * MAX_REDUCES, "I6"
+
+    @invariant()
+    def final_means_flat(self) -> None:
+        if self.trade.state.is_final and all(o.status.is_settled for o in self.known.values()):
+            for leg in Leg:
+                assert self.venue(leg) <= 0 or self.external[leg] > 0 or self.facts(set(), {})[leg].held == 0
+
+    @invariant()
+    def hedged_means_hedged(self) -> None:
+        if self.trade.state is PairState.HEDGED:
+            known = self.facts(set(), {})
+            assert is_hedged(PLAN.model.beta, known.leg_a, known.leg_b), "I2"
+
+    def teardown(self) -> None:
+        """Whatever happened: with a readable venue and time, the pair ends whole, flat, or with a person."""
+        self.readable = True
+        for _ in range(60):
+            self.now_ms += 61_000
+            self.wake([("1", False)] * 8, True)
+        assert self.trade.state in (
+            PairState.HEDGED, PairState.CLOSED, PairState.ABORTED, PairState.NEEDS_OPERATOR,
+        ), self.trade.state  # fmt: skip
+
+
+World.TestCase.settings = settings(
+    max_examples=60, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+)
+TestWorld = World.TestCase
