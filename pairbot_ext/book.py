@@ -125,6 +125,12 @@ class SpreadPath:
         return self.z * self.sigma
 
 
+def effective_thresholds(pair: Pair, overrides: Mapping[str, float]) -> Thresholds:
+    """The pair's own thresholds with the overrides in force. Raises ValueError where they contradict."""
+    own = {"entry": pair.entry_z, "exit": pair.exit_z, "stop": pair.stop_z}
+    return Thresholds(**{**own, "max_half_lives": pair.max_half_lives, **overrides})
+
+
 class SignalBook:
     """Spreads and entries of every pair of the pairs file on the given candles.
 
@@ -165,10 +171,13 @@ class SignalBook:
             np.where(win, candidate.direction, 0) for candidate, win in zip(candidates, wins, strict=True)
         ]
 
-    def thresholds(self, pair: Pair) -> Thresholds:
-        """The pair's own thresholds with the overrides in force."""
-        own = {"entry": pair.entry_z, "exit": pair.exit_z, "stop": pair.stop_z}
-        return Thresholds(**{**own, "max_half_lives": pair.max_half_lives, **self._overrides})
+    def thresholds(self, pair: Pair) -> Thresholds | None:
+        """The pair's own thresholds with the overrides in force, or None where these contradict each other:
+        hyperopt draws such ones, and then the pair is not entered."""
+        try:
+            return effective_thresholds(pair, self._overrides)
+        except ValueError:
+            return None
 
     def entries(self, symbol: str, legs: Sequence[Leg] = tuple(Leg)) -> tuple[IntArray, "np.ndarray"]:
         """What `symbol` should do on each grid row.
@@ -196,6 +205,8 @@ class SignalBook:
             return None
         for path, direction in zip(self.paths, self._directions, strict=True):
             if path.pair.id == pair_id and direction[row] != 0:
+                thresholds = self.thresholds(path.pair)
+                assert thresholds is not None  # without them the pair has no direction
                 at = row - path.first_row
                 model = EntryModel(
                     alpha=float(path.alpha[at]),
@@ -210,7 +221,7 @@ class SignalBook:
                     leg_b=path.pair.leg_b,
                     direction=int(direction[row]),
                     model=model,
-                    thresholds=self.thresholds(path.pair),
+                    thresholds=thresholds,
                     candle=candle,
                     z=float(path.z[at]),
                 )
@@ -233,9 +244,10 @@ class SignalBook:
         """Whether |z| <= exit has been seen on a candle in (since, until], by the model of each candle."""
         first, last = self.grid.rows_closed_by(since), self.grid.rows_closed_by(until + self.grid.step)
         for path in self.paths:
-            if path.pair.id == pair_id:
+            thresholds = self.thresholds(path.pair)
+            if path.pair.id == pair_id and thresholds is not None:
                 seen = path.z[max(first - path.first_row, 0) : max(last - path.first_row, 0)]
-                if (np.abs(seen) <= self.thresholds(path.pair).exit).any():
+                if (np.abs(seen) <= thresholds.exit).any():
                     return True
         return False
 
@@ -294,10 +306,12 @@ class SignalBook:
         )
 
     def _candidate(self, path: SpreadPath) -> Candidate:
-        thresholds = self.thresholds(path.pair)
-        armed = is_armed(path.z, thresholds, self._settings.rearm_lookback_candles)
         direction = np.zeros(self.grid.size, np.int64)
         edge = np.full(self.grid.size, -np.inf)
+        thresholds = self.thresholds(path.pair)
+        if thresholds is None:
+            return Candidate(path.pair.symbols, direction, edge)
+        armed = is_armed(path.z, thresholds, self._settings.rearm_lookback_candles)
         rows = slice(path.first_row, path.first_row + path.z.size)
         direction[rows] = np.where(path.may_enter, entry_direction(path.z, thresholds, armed), 0)
         edge[rows] = expected_edge(

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
-from freqtrade.enums.runmode import TRADE_MODES
+from freqtrade.enums.runmode import OPTIMIZE_MODES, TRADE_MODES
 from freqtrade.exceptions import OperationalException
 from freqtrade.exchange import timeframe_to_seconds
 from freqtrade.persistence import Order, Trade
@@ -28,7 +28,15 @@ from pairbot_ext.rules import PairRules
 from pairbot_ext.settings import Settings, parse_settings
 from pairbot_ext.signals import most_pairs_at_once
 from pairbot_ext.sizing import Leg, MarketLimits
-from pairbot_ext.startup import ANALYSIS_MODES, check_start, required_startup_candles
+from pairbot_ext.startup import (
+    ANALYSIS_MODES,
+    check_candles,
+    check_market,
+    check_overrides,
+    check_pairs_source,
+    check_start,
+    required_startup_candles,
+)
 from pairbot_ext.watcher import PairsFileWatcher
 
 logger = logging.getLogger(__name__)
@@ -66,13 +74,21 @@ class Desk(Protocol):
 class PairsRuntime:
     """Serves one `PairsArb`.
 
+    :param timeframe: of the strategy, where the config names none.
     :raises OperationalException: where settings or pairs file are bad; Freqtrade stops with exit code 2.
     """
 
-    def __init__(self, config: Mapping[str, Any]) -> None:
+    def __init__(self, config: Mapping[str, Any], timeframe: str) -> None:
         try:
             self.settings: Settings = parse_settings(config.get("pairbot"))
             self._watcher = PairsFileWatcher(self.settings.pairs_path())
+            if config.get("runmode") in OPTIMIZE_MODES:
+                # Backtesting reads whitelist and candles before `start` is called, and would fail there
+                # with messages of its own.
+                effective = {**config, "timeframe": config.get("timeframe") or timeframe}
+                check_market(effective, self._watcher.current)
+                check_pairs_source(effective, self.settings)
+                check_candles(effective, self._watcher.current)
         except PairbotError as error:
             raise OperationalException(str(error)) from error
         self._strategy: IStrategy | None = None
@@ -137,6 +153,7 @@ class PairsRuntime:
         rules = PairRules(lambda: self.book, self.settings, self.timeframe)
         try:
             check_start(strategy, self._watcher.current, self.settings)
+            check_overrides(self._watcher.current, overrides)
             self._desk = (
                 TradeDesk.start(strategy, rules, self.settings.leverage)
                 if self.is_trading
@@ -303,9 +320,9 @@ class PairsRuntime:
         rows = self._rows(dates)
         columns = {name: values[rows] for name, values in self.book.columns(symbol).items()}
         for path in self.book.paths:
-            if symbol in path.pair.symbols:
+            levels = self.book.thresholds(path.pair)
+            if symbol in path.pair.symbols and levels is not None:
                 # One set of lines per plot: pairs of one file share their thresholds unless edited by hand.
-                levels = self.book.thresholds(path.pair)
                 for name, level in (("entry", levels.entry), ("exit", levels.exit), ("stop", levels.stop)):
                     columns[f"z_{name}"] = np.full(len(dates), level)
                     columns[f"z_{name}_below"] = np.full(len(dates), -level)

@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from freqtrade.enums import RunMode
+from freqtrade.data.history import get_datahandler
+from freqtrade.enums import CandleType, RunMode, TradingMode
 from freqtrade.enums.runmode import TRADE_MODES
 from freqtrade.exchange import timeframe_to_seconds
 from freqtrade.strategy import IStrategy
 
+from pairbot_ext.book import effective_thresholds
 from pairbot_ext.errors import SettingsError
 from pairbot_ext.pairs import PairsFile
 from pairbot_ext.settings import MAX_STARTUP_CANDLES, Settings
@@ -86,14 +88,15 @@ def check_market(config: Mapping[str, Any], pairs_file: PairsFile) -> None:
                 value=repr(str(config.get(key, ""))),
                 remedy=f'Set "{key}": "{wanted}"',
             )
-    options = config.get("exchange", {}).get("ccxt_config", {}).get("options", {})
-    for key in ("hedged", "hedgeMode", "defaultHedged"):
-        if options.get(key):
-            raise SettingsError(
-                f"config exchange.ccxt_config.options.{key} asks for hedge mode",
-                value=options[key],
-                remedy="Pairs need one-way mode: remove the option",
-            )
+    for block in ("ccxt_config", "ccxt_sync_config", "ccxt_async_config"):
+        options = config.get("exchange", {}).get(block, {}).get("options", {})
+        for key in ("hedged", "hedgeMode", "defaultHedged"):
+            if options.get(key):
+                raise SettingsError(
+                    f"config exchange.{block}.options.{key} asks for hedge mode",
+                    value=options[key],
+                    remedy="Pairs need one-way mode: remove the option",
+                )
     if config.get("timeframe") != pairs_file.timeframe:
         raise SettingsError(
             f"config timeframe differs from the pairs file's {pairs_file.timeframe!r}",
@@ -104,8 +107,36 @@ def check_market(config: Mapping[str, Any], pairs_file: PairsFile) -> None:
     for symbol in pairs_file.pairs:
         if symbol.rsplit(":", 1)[-1] != stake_currency:
             raise SettingsError(
-                f"{symbol} of the pairs file does not settle in the stake currency {stake_currency}",
-                remedy="Change config stake_currency or the pairs file",
+                f"config stake_currency is not what {symbol} of the pairs file settles in",
+                value=repr(stake_currency),
+                remedy="Change stake_currency or the pairs file",
+            )
+
+
+def check_candles(config: Mapping[str, Any], pairs_file: PairsFile) -> None:
+    """Refuse a backtest some of whose candle files are missing: Freqtrade would leave the symbol out without
+    a word, or end in a KeyError where mark or funding rates are missing.
+
+    :raises SettingsError: naming the directory and what is not in it.
+    """
+    datadir = Path(config["datadir"])
+    handler = get_datahandler(datadir, config.get("dataformat_ohlcv", "feather"))
+    present = set(handler.ohlcv_get_available_data(datadir, TradingMode.FUTURES))
+    # Binance's options for mark and funding candles in Freqtrade.
+    wanted = (
+        (str(config["timeframe"]), CandleType.FUTURES),
+        ("1h", CandleType.MARK),
+        ("1h", CandleType.FUNDING_RATE),
+    )
+    for timeframe, kind in wanted:
+        missing = [symbol for symbol in pairs_file.pairs if (symbol, timeframe, kind) not in present]
+        if missing:
+            shown = ", ".join(missing[:5]) + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")
+            raise SettingsError(
+                f"no {timeframe} {kind} candles of {len(missing)} symbols of the pairs file in "
+                f"{datadir / 'futures'}",
+                value=shown,
+                remedy="Download them with `pairbot download`, or name another directory with --datadir",
             )
 
 
@@ -186,6 +217,20 @@ def check_pairs_source(config: Mapping[str, Any], settings: Settings) -> None:
                 f"{settings.pairs_file}",
                 remedy="Name the same file in both; `pairbot scan` writes an overlay config that does",
             )
+
+
+def check_overrides(pairs_file: PairsFile, overrides: Mapping[str, float]) -> None:
+    """Refuse strategy parameters that contradict a pair's own thresholds. Raises SettingsError."""
+    for epoch in pairs_file.epochs:
+        for pair in epoch.pairs:
+            try:
+                effective_thresholds(pair, overrides)
+            except ValueError as error:
+                raise SettingsError(
+                    f"the strategy parameters do not go with pair {pair.id}: {error}",
+                    value=", ".join(f"{name} {value:g}" for name, value in overrides.items()),
+                    remedy="Change or delete the strategy's .json parameter file",
+                ) from error
 
 
 def check_live(config: Mapping[str, Any]) -> None:

@@ -54,7 +54,7 @@ class PairsArb(IStrategy):
 
     def __init__(self, config: dict[str, Any]) -> None:
         super().__init__(config)
-        self.pairs = PairsRuntime(config)
+        self.pairs = PairsRuntime(config, self.timeframe)
         self.startup_candle_count = self.pairs.startup_candles(config.get("timeframe") or self.timeframe)
         self.refused_symbols: set[str] = set()
 

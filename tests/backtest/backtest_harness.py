@@ -121,10 +121,10 @@ class Market:
         self._overlay = overlay(port)
         self._exchange: Exchange | None = None
 
-    def config(
+    def write_config(
         self, folder: Path, pairs_file: PairsFile, datadir: Path, settings: Mapping[str, Any]
-    ) -> dict[str, Any]:
-        """Freqtrade's own reading of config.json, the overlay and the case's settings.
+    ) -> list[str]:
+        """Write the pairs file and the config files; returns these in Freqtrade's order.
 
         :param folder: empty directory for this run's files.
         """
@@ -134,20 +134,27 @@ class Market:
             "user_data_dir": str(folder / "user_data"),
             "strategy_path": str(REPO_ROOT / "strategies"),
             "pairlists": [{"method": "StaticPairList"}],
-            "exchange": {"pair_whitelist": list(pairs_file.pairs)},
             "export": "none",
             "cache": "none",
             **settings,
         }
+        case["exchange"] = {"pair_whitelist": list(pairs_file.pairs), **settings.get("exchange", {})}
         block = {"rolling_window_candles": WINDOW_CANDLES, "rearm_lookback_candles": REARM_CANDLES}
         case["pairbot"] = {"pairs_file": str(folder / "pairs.json"), **block, **settings.get("pairbot", {})}
-        files = []
+        files = [str(REPO_ROOT / "config.json")]
         for name, content in (("overlay", self._overlay), ("case", case)):
             files.append(str(folder / f"{name}.json"))
             Path(files[-1]).write_text(json.dumps(content))
         (folder / "user_data").mkdir(exist_ok=True)
-        arguments = {"config": [str(REPO_ROOT / "config.json"), *files], "datadir": str(datadir)}
+        return files
+
+    def config(
+        self, folder: Path, pairs_file: PairsFile, datadir: Path, settings: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Freqtrade's own reading of config.json, the overlay and the case's settings."""
+        files = self.write_config(folder, pairs_file, datadir, settings)
         with chdir(REPO_ROOT):
+            arguments = {"config": files, "datadir": str(datadir)}
             return Configuration(arguments, RunMode.BACKTEST).get_config()
 
     def exchange(self, config: Mapping[str, Any]) -> Exchange:
