@@ -42,7 +42,8 @@ data: $(INSTALLED) ## download the candles of the committed pairs (internet)
 backtest: $(INSTALLED) ## backtest the committed pairs on downloaded candles (internet for the market list)
 	$(BIN)/freqtrade backtesting --strategy PairsArb --timerange 20260202-
 
-trade: $(INSTALLED) ## run the bot in dry-run on Binance's public data (internet, no keys)
+trade: $(INSTALLED) ## preflight, then the bot in dry-run on Binance's public data (internet, no keys)
+	$(BIN)/pairbot preflight
 	$(BIN)/freqtrade trade --strategy PairsArb
 
 bench: $(INSTALLED) ## the benchmarks, each against its alternative in the same run

@@ -16,7 +16,9 @@ from functools import partial
 from typing import Any, cast
 
 import ccxt
+from freqtrade.configuration import Configuration
 from freqtrade.data.dataprovider import DataProvider
+from freqtrade.enums import RunMode
 from freqtrade.exceptions import (
     DependencyException,
     FreqtradeException,
@@ -43,6 +45,21 @@ def exchange_of(provider: DataProvider) -> Exchange:
     Its public methods answer what no provider method does: brackets, minimum stakes, amounts on the step.
     """
     return cast(Exchange, provider._exchange)
+
+
+class _SilentConfiguration(Configuration):
+    """Freqtrade's own, but reading it opens no log file and leaves the process's logging alone."""
+
+    def _process_logging_options(self, config: dict[str, Any]) -> None:
+        config.setdefault("verbosity", 0)
+
+
+def read_configuration(arguments: dict[str, Any], runmode: RunMode | None) -> dict[str, Any]:
+    """Freqtrade's configuration for parsed command-line arguments. Raises FreqtradeException.
+
+    :param runmode: None infers dry-run or live from `dry_run`, as `freqtrade trade` does.
+    """
+    return _SilentConfiguration(arguments, runmode).get_config()
 
 
 def client_of(exchange: Exchange) -> Any:
@@ -78,6 +95,10 @@ class Hooks:
     """Whether a symbol belongs to an open pair trade: then the reconciler explains differences."""
     entry_done: Callable[[str], None]
     """After Freqtrade's execute_entry for a symbol, however it ended."""
+    before_request: Callable[[str, str], None]
+    """(path, HTTP method), before any request of the synchronous client."""
+    after_request: Callable[[Any], None]
+    """The headers of the answer."""
     before_startup: Callable[[], None]
     while_stopped: Callable[[], None]
 
@@ -150,9 +171,25 @@ class Bridge:
             fetch_order,
             cancel_order,
         )
+        self._install_limiter(hooks)
         self._install_dry_run(hooks)
         self._install_housekeeping(hooks)
         self._install_bot(hooks)
+
+    def _install_limiter(self, hooks: Hooks) -> None:
+        fetch2 = self.api.fetch2
+
+        def request(path: str, *args: Any, **kwargs: Any) -> Any:
+            method = kwargs.get("method") or (args[1] if len(args) > 1 else "GET")
+            hooks.before_request(path, method)
+            try:
+                return fetch2(path, *args, **kwargs)
+            finally:
+                hooks.after_request(getattr(self.api, "last_response_headers", None))
+
+        self.api.fetch2 = request
+        # In place of ccxt's pause before every request, whose costs are not Binance's weights.
+        self.api.throttle = lambda _cost=None: None
 
     def _install_dry_run(self, hooks: Hooks) -> None:
         def create_dry_run_order(

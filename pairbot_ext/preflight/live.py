@@ -1,0 +1,52 @@
+"""The same checks for a bot that is starting with real money."""
+
+from __future__ import annotations
+
+from freqtrade.strategy import IStrategy
+
+from pairbot_ext.bridge import exchange_of
+from pairbot_ext.errors import PairbotError
+from pairbot_ext.preflight.results import Report, Status
+from pairbot_ext.preflight.runner import run_checks
+from pairbot_ext.preflight.setup import TELEGRAM_URL, Part, Setup
+
+
+class PreflightRefusedError(PairbotError):
+    """A live bot must not start. `report` holds every check."""
+
+    def __init__(self, report: Report) -> None:
+        failed = report.of(Status.FAIL)
+        named = "; ".join(f"{result.name}: {result.text}" for result in failed)
+        super().__init__(
+            f"preflight refuses live trading, {len(failed)} of {len(report.results)} checks failed: {named}",
+            remedy="Run `pairbot preflight --live`: it names the remedy of each",
+        )
+        self.report = report
+
+
+def setup_of(strategy: IStrategy, *, telegram_url: str = TELEGRAM_URL) -> Setup:
+    """The checks' view of a starting bot: its own exchange, strategy and configuration, nothing built anew.
+
+    :param strategy: with `dp` set, as Freqtrade has it when it calls `ft_bot_start`.
+    """
+    setup = Setup(strategy.config, live=True, telegram_url=telegram_url)
+    exchange = exchange_of(strategy.dp)
+    setup.exchange = setup.account = Part(lambda: exchange)
+    setup.strategy = Part(lambda: strategy)
+    return setup
+
+
+def check_live(strategy: IStrategy, *, telegram_url: str = TELEGRAM_URL) -> Report:
+    """Call at the start of a bot that trades with real money.
+
+    A bot that holds pairs is started whatever is wrong: nobody else would close them. It then must not enter
+    anything, which is the caller's to see to where `Report.is_passed` is false.
+
+    :returns: the report, to be told to the operator.
+    :raises PreflightRefusedError: a check failed and the bot's database holds no open trade or pair trade.
+    """
+    setup = setup_of(strategy, telegram_url=telegram_url)
+    report = run_checks(setup)
+    if not report.is_passed and setup.known().is_empty:
+        raise PreflightRefusedError(report)
+    return report

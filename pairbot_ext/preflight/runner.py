@@ -1,0 +1,87 @@
+"""The list of checks, and what makes a report of them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import ccxt
+from freqtrade.exceptions import FreqtradeException
+
+from pairbot_ext.errors import PairbotError
+from pairbot_ext.preflight import account, effective, files, sizes, telegram, venue
+from pairbot_ext.preflight.redact import redacted
+from pairbot_ext.preflight.results import CheckResult, Finding, Report, Status
+from pairbot_ext.preflight.setup import NotCheckedError, Setup
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line of the report.
+
+    :param run: what is done; it returns a finding or raises one of the errors `run_check` knows.
+    """
+
+    name: str
+    run: Callable[[Setup], Finding]
+
+
+CHECKS: tuple[Check, ...] = (
+    Check("configuration", files.configuration),
+    Check("pairs file", files.pairs_file),
+    Check("pairs age", files.pairs_age),
+    Check("whitelist", files.whitelist),
+    Check("market mode", effective.market_mode),
+    Check("pricing", effective.pricing),
+    Check("strategy settings", effective.strategy_settings),
+    Check("slots", effective.slots),
+    Check("versions", files.versions),
+    Check("database", files.database),
+    Check("directories", files.directories),
+    Check("live venue", account.live_venue),
+    Check("exchange", venue.reachable),
+    Check("clock", venue.clock),
+    Check("symbols", venue.symbols),
+    Check("candles", venue.candles),
+    Check("account mode", account.account_mode),
+    Check("key permissions", account.key_permissions),
+    Check("balance", sizes.balance),
+    Check("leverage", sizes.brackets),
+    Check("pair sizes", sizes.pair_sizes),
+    Check("request weight", venue.request_weight),
+    Check("foreign", account.foreign),
+    Check("telegram", telegram.telegram),
+)
+
+
+def run_check(check: Check, setup: Setup) -> CheckResult:
+    """Run one check. Whatever goes wrong in it becomes its result: a check that breaks has not passed."""
+    try:
+        finding = check.run(setup)
+    except NotCheckedError as error:
+        finding = Finding(error.status, f"not checked: {error}", error.remedy)
+    except PairbotError as error:
+        value = "" if error.value is None else f" (found: {error.value})"
+        finding = Finding(Status.FAIL, f"{error.what}{value}", error.remedy)
+    except (FreqtradeException, ccxt.BaseError) as error:
+        finding = Finding(
+            setup.grave,
+            f"the exchange did not answer: {type(error).__name__}: {' '.join(str(error).split())[:240]}",
+            "Try again; if it stays, look at the exchange's status page",
+        )
+    except Exception as error:
+        logger.debug(f"check {check.name} broke", exc_info=True)
+        finding = Finding(
+            Status.FAIL,
+            f"the check itself broke: {type(error).__name__}: {error}",
+            "Please report this with the line above",
+        )
+    return redacted(CheckResult.of(check.name, finding), setup.secrets)
+
+
+def run_checks(setup: Setup, checks: Iterable[Check] = CHECKS) -> Report:
+    """Every check, in order."""
+    return Report(tuple(run_check(check, setup) for check in checks), setup.live)
