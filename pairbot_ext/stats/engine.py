@@ -33,7 +33,17 @@ TILE_SERIES = 256
 # The Gram matrices of one chunk of spreads should stay in a core's cache: 26² x 256 x 8 bytes = 1.4 MB.
 CHUNK_SPREADS = 256
 
-FLOAT_COLUMNS = ("alpha", "beta", "sigma", "r2", "coint_t", "adf_t", "half_life", "half_life_low", "half_life_high")
+FLOAT_COLUMNS = (
+    "alpha",
+    "beta",
+    "sigma",
+    "r2",
+    "coint_t",
+    "adf_t",
+    "half_life",
+    "half_life_low",
+    "half_life_high",
+)
 
 
 def scan_pairs(
@@ -75,7 +85,9 @@ def scan_pairs(
     out = _Columns(n_series)
     done, total = 0, n_series * (n_series - 1)
     for start in sorted({int(starts[i]) for i in range(n_series) if not problems[i]}):
-        members = np.array([i for i in range(n_series) if not problems[i] and starts[i] <= start], dtype=np.intp)
+        members = np.array(
+            [i for i in range(n_series) if not problems[i] and starts[i] <= start], dtype=np.intp
+        )
         newest = starts[members] == start
         if members.size > 1:
             sample = x[start:, members]
@@ -97,9 +109,7 @@ def _validated(
         raise DataError("log prices must have shape (candles, series)", value=f"shape {x.shape}")
     labels: list[object] = list(range(x.shape[1])) if names is None else list(names)
     if len(labels) != x.shape[1]:
-        raise DataError(
-            "every series needs one name", value=f"{len(labels)} names for {x.shape[1]} series"
-        )
+        raise DataError("every series needs one name", value=f"{len(labels)} names for {x.shape[1]} series")
     if len(set(labels)) != len(labels):
         repeated = sorted({str(label) for label in labels if labels.count(label) > 1})
         raise DataError("series names must be unique", value=", ".join(repeated))
@@ -110,15 +120,15 @@ def _validated(
             remedy=f"{MIN_SCAN_CANDLES} is the least the lag search allows; some hundreds are useful",
         )
     if min_candles is not None and min_candles < MIN_SCAN_CANDLES:
-        raise DataError("min_candles is too small", value=min_candles, remedy=f"use {MIN_SCAN_CANDLES} or more")
+        raise DataError(
+            "min_candles is too small", value=min_candles, remedy=f"use {MIN_SCAN_CANDLES} or more"
+        )
     return x, labels
 
 
-def _inspect(
-    x: FloatArray, labels: list[object], min_candles: int | None
-) -> tuple[np.ndarray, list[str]]:
+def _inspect(x: FloatArray, labels: list[object], min_candles: int | None) -> tuple[np.ndarray, list[str]]:
     """First usable candle of each series, and why it cannot be used (empty if it can)."""
-    n_candles, n_series = x.shape
+    n_series = x.shape[1]
     finite = np.isfinite(x)
     starts = np.zeros(n_series, dtype=np.intp)
     problems = []
@@ -132,7 +142,9 @@ def _inspect(
             if std < MIN_STD:
                 problem = f"constant or nearly so: standard deviation {std:.3g} of its log price"
             elif unchanged > MAX_UNCHANGED_SHARE:
-                problem = f"price unchanged in {unchanged:.0%} of its candles (limit {MAX_UNCHANGED_SHARE:.0%})"
+                problem = (
+                    f"price unchanged in {unchanged:.0%} of its candles (limit {MAX_UNCHANGED_SHARE:.0%})"
+                )
         problems.append(f"{labels[i]}: {problem}" if problem else "")
     return starts, problems
 

@@ -66,9 +66,7 @@ class LagProducts:
         self.max_lag = max_lag
         self.n_candles, self.n_series = log_prices.shape
         self.sum_squares = np.einsum("tn,tn->n", self.levels, self.levels)
-        own = [
-            np.einsum("tn,tn->n", self._current(), self._lagged(lag)) for lag in range(max_lag + 1)
-        ]
+        own = [np.einsum("tn,tn->n", self._current(), self._lagged(lag)) for lag in range(max_lag + 1)]
         self.own_products = np.stack(own)
 
     def _current(self) -> FloatArray:
@@ -78,7 +76,7 @@ class LagProducts:
         return self.steps[self.max_lag - lag : self.steps.shape[0] - lag]
 
     def tile(self, rows: IndexArray, columns: IndexArray) -> Tile:
-        """The cross sums of the series ``rows`` with the series ``columns``: (m + 2) |rows| |columns| floats."""
+        """Cross sums of the series ``rows`` with the series ``columns``: (m + 2) |rows| |columns| floats."""
         cross = self._directed(rows, columns)
         if np.array_equal(rows, columns):
             cross += cross.transpose(0, 2, 1).copy()

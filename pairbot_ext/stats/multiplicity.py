@@ -1,0 +1,152 @@
+"""Which pairs to believe when hundreds were tried: q-values and the selection rules built on them.
+
+A scan of 30 symbols makes 435 tests; at p < 0.05 some 22 of them "find" a pair among independent random
+walks. The rules here say how a scan's tests become a selection, and carry the sentence that every report has
+to show. They judge statistics only: economic filters (costs, liquidity, half-life band …) come after.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from pairbot_ext.errors import DataError
+from pairbot_ext.stats.regression import FloatArray
+from pairbot_ext.stats.robust import robust_p_values
+
+Correction = Literal["fdr_bh", "fdr_by"]
+
+TEXTBOOK_LEVEL = 0.05
+# A formation of fewer half-lives than this misses most of the true pairs (docs/statistics/power.md).
+HALF_LIVES_FOR_POWER = 45.0
+
+
+def q_values(p: ArrayLike, correction: Correction) -> FloatArray:
+    """Benjamini-Hochberg or Benjamini-Yekutieli adjusted p-values, by statsmodels' ``multipletests``.
+
+    :param p: p-values of all tests made, shape (M,); NaN marks a pair that was not tested and does not count.
+    :return: shape (M,), NaN where ``p`` is.
+    """
+    from statsmodels.stats.multitest import multipletests
+
+    values = np.asarray(p, dtype=np.float64)
+    q = np.full(values.shape, np.nan)
+    tested = ~np.isnan(values)
+    if tested.any():
+        q[tested] = multipletests(values[tested], method=correction)[1]
+    return q
+
+
+def expected_false_positives(n_tests: int) -> float:
+    """How many of ``n_tests`` tests pass the textbook's p < 0.05 where no pair is cointegrated."""
+    return n_tests * TEXTBOOK_LEVEL
+
+
+def underpowered(n_candles: ArrayLike, half_life_candles: ArrayLike) -> NDArray[np.bool_]:
+    """True where the formation is shorter than 45 half-lives, or there is no finite half-life."""
+    with np.errstate(invalid="ignore"):
+        enough = np.asarray(n_candles) >= HALF_LIVES_FOR_POWER * np.asarray(half_life_candles)
+    return ~np.asarray(enough, dtype=bool)
+
+
+@dataclass(frozen=True, slots=True)
+class SelectionRule:
+    """A named way from a scan's tests to a selection.
+
+    :ivar name: what ``--rule`` accepts and the pairs file records.
+    :ivar summary: one sentence for every report.
+    :ivar warning: what a reader must know before trusting the selection; empty for the default rule.
+    :ivar level: largest q-value (largest p-value for the naive rule) that is kept.
+    :ivar correction: multiple-testing correction, None for the naive rule.
+    """
+
+    name: str
+    summary: str
+    warning: str
+    level: float
+    correction: Correction | None
+
+    def evaluate(
+        self,
+        pairs: pd.DataFrame,
+        log_prices: ArrayLike,
+        names: Sequence[object],
+        *,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> pd.DataFrame:
+        """Judge one row per tested *unordered* pair.
+
+        :param pairs: columns ``leg_a, leg_b, coint_p, reverse_coint_p, n, reason`` (``reverse_coint_p`` from
+            the row of ``scan_pairs`` with the legs exchanged). Which leg is called A makes no difference to
+            this rule's tests. Rows with a reason were rejected before testing and are not counted.
+        :param log_prices: the array given to ``scan_pairs``, shape (T, N).
+        :param names: its N names.
+        :return: on ``pairs``' index: ``robust_t, robust_p`` (1 where the textbook p is too large to matter,
+            NaN where the pair was rejected), ``q_bh, q_by`` (of the robust p over all tests made), ``passes``
+            and ``verdict`` (a sentence with the numbers).
+        """
+        required = ["leg_a", "leg_b", "coint_p", "reverse_coint_p", "n", "reason"]
+        absent = [column for column in required if column not in pairs.columns]
+        if absent:
+            raise DataError("the table of tested pairs lacks columns", value=", ".join(absent))
+        legs = pd.Series([frozenset(pair) for pair in zip(pairs["leg_a"], pairs["leg_b"], strict=True)])
+        if legs.duplicated().any():
+            raise DataError(
+                "a pair occurs twice in the table",
+                value=" / ".join(str(leg) for leg in legs[legs.duplicated()].iloc[0]),
+                remedy="pass one row per unordered pair: both directions are one test",
+            )
+        result = robust_p_values(pairs, log_prices, names, progress=progress)
+        result["q_bh"] = q_values(result["robust_p"], "fdr_bh")
+        result["q_by"] = q_values(result["robust_p"], "fdr_by")
+        values, label = self._judged(pairs, result)
+        tested = ~np.isnan(values)
+        result["passes"] = tested & (values <= self.level)
+        count = int(tested.sum())
+        result["verdict"] = [
+            reason
+            or f"{label} {value:.3g} {'<=' if value <= self.level else '>'} {self.level:g} ({count} tests)"
+            for value, reason in zip(values, pairs["reason"], strict=True)
+        ]
+        return result
+
+    def _judged(self, pairs: pd.DataFrame, result: pd.DataFrame) -> tuple[FloatArray, str]:
+        if self.correction is None:
+            p = pairs["coint_p"].to_numpy(dtype=np.float64)
+            return np.where(pairs["reason"] == "", p, np.nan), "textbook p of one direction"
+        column = "q_bh" if self.correction == "fdr_bh" else "q_by"
+        return result[column].to_numpy(dtype=np.float64), f"q ({column[2:].upper()})"
+
+
+DEFAULT_RULE = SelectionRule(
+    name="robust",
+    summary="volatility-weighted cointegration test, both directions must reject, "
+    "Benjamini-Hochberg q <= 0.05 over all pairs tested",
+    warning="",
+    level=0.05,
+    correction="fdr_bh",
+)
+
+STRICT_RULE = SelectionRule(
+    name="strict",
+    summary="as robust, but Benjamini-Yekutieli q <= 0.05: valid under any dependence between the tests",
+    warning="Much less power: most true pairs are missed as well.",
+    level=0.05,
+    correction="fdr_by",
+)
+
+NAIVE_RULE = SelectionRule(
+    name="naive",
+    summary="coint p < 0.05 in one direction, no correction for the number of tests",
+    warning="The naive rule selects noise: it makes no correction for the number of tests, and its p is too "
+    "small where volatility clusters. For comparison only.",
+    level=TEXTBOOK_LEVEL,
+    correction=None,
+)
+
+RULES = {rule.name: rule for rule in (DEFAULT_RULE, STRICT_RULE, NAIVE_RULE)}
