@@ -23,6 +23,7 @@ from pairbot_ext.execution.dryport import DryPort
 from pairbot_ext.execution.guard import OrderGuard, VenuePort
 from pairbot_ext.execution.intentfile import IntentFile
 from pairbot_ext.execution.journal import Journal, JournalUnavailableError
+from pairbot_ext.execution.limiter import WeightLimiter
 from pairbot_ext.execution.liveport import LivePort
 from pairbot_ext.execution.plan import EntryPlan
 from pairbot_ext.execution.preflight import Cleared, Preflight, RefusedError, slippage_cap
@@ -87,6 +88,7 @@ class TradeDesk:
             self.watch.changed,
         )
         self.watch.facts_of = self.coordinator.facts_of
+        self.limiter = WeightLimiter(self._clock)
         self.port: VenuePort = self._port()
         self.guard = OrderGuard(self.journal, self.port, self._clock, self.coordinator.take_over_exit)
         self.coordinator.guard = self.guard
@@ -141,6 +143,8 @@ class TradeDesk:
             is_planned=lambda symbol: self.guard.armed(symbol) is not None,
             is_managed=lambda symbol: self.journal.owner_of(symbol) is not None,
             entry_done=self.coordinator.native_entry_done,
+            before_request=self.limiter.before,
+            after_request=self.limiter.after,
             before_startup=self._before_startup,
             while_stopped=self._while_stopped,
         )
@@ -205,6 +209,8 @@ class TradeDesk:
                 raise RefusedError(
                     "leverage", f"{symbol} allows leverage {leverage:g}, configured is {self._leverage}"
                 )
+            if not self.limiter.has_room_for_entries:
+                raise RefusedError("weight", f"{self.limiter.used()} of the venue's request weight are used")
             cleared = self.preflight.clear(plan, proposed_stake, now)
             sizing = cleared.sizing[Leg.A]
             stake = stake_for(sizing.amount, sizing.step, price, leverage)
