@@ -84,16 +84,16 @@ class InProcessTransport:
         return answer
 
     def overlay(self) -> dict[str, Any]:
-        """Freqtrade configuration whose sync and async clients use this transport."""
+        """Freqtrade configuration whose sync and async clients use this transport.
+
+        ccxt's own rate limiter is off: it sleeps in real time until a clock has moved, and a virtual one has
+        not.
+        """
         config = overlay(NO_PORT)
-        config["exchange"]["ccxt_sync_config"] = {
-            **config["exchange"]["ccxt_sync_config"],
-            "session": SyncSession(self),
-        }
-        config["exchange"]["ccxt_async_config"] = {
-            **config["exchange"]["ccxt_async_config"],
-            "session": AsyncSession(self),
-        }
+        exchange = config["exchange"]
+        for block, session in (("sync", SyncSession(self)), ("async", AsyncSession(self))):
+            name = f"ccxt_{block}_config"
+            exchange[name] = {**exchange[name], "enableRateLimit": False, "session": session}
         return config
 
 

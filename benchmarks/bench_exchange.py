@@ -1,0 +1,189 @@
+"""How many requests the simulated exchange answers: in process and over HTTPS.
+
+The mix is what a bot with open pairs sends: books, account, positions, orders and their queries. In process
+the requests are counted at the venue's door (raw) and through unmodified ccxt; over HTTPS with as many
+connections as a bot opens. Targets: 1,500/s in process, 300/s over HTTPS, start-up under 1 s.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from urllib.parse import urlencode
+
+import aiohttp
+import ccxt
+
+from pairbot_ext.sim.control import SimulatedExchange
+from pairbot_ext.sim.inprocess import NO_PORT, InProcessTransport, SyncSession
+from pairbot_ext.sim.launch import CREDENTIALS
+from pairbot_ext.sim.market import open_market
+from pairbot_ext.sim.overlay import ccxt_settings
+from pairbot_ext.sim.rest.gateway import Gateway
+from pairbot_ext.sim.rest.messages import Request
+from pairbot_ext.sim.server import LoopbackServer
+from pairbot_ext.sim.venue.clock import wall_clock_ms
+from pairbot_ext.sim.venue.engine import VenueOptions
+from pairbot_ext.sim.venue.rate_limits import RateLimits
+from pairbot_ext.sim.venue.venue import Venue
+
+ROUNDS = 400
+CONNECTIONS = 4
+
+
+def make_exchange() -> SimulatedExchange:
+    """A generated market, no limits in the way, room for many trades."""
+    market = open_market("synthetic", clock=wall_clock_ms, seed=1)
+    venue = Venue(market, wall_clock_ms, VenueOptions(deposit=Decimal(10_000_000)))
+    return SimulatedExchange(Gateway(venue, CREDENTIALS, limits=RateLimits(enforced=False)))
+
+
+def mix(symbol: str, other: str, amount: str) -> list[tuple[str, str, dict[str, str]]]:
+    """One round: (method, path, parameters)."""
+    order = {"symbol": symbol, "type": "MARKET", "quantity": amount}
+    return [
+        ("GET", "/fapi/v1/depth", {"symbol": symbol, "limit": "5"}),
+        ("GET", "/fapi/v1/depth", {"symbol": other, "limit": "5"}),
+        ("POST", "/fapi/v1/order", order | {"side": "BUY"}),
+        ("GET", "/fapi/v3/account", {}),
+        ("GET", "/fapi/v3/positionRisk", {}),
+        ("GET", "/fapi/v1/userTrades", {"symbol": symbol, "limit": "5"}),
+        ("POST", "/fapi/v1/order", order | {"side": "SELL", "reduceOnly": "true"}),
+        ("GET", "/fapi/v1/premiumIndex", {"symbol": symbol}),
+    ]
+
+
+def signed(parameters: dict[str, str]) -> str:
+    """Encoded and signed as Binance wants it."""
+    text = urlencode(parameters | {"timestamp": str(wall_clock_ms()), "recvWindow": "10000"})
+    return f"{text}&signature={hmac.new(CREDENTIALS.secret.encode(), text.encode(), 'sha256').hexdigest()}"
+
+
+def request(method: str, path: str, parameters: dict[str, str]) -> Request:
+    """The mix's entry as the gateway takes it."""
+    text = signed(parameters)
+    body, query = (text, "") if method == "POST" else ("", text)
+    return Request(method, path, query=query, body=body, headers={"x-mbx-apikey": CREDENTIALS.key})
+
+
+def rate(count: int, work: Callable[[], object]) -> float:
+    """Requests per second of `work`, which makes `count` of them."""
+    started = time.perf_counter()
+    work()
+    return count / (time.perf_counter() - started)
+
+
+def tradable(exchange: SimulatedExchange) -> tuple[str, str, str]:
+    """Two symbols, and an amount of the first worth about 100 USDT."""
+    market = exchange.gateway.venue.market
+    first, second = sorted(market.symbols)[:2]
+    step = market.symbols[first].amount_step
+    amount = Decimal(100) / market.price(first, wall_clock_ms()) // step * step
+    return first, second, format(amount, "f")
+
+
+def raw(rounds: int) -> float:
+    """At the venue's door."""
+    exchange = make_exchange()
+    calls = mix(*tradable(exchange))
+
+    def work() -> None:
+        for _ in range(rounds):
+            for call in calls:
+                answer = exchange.handle(request(*call))
+                assert answer.status == 200, answer.body
+
+    return rate(rounds * len(calls), work)
+
+
+def through_ccxt(count: int) -> float:
+    """Unmodified ccxt in process: books and orders asked for in turn."""
+    exchange = make_exchange()
+    config = ccxt_settings(NO_PORT, timeout_ms=10_000)
+    config["options"] |= {"defaultType": "swap"}
+    session = SyncSession(InProcessTransport(exchange))
+    keys = {"apiKey": CREDENTIALS.key, "secret": CREDENTIALS.secret, "enableRateLimit": False}
+    client = ccxt.binance({**config, **keys, "session": session})
+    client.load_markets()
+    first, _, amount = tradable(exchange)
+    symbol = client.safe_symbol(first, None, None, "contract")
+    order = client.create_order(symbol, "market", "buy", float(amount))
+
+    def work() -> None:
+        for _ in range(count // 2):
+            client.fetch_order_book(symbol, 5)
+            client.fetch_order(order["id"], symbol)
+
+    return rate(count, work)
+
+
+async def _load(port: int, calls: Sequence[tuple[str, str, dict[str, str]]], rounds: int) -> None:
+    headers = {"X-MBX-APIKEY": CREDENTIALS.key}
+    async with aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(ssl=False, limit=CONNECTIONS), headers=headers
+    ) as session:
+
+        async def one() -> None:
+            for _ in range(rounds):
+                for method, path, parameters in calls:
+                    url = f"https://127.0.0.1:{port}{path}"
+                    text = signed(parameters)
+                    sent = {"data": text} if method == "POST" else {"params": text}
+                    async with session.request(method, url, **sent) as response:  # type: ignore[arg-type]
+                        await response.read()
+                        assert response.status == 200
+
+        await asyncio.gather(*(one() for _ in range(CONNECTIONS)))
+
+
+def over_https(rounds: int) -> float:
+    """Real sockets and TLS, server and client in two processes' worth of threads of this one."""
+    exchange = make_exchange()
+    # Reads only: the connections would close each other's positions.
+    calls = [call for call in mix(*tradable(exchange)) if call[0] == "GET"]
+    with LoopbackServer(exchange) as server:
+        return rate(rounds * len(calls) * CONNECTIONS, lambda: asyncio.run(_load(server.port, calls, rounds)))
+
+
+def start_up() -> float:
+    """Seconds from the command to the first line that says it serves."""
+    started = time.perf_counter()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pairbot_ext.cli", "exchange", "--overlay-out", os.devnull],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line.startswith("Serving"):
+                return time.perf_counter() - started
+    finally:
+        process.terminate()
+        process.wait(10)
+    raise RuntimeError("the exchange did not start")
+
+
+def main(argv: Sequence[str]) -> int:
+    """Print the table; 1 where a target is missed."""
+    rounds = int(argv[0]) if argv else ROUNDS
+    rows = [
+        ("in process, at the venue's door", raw(rounds), 1500.0, "requests/s"),
+        ("in process, through ccxt", through_ccxt(rounds * 8), 1500.0, "requests/s"),
+        (f"over HTTPS, {CONNECTIONS} connections", over_https(rounds // 4), 300.0, "requests/s"),
+    ]
+    for name, value, target, unit in rows:
+        print(f"{name:34} {value:9.0f} {unit} (target {target:.0f})")
+    seconds = min(start_up() for _ in range(3))
+    print(f"{'start-up of pairbot exchange':34} {seconds:9.2f} s (target below 1)")
+    return 0 if all(value >= target for _, value, target, _ in rows) and seconds < 1 else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
