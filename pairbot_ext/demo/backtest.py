@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pairbot_ext.demo import BOT_NAME, SIMULATED
+from pairbot_ext.demo.records import summary_record
 from pairbot_ext.demo.steps import Workplace, run_step
 from pairbot_ext.errors import PairbotError
 from pairbot_ext.pairs import PairsFile, load_pairs_file
@@ -70,8 +71,8 @@ class BacktestResult:
         """For `--json`."""
         return {
             "note": SIMULATED,
-            "pairs": [asdict(summary) for summary in self.summaries],
-            "all": asdict(self.all_pairs),
+            "pairs": [summary_record(summary) for summary in self.summaries],
+            "all": summary_record(self.all_pairs),
             "picture": [str(path) for path in self.pictures],
         }
 
@@ -194,7 +195,7 @@ def _report(
 def table(result: BacktestResult) -> Table:
     """Pair trades, PnL per pair, worst hedge error, naked leg-hours."""
     drawn = Table(title=f"Pair trades of the backtest\n{SIMULATED}", caption=SIMULATED)
-    drawn.add_column("pair")
+    drawn.add_column("pair", no_wrap=True)
     for name in ("pair trades", "won", "PnL USDT", "of it funding", "worst hedge error", "naked leg-hours"):
         drawn.add_column(name, justify="right")
     for summary in (*result.summaries, result.all_pairs):

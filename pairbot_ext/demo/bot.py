@@ -7,7 +7,7 @@ bot.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -16,6 +16,7 @@ from rich.table import Table
 
 from pairbot_ext.demo import BOT_NAME, SIMULATED
 from pairbot_ext.demo.process import BotProcess, ExchangeProcess
+from pairbot_ext.demo.records import summary_record
 from pairbot_ext.demo.steps import Workplace
 from pairbot_ext.errors import PairbotError
 from pairbot_ext.pairs import PairsFile, load_pairs_file
@@ -75,7 +76,7 @@ class BotResult:
         return {
             "note": SIMULATED,
             "mode": self.mode,
-            "summary": asdict(self.summary),
+            "summary": summary_record(self.summary),
             "statistics": self.statistics,
             "venue": {
                 "fills": self.venue_fills,
@@ -181,19 +182,17 @@ def _wallet(state: dict[str, Any]) -> Decimal:
 def table(result: BotResult) -> Table:
     """Every pair trade of one run."""
     drawn = Table(title=f"Pair trades of the bot, {result.mode}\n{SIMULATED}")
-    drawn.add_column("pair")
-    drawn.add_column("legs")
-    for name in ("opened UTC", "held s", "one leg alone s", "hedge error", "PnL USDT"):
+    drawn.add_column("pair", no_wrap=True)
+    drawn.add_column("spread")
+    for name in ("opened UTC", "held s", "naked s", "hedge error", "PnL USDT"):
         drawn.add_column(name, justify="right")
-    drawn.add_column("exit")
+    drawn.add_column("exit", no_wrap=True)
     for trade in result.trades:
         held = "" if trade.closed is None else f"{(trade.closed - trade.opened).total_seconds():.0f}"
         error = "" if trade.hedge_error is None else f"{trade.hedge_error:.3%}"
         drawn.add_row(
             trade.pair_id,
-            ", ".join(
-                f"{'short' if leg.is_short else 'long'} {leg.symbol.split('/')[0]}" for leg in trade.legs
-            ),
+            _side(trade),
             f"{trade.opened:%H:%M:%S}",
             held,
             f"{trade.naked_secs(trade.closed):.2f}" if trade.closed else "",
@@ -202,6 +201,12 @@ def table(result: BotResult) -> Table:
             ", ".join(trade.exit_reasons),
         )
     return drawn
+
+
+def _side(trade: PairTrade) -> str:
+    """Short the spread is short leg A and long leg B."""
+    is_short = trade.legs_a[0].is_short if trade.legs_a else not trade.legs_b[0].is_short
+    return "short" if is_short else "long"
 
 
 def venue_table(results: list[BotResult]) -> Table:

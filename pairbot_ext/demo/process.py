@@ -41,7 +41,8 @@ class _Process:
             self._child = subprocess.Popen(
                 command,
                 cwd=workplace.root,
-                env=child_environment(),
+                # Freqtrade wraps its log at the terminal's width; a file has none.
+                env=child_environment() | {"COLUMNS": "1000"},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
