@@ -1,0 +1,194 @@
+"""Closing pair trades straight on the venue: for a bot or a database that is dead.
+
+Only what is ours is touched: positions explained by the journal, or, where that cannot be read, by the fills
+of our own client order ids that the venue remembers. Orders are reduce-only, carry ids of their own, and an
+unclear one is asked for by id. Anything else on the account is listed and left alone.
+"""
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import ccxt
+
+from pairbot_ext.execution.answers import read_answer, refusal_of
+from pairbot_ext.execution.ledger import PairStatus
+from pairbot_ext.execution.states import ClientOrderId, Role
+from pairbot_ext.sizing import Leg
+
+FIRST_ATTEMPT = 9001
+"""Ids of these orders begin here, so that they cannot be the bot's."""
+ASK_SECS = 10.0
+POLL_SECS = 0.5
+DAY_MS = 86_400_000
+HISTORY_DAYS = 7
+"""Binance's allOrders answers at most seven days per question."""
+
+
+@dataclass(frozen=True)
+class Ours:
+    """A position that is ours.
+
+    :param amount: signed, base currency: what our fills add up to.
+    :param source: where that is known from.
+    """
+
+    pair_trade: str
+    leg: Leg
+    symbol: str
+    amount: Decimal
+    source: str
+
+
+@dataclass(frozen=True)
+class Closing:
+    """One order of the plan. `amount` is positive, base currency."""
+
+    pair_trade: str
+    leg: Leg
+    symbol: str
+    side: str
+    amount: Decimal
+    source: str
+
+
+@dataclass(frozen=True)
+class FlattenPlan:
+    """What would be sent, and what would be left.
+
+    :param untouched: signed amounts on the account that are not explained, by symbol.
+    """
+
+    closings: tuple[Closing, ...]
+    untouched: dict[str, Decimal]
+
+
+def ours_from_journal(pairs: Iterable[PairStatus]) -> list[Ours]:
+    """What the journal says is open."""
+    return [
+        Ours(
+            pair.trade.id,
+            leg.leg,
+            leg.symbol,
+            leg.held if leg.side == "long" else -leg.held,
+            "the journal",
+        )
+        for pair in pairs
+        for leg in pair.legs
+        if leg.held
+    ]
+
+
+def ours_from_venue(client: Any, symbols: Iterable[str], now_ms: int) -> list[Ours]:
+    """What the fills of our client order ids add up to, from the venue's order history (weight 5 each).
+
+    A pair trade older than seven days cannot be explained this way.
+    """
+    found: list[Ours] = []
+    for symbol in symbols:
+        sums: dict[tuple[str, Leg], Decimal] = {}
+        for order in client.fetch_orders(symbol, now_ms - HISTORY_DAYS * DAY_MS + 60_000):
+            parsed = ClientOrderId.parse(str(order.get("clientOrderId") or ""))
+            if parsed is None or not order.get("filled"):
+                continue
+            sign = 1 if order["side"] == "buy" else -1
+            key = (parsed.pair_trade, parsed.leg)
+            sums[key] = sums.get(key, Decimal(0)) + sign * Decimal(str(order["filled"]))
+        found += [
+            Ours(pair_trade, leg, symbol, amount, "the venue's order history")
+            for (pair_trade, leg), amount in sums.items()
+            if amount
+        ]
+    return found
+
+
+def plan_flatten(positions: dict[str, Decimal], ours: Iterable[Ours], only: str | None = None) -> FlattenPlan:
+    """Which orders close what is ours: never more than the position, never against its direction.
+
+    :param positions: signed, by symbol.
+    :param only: one pair trade's id; None for all.
+    """
+    left = dict(positions)
+    closings: list[Closing] = []
+    for each in ours:
+        position = left.get(each.symbol, Decimal(0))
+        if position * each.amount <= 0:
+            continue
+        amount = min(abs(position), abs(each.amount))
+        left[each.symbol] = position - amount * (1 if position > 0 else -1)
+        if only in (None, each.pair_trade):
+            closings.append(
+                Closing(
+                    each.pair_trade,
+                    each.leg,
+                    each.symbol,
+                    "sell" if position > 0 else "buy",
+                    amount,
+                    each.source,
+                )
+            )
+    untouched = {symbol: amount for symbol, amount in left.items() if amount}
+    return FlattenPlan(tuple(closings), untouched)
+
+
+def read_positions(client: Any) -> dict[str, Decimal]:
+    """Signed positions by symbol. Raises ccxt's errors: a failed query is not flat."""
+    positions: dict[str, Decimal] = {}
+    for position in client.fetch_positions():
+        size = Decimal(str(position.get("contracts") or 0))
+        if size:
+            positions[position["symbol"]] = -size if position["side"] == "short" else size
+    return positions
+
+
+def close_on_venue(
+    client: Any,
+    closing: Closing,
+    *,
+    sleep: Callable[[float], None] = time.sleep,
+    clock: Callable[[], float] = time.monotonic,
+) -> str:
+    """Send one reduce-only market order, or find out what became of it. Returns what happened, with numbers.
+
+    An id that was used before is not used again: the next free attempt is asked for first.
+    """
+    attempt = FIRST_ATTEMPT
+    while _known(client, closing, attempt):
+        attempt += 1
+    client_id = str(ClientOrderId(closing.pair_trade, closing.leg, Role.UNWIND, attempt))
+    params = {"newClientOrderId": client_id, "reduceOnly": True}
+    try:
+        order = client.create_order(
+            closing.symbol, "market", closing.side, float(closing.amount), None, params
+        )
+        answer = read_answer(order)
+    except ccxt.BaseError as error:
+        if refusal_of(error) is not None:
+            return f"refused: {error}"
+        answer = None
+    deadline = clock() + ASK_SECS
+    while answer is None and clock() < deadline:
+        sleep(POLL_SECS)
+        try:
+            answer = read_answer(_ask(client, closing, client_id))
+        except ccxt.BaseError:
+            continue
+    if answer is None:
+        return f"UNKNOWN: {client_id} was sent and is not answered for; look at the position before repeating"
+    return f"{answer.status}: {answer.filled} of {closing.amount} at {answer.average} ({client_id})"
+
+
+def _known(client: Any, closing: Closing, attempt: int) -> bool:
+    client_id = str(ClientOrderId(closing.pair_trade, closing.leg, Role.UNWIND, attempt))
+    try:
+        _ask(client, closing, client_id)
+    except ccxt.OrderNotFound:
+        return False
+    return True
+
+
+def _ask(client: Any, closing: Closing, client_id: str) -> dict[str, Any]:
+    order: dict[str, Any] = client.fetch_order(None, closing.symbol, {"origClientOrderId": client_id})
+    return order
