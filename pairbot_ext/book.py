@@ -136,6 +136,7 @@ class SignalBook:
 
     :param fee: one fill's fee as a ratio, for the arbiter.
     :param overrides: thresholds that replace every pair's own, by name (entry, exit, stop, max_half_lives).
+    :param disabled: ids of pairs that are not entered.
     """
 
     def __init__(
@@ -147,7 +148,9 @@ class SignalBook:
         *,
         fee: float,
         overrides: Mapping[str, float] | None = None,
+        disabled: frozenset[str] = frozenset(),
     ) -> None:
+        self._disabled = disabled
         self._settings = settings
         self._fee = fee
         self.pairs_file = pairs_file
@@ -289,7 +292,7 @@ class SignalBook:
         if pair.half_life_hours is not None:
             half_life = np.full(log_a.size, pair.half_life_hours * 3600 / grid.step.total_seconds())
         rows = np.arange(first, end)
-        may_enter = (rows >= enter_from) & (rows < enter_to) & (beta > 0)
+        may_enter = (rows >= enter_from) & (rows < enter_to) & (beta > 0) & (pair.id not in self._disabled)
         for symbol in pair.symbols:
             if symbol in grid.volatile:
                 may_enter &= ~grid.volatile[symbol][first:end]

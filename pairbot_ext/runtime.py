@@ -31,6 +31,7 @@ from pairbot_ext.sizing import Leg, MarketLimits
 from pairbot_ext.startup import (
     ANALYSIS_MODES,
     check_candles,
+    check_has_pairs,
     check_market,
     check_overrides,
     check_pairs_source,
@@ -88,6 +89,7 @@ class PairsRuntime:
                 effective = {**config, "timeframe": config.get("timeframe") or timeframe}
                 check_market(effective, self._watcher.current)
                 check_pairs_source(effective, self.settings)
+                check_has_pairs(self._watcher.current, self.settings)
                 check_candles(effective, self._watcher.current)
         except PairbotError as error:
             raise OperationalException(str(error)) from error
@@ -123,6 +125,7 @@ class PairsRuntime:
                 self._frames,
                 fee=self.settings.taker_fee_bp / 1e4,
                 overrides=self._overrides,
+                disabled=frozenset(self._untradable),
             )
         return self._book
 
@@ -185,7 +188,10 @@ class PairsRuntime:
     def _banner(self) -> list[str]:
         current = self._watcher.current
         pairs: dict[str, Pair] = {pair.id: pair for epoch in current.epochs for pair in epoch.pairs}
-        most = most_pairs_at_once([pair.symbols for pair in pairs.values()])
+        most = max(
+            (most_pairs_at_once([pair.symbols for pair in epoch.pairs]) for epoch in current.epochs),
+            default=0,
+        )
         slots = self.strategy.max_open_trades
         by_slots = most if slots < 0 or np.isinf(slots) else min(most, int(slots) // 2)
         lines = [
@@ -273,15 +279,28 @@ class PairsRuntime:
         return [change.message]
 
     def untradable_pairs(self) -> list[str]:
-        """Message for each pair that has just turned out to have a leg the venue does not trade."""
+        """Disable the pairs with a leg the venue does not trade (now). One message per change."""
         messages = []
+        untradable: dict[str, list[str]] = {}
         for epoch in self._watcher.current.epochs:
             for pair in epoch.pairs:
-                missing = [symbol for symbol in pair.symbols if self.strategy.dp.market(symbol) is None]
-                if missing and pair.id not in self._untradable:
-                    self._untradable.add(pair.id)
-                    messages.append(f"Pair {pair.id} is disabled: the venue does not trade {missing}")
-        return messages
+                missing = [symbol for symbol in pair.symbols if not self._is_traded(symbol)]
+                if missing:
+                    untradable[pair.id] = missing
+        for pair_id in untradable.keys() - self._untradable:
+            messages.append(
+                f"Pair {pair_id} is disabled: the venue does not trade {', '.join(untradable[pair_id])}"
+            )
+        for pair_id in self._untradable - untradable.keys():
+            messages.append(f"Pair {pair_id} is enabled again: the venue trades both legs")
+        if messages:
+            self._untradable = set(untradable)
+            self._book = None
+        return sorted(messages)
+
+    def _is_traded(self, symbol: str) -> bool:
+        market = self.strategy.dp.market(symbol)
+        return market is not None and market.get("active") is not False
 
     def symbols(self) -> list[str]:
         """Every symbol whose candles are needed."""

@@ -113,6 +113,16 @@ def check_market(config: Mapping[str, Any], pairs_file: PairsFile) -> None:
             )
 
 
+def check_has_pairs(pairs_file: PairsFile, settings: Settings) -> None:
+    """A bot waits for pairs, a backtest cannot: Freqtrade needs symbols. Raises SettingsError."""
+    if not pairs_file.pairs:
+        raise SettingsError(
+            f"pairs file {settings.pairs_file} holds no pair, so there is nothing to backtest: "
+            f"its scan ({pairs_file.scan.rule}) found no tradable pair, which is a normal answer",
+            remedy="Scan another window (`pairbot scan --end`), or several (`--walk-forward`)",
+        )
+
+
 def check_candles(config: Mapping[str, Any], pairs_file: PairsFile) -> None:
     """Refuse a backtest some of whose candle files are missing: Freqtrade would leave the symbol out without
     a word, or end in a KeyError where mark or funding rates are missing.
