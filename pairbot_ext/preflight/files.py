@@ -23,7 +23,7 @@ from pairbot_ext.startup import check_pairs_source
 MAX_AGE_DAYS = 14.0
 """Of a pairs file whose epoch is open-ended."""
 LEAST_FREE_BYTES = 200 * 1024 * 1024
-_BUSY_SECS = 2.0
+_BUSY_SECS = 0.5
 _FROM_STRATEGY = {"stoploss": -0.99, "minimal_roi": {}, "timeframe": "1h"}
 """Freqtrade's schema requires these, and the strategy sets them before Freqtrade validates."""
 

@@ -124,7 +124,7 @@ def open_exchange(config: Config) -> Exchange:
             return ExchangeResolver.load_exchange(config, load_leverage_tiers=True)
         except FreqtradeException as error:
             if errors:
-                raise type(error)(f"{type(errors[-1]).__name__}: {errors[-1]}") from error
+                raise type(error)(f"{type(errors[-1]).__name__}: {errors[-1]}") from errors[-1]
             raise
 
 
@@ -281,7 +281,9 @@ def _short(error: BaseException) -> str:
     root = error
     while (deeper := root.__cause__ or root.__context__) is not None:
         root = deeper
-    texts = [" ".join(str(each).split()) or type(each).__name__ for each in dict.fromkeys((error, root))]
+    texts = [" ".join(str(error).split()) or type(error).__name__]
+    if root is not error:
+        texts.append(f"{type(root).__name__}: {' '.join(str(root).split())}")
     return " <- ".join(text if len(text) <= 240 else text[:237] + "..." for text in texts)
 
 

@@ -30,12 +30,19 @@ MAX_LATE_CANDLES = 1
 
 WEIGHT_LIMIT = 2400
 """Request weight per minute and IP (Binance, `exchangeInfo.rateLimits`)."""
-STARTUP_WEIGHT = 74
-"""Measured: what Freqtrade asks at start besides candles."""
+# Measured with this engine and the pinned Freqtrade on the simulated exchange, which counts as Binance does.
+STARTUP_WEIGHT = 80
+"""At start, besides candles."""
 HELD_PAIR_WEIGHT = 4
-"""Measured, per loop: both legs' books of an open pair."""
-CLOSE_PAIR_WEIGHT = 148
-"""Measured: the loop that exits both legs; 60 of it is the income history. Entering them is 92."""
+"""Per loop: both legs' books of an open pair."""
+FUNDING_PAIR_WEIGHT = 60
+"""Twice an hour: the income history of both legs of an open pair."""
+CLOSE_PAIR_WEIGHT = 91
+"""The loop that exits both legs; 60 of it is the income history. Entering them is 57."""
+HOUSEKEEPING_WEIGHT = 25
+"""Per minute: account, positions, market list."""
+LEAST_LOOP_SECS = 0.1
+"""A loop takes that long even where process_throttle_secs is 0."""
 CANDLES_WEIGHT = 2
 """Of one candle request as Freqtrade sends it (limit 499)."""
 USED_WEIGHT_HEADER = "x-mbx-used-weight-1m"
@@ -220,10 +227,10 @@ def _open_of_last_closed(now: datetime, length: timedelta) -> datetime:
 def request_weight(setup: Setup) -> Finding:
     """Requests this many pairs cause in the worst minute, against Binance's limit per IP."""
     at_once, symbols_count = capacity(setup).pairs, len(setup.symbols())
-    loop_secs = max(1.0, float(setup.config.get("internals", {}).get("process_throttle_secs", 5)))
-    held = round(at_once * HELD_PAIR_WEIGHT * 60 / loop_secs)
+    loop_secs = max(LEAST_LOOP_SECS, float(setup.config.get("internals", {}).get("process_throttle_secs", 5)))
+    held = round(at_once * HELD_PAIR_WEIGHT * 60 / loop_secs) + HOUSEKEEPING_WEIGHT
     candles_weight = symbols_count * CANDLES_WEIGHT
-    worst = held + candles_weight + at_once * CLOSE_PAIR_WEIGHT
+    worst = held + candles_weight + at_once * (CLOSE_PAIR_WEIGHT + FUNDING_PAIR_WEIGHT)
     calls = -(-(setup.strategy().startup_candle_count + 1) // 499)
     startup = STARTUP_WEIGHT + symbols_count * calls * CANDLES_WEIGHT
     used = _used_weight(setup)
