@@ -134,6 +134,7 @@ def _on_venue(
 
     from pairbot_ext.bridge import client_of
     from pairbot_ext.execution.flatten import (
+        Ours,
         close_on_venue,
         ours_from_journal,
         ours_from_venue,
@@ -145,12 +146,14 @@ def _on_venue(
     try:
         client = client_of(open_exchange({**config, "runmode": RunMode.LIVE}))
         positions = read_positions(client)
-        ours = (
-            ours_from_venue(client, positions, int(time.time() * 1000))
-            if args.ignore_database
-            else ours_from_journal(pairs)
-        )
-        plan = plan_flatten(positions, ours, only)
+
+        def what_is_ours() -> list[Ours]:
+            now_ms = int(time.time() * 1000)
+            if args.ignore_database:
+                return ours_from_venue(client, positions, now_ms)
+            return ours_from_journal(client, pairs, now_ms)
+
+        plan = plan_flatten(positions, what_is_ours(), only)
         _show(args, plan)
         if not plan.closings:
             return ExitCode.OK
@@ -160,7 +163,7 @@ def _on_venue(
             f"{closing.side} {closing.amount} {closing.symbol}: {close_on_venue(client, closing)}"
             for closing in plan.closings
         ]
-        left = plan_flatten(read_positions(client), ours, only).closings
+        left = plan_flatten(read_positions(client), what_is_ours(), only).closings
     except (ccxt.BaseError, FreqtradeException) as error:
         raise PairbotError(
             f"the venue could not be read: {error}", remedy="Nothing is concluded from that; try again"

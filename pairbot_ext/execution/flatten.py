@@ -65,20 +65,21 @@ class FlattenPlan:
     untouched: dict[str, Decimal]
 
 
-def ours_from_journal(pairs: Iterable[PairStatus]) -> list[Ours]:
-    """What the journal says is open."""
-    return [
-        Ours(
-            pair.trade.id,
-            leg.leg,
-            leg.symbol,
-            leg.held if leg.side == "long" else -leg.held,
-            "the journal",
-        )
-        for pair in pairs
-        for leg in pair.legs
-        if leg.held
-    ]
+def ours_from_journal(client: Any, pairs: Iterable[PairStatus], now_ms: int) -> list[Ours]:
+    """What the journal says is open, brought up to date by the venue: orders with our ids that the journal
+    has not settled (a crash), or does not know (an earlier flatten), count as the venue says."""
+    found: list[Ours] = []
+    for pair in pairs:
+        settled = {order.client_id for order in pair.orders if order.status.is_settled}
+        for leg in pair.legs:
+            amount = leg.held if leg.side == "long" else -leg.held
+            for client_id, filled in _our_fills(client, leg.symbol, now_ms):
+                parsed = ClientOrderId.parse(client_id)
+                if parsed is not None and parsed.pair_trade == pair.trade.id and client_id not in settled:
+                    amount += filled
+            if amount:
+                found.append(Ours(pair.trade.id, leg.leg, leg.symbol, amount, "the journal"))
+    return found
 
 
 def ours_from_venue(client: Any, symbols: Iterable[str], now_ms: int) -> list[Ours]:
@@ -89,19 +90,30 @@ def ours_from_venue(client: Any, symbols: Iterable[str], now_ms: int) -> list[Ou
     found: list[Ours] = []
     for symbol in symbols:
         sums: dict[tuple[str, Leg], Decimal] = {}
-        for order in client.fetch_orders(symbol, now_ms - HISTORY_DAYS * DAY_MS + 60_000):
-            parsed = ClientOrderId.parse(str(order.get("clientOrderId") or ""))
-            if parsed is None or not order.get("filled"):
-                continue
-            sign = 1 if order["side"] == "buy" else -1
-            key = (parsed.pair_trade, parsed.leg)
-            sums[key] = sums.get(key, Decimal(0)) + sign * Decimal(str(order["filled"]))
+        for client_id, filled in _our_fills(client, symbol, now_ms):
+            parsed = ClientOrderId.parse(client_id)
+            if parsed is not None:
+                key = (parsed.pair_trade, parsed.leg)
+                sums[key] = sums.get(key, Decimal(0)) + filled
         found += [
             Ours(pair_trade, leg, symbol, amount, "the venue's order history")
             for (pair_trade, leg), amount in sums.items()
             if amount
         ]
     return found
+
+
+def _our_fills(client: Any, symbol: str, now_ms: int) -> list[tuple[str, Decimal]]:
+    """(client order id, signed filled amount) of the symbol's orders of the last seven days."""
+    orders = client.fetch_orders(symbol, now_ms - HISTORY_DAYS * DAY_MS + 60_000)
+    return [
+        (
+            str(order.get("clientOrderId") or ""),
+            Decimal(str(order["filled"])) * (1 if order["side"] == "buy" else -1),
+        )
+        for order in orders
+        if order.get("filled")
+    ]
 
 
 def plan_flatten(positions: dict[str, Decimal], ours: Iterable[Ours], only: str | None = None) -> FlattenPlan:

@@ -406,3 +406,18 @@ def rig(
                 yield made
             finally:
                 made.kill()
+
+
+def ccxt_client(made: Rig) -> Any:
+    """An unguarded, unmodified ccxt client on the rig's venue: another program with the same keys."""
+    import ccxt
+
+    from pairbot_ext.sim.inprocess import NO_PORT, SyncSession
+    from pairbot_ext.sim.overlay import ccxt_settings
+
+    config = ccxt_settings(NO_PORT, timeout_ms=2_000)
+    config["options"] |= {"defaultType": "swap"}
+    keys = {"apiKey": CREDENTIALS.key, "secret": CREDENTIALS.secret, "enableRateLimit": False}
+    client = ccxt.binance({**config, **keys, "session": SyncSession(made.transport)})
+    client.load_markets()
+    return client
