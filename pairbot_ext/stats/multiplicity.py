@@ -54,6 +54,19 @@ def underpowered(n_candles: ArrayLike, half_life_candles: ArrayLike) -> NDArray[
     return ~np.asarray(enough, dtype=bool)
 
 
+def one_row_per_pair(scan: pd.DataFrame) -> pd.DataFrame:
+    """The scan's unordered pairs, leg A being the series that comes first in the scan.
+
+    :param scan: the result of ``scan_pairs``: every ordered pair.
+    :return: the rows of the first direction with ``reverse_beta``, ``reverse_coint_t``, ``reverse_coint_p``
+        from the other one.
+    """
+    place = {name: rank for rank, name in enumerate(dict.fromkeys(scan["leg_a"]))}
+    first = scan["leg_a"].map(place).to_numpy() < scan["leg_b"].map(place).to_numpy()
+    reverse = scan[~first].set_index(["leg_b", "leg_a"])[["beta", "coint_t", "coint_p"]]
+    return scan[first].join(reverse.add_prefix("reverse_"), on=["leg_a", "leg_b"]).reset_index(drop=True)
+
+
 @dataclass(frozen=True, slots=True)
 class SelectionRule:
     """A named way from a scan's tests to a selection.

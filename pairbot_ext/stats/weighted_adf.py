@@ -26,9 +26,9 @@ FLOOR_SHARE = 0.05
 def weighted_max_lag(n_candles: int) -> int:
     """Longest lag searched: twice Schwert's, ceil(24 (T/100)^(1/4)); 47 at T = 1440.
 
-    Hourly returns repeat a daily pattern. A search that ends at 24 lags misses part of it, and what is left of
-    the serial correlation is taken for reversion: on rotated real returns the 1e-3 point of the statistic is
-    -4.17, -4.05, -4.02, -3.94 with 12, 24, 36, 48 lags, on iid noise -3.77 with any of them.
+    Hourly returns repeat a daily pattern. A search that ends at 24 lags misses part of it, and what is left
+    of the serial correlation is taken for reversion: on rotated real returns the 1e-3 point of the statistic
+    is -4.17, -4.05, -4.02, -3.94 with 12, 24, 36, 48 lags, on iid noise -3.77 with any of them.
     """
     return int(np.ceil(24.0 * (n_candles / 100.0) ** 0.25))
 

@@ -160,7 +160,10 @@ def test_identical_and_linear_series_are_rejected_as_collinear() -> None:
     x[:, 1] = 2.0 + 0.3 * x[:, 0]
     table = scan_pairs(x)
     collinear = table["reason"].str.startswith("almost collinear")
-    assert set(zip(table.loc[collinear, "leg_a"], table.loc[collinear, "leg_b"], strict=True)) == {(0, 1), (1, 0)}
+    assert set(zip(table.loc[collinear, "leg_a"], table.loc[collinear, "leg_b"], strict=True)) == {
+        (0, 1),
+        (1, 0),
+    }
     assert table.loc[collinear, NUMBERS].isna().all(axis=None)
 
 
@@ -215,7 +218,9 @@ def test_scaling_prices_changes_alpha_only(seed: int, factors: list[float]) -> N
     same = [column for column in NUMBERS if column != "alpha"]
     pd.testing.assert_frame_equal(base[same], scaled[same], rtol=1e-6, atol=1e-9)
     pd.testing.assert_series_equal(base["lag"], scaled["lag"])
-    shift = np.log(np.array(factors)[scaled["leg_a"]]) - base["beta"] * np.log(np.array(factors)[scaled["leg_b"]])
+    shift = np.log(np.array(factors)[scaled["leg_a"]]) - base["beta"] * np.log(
+        np.array(factors)[scaled["leg_b"]]
+    )
     np.testing.assert_allclose(scaled["alpha"], base["alpha"] + shift, atol=1e-6)
 
 
