@@ -12,9 +12,16 @@ import pandas as pd
 
 from pairbot_ext.pairs import Epoch, Pair
 from pairbot_ext.scan.checks import Check, apply_checks, cap, cap_per_coin
-from pairbot_ext.scan.filters import MarketInfo, filter_symbols, half_betas, pair_costs
+from pairbot_ext.scan.filters import MarketInfo, filter_symbols, half_betas, pair_checks, pair_costs
 from pairbot_ext.scan.knobs import ScanKnobs, Thresholds
-from pairbot_ext.scan.rules import CANDLES_PER_HALF_LIFE, NAIVE_TOP, TEXTBOOK_LEVEL, Rule, naive_checks
+from pairbot_ext.scan.rules import (
+    CANDLES_PER_HALF_LIFE,
+    NAIVE_TOP,
+    TEXTBOOK_LEVEL,
+    Rule,
+    naive_checks,
+    tested_rule,
+)
 from pairbot_ext.scan.universe import FormationData, Window
 from pairbot_ext.stats import scan_pairs
 
@@ -137,12 +144,18 @@ def checked_pairs(
         beta_first_half=first,
         beta_second_half=second,
     ).join(pair_costs(data, table, filters, thresholds))
-    return table, naive_checks(table, hours)
+    if options.rule is Rule.NAIVE:
+        return table, naive_checks(table, hours)
+    table, check = tested_rule(options.rule, table, data, progress)
+    return table, [check, *pair_checks(table, filters, data.window.candles)]
 
 
 def ranking(table: pd.DataFrame) -> list[int]:
-    """Row positions, best first: by p, ties by name."""
-    return list(np.lexsort((table["leg_b"], table["leg_a"], table["coint_p"])))
+    """Row positions, best first: by robust p where there is one, then textbook p, ties by name."""
+    keys = [table["leg_b"], table["leg_a"], table["coint_p"]]
+    if "robust_p" in table:
+        keys.append(table["robust_p"])
+    return list(np.lexsort([key.to_numpy() for key in keys]))
 
 
 def records(table: pd.DataFrame) -> list[dict[str, Any]]:

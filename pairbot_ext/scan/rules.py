@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -9,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from pairbot_ext.scan.checks import Check
+from pairbot_ext.scan.universe import FormationData
 
 TEXTBOOK_LEVEL = 0.05
 NAIVE_MAX_HALF_LIFE_HOURS = 24.0
@@ -20,10 +22,12 @@ CANDLES_PER_HALF_LIFE = 45
 class Rule(StrEnum):
     """Names of the rules `--rule` accepts."""
 
+    ROBUST = "robust"
+    STRICT = "strict"
     NAIVE = "naive"
 
 
-DEFAULT_RULE = Rule.NAIVE
+DEFAULT_RULE = Rule.ROBUST
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +38,39 @@ class RuleInfo:
     warning: str
 
 
-RULE_INFO = {
-    Rule.NAIVE: RuleInfo(
-        summary="naive: coint p < 0.05 in one direction, ADF p < 0.05, half-life < 24 h, ten best by p",
-        warning="The naive rule selects noise: it makes no correction for the number of tests, the ADF test "
-        "of an estimated residual adds nothing, and p is too small where volatility clusters. "
-        "For comparison only.",
-    ),
-}
+def rule_info(rule: Rule) -> RuleInfo:
+    """Summary and warning of a rule."""
+    if rule is Rule.NAIVE:
+        return RuleInfo(
+            summary="naive: coint p < 0.05 in one direction, ADF p < 0.05, half-life < 24 h, ten best by p",
+            warning="The naive rule selects noise: it makes no correction for the number of tests, the ADF "
+            "test of an estimated residual adds nothing, and p is too small where volatility clusters. "
+            "For comparison only.",
+        )
+    from pairbot_ext.stats.multiplicity import RULES
+
+    return RuleInfo(f"{rule.value}: {RULES[rule.value].summary}", RULES[rule.value].warning)
+
+
+def tested_rule(
+    rule: Rule, table: pd.DataFrame, data: FormationData, progress: Callable[[int, int], None] | None
+) -> tuple[pd.DataFrame, Check]:
+    """Robust p-values and q-values over all tests made, and the check on them.
+
+    :param table: one row per tested pair, both directions' textbook p.
+    :return: the table with ``robust_t, robust_p, q_value``, and the check.
+    """
+    from pairbot_ext.stats.multiplicity import RULES
+
+    if table.empty:
+        nothing = pd.Series(dtype=np.float64)
+        table = table.assign(robust_t=nothing, robust_p=nothing, q_value=nothing)
+        return table, Check("q value", np.zeros(0, dtype=bool), str)
+    judged = RULES[rule.value].evaluate(table, data.log_prices, data.symbols, progress=progress)
+    column = "q_by" if rule is Rule.STRICT else "q_bh"
+    verdicts = judged["verdict"].tolist()
+    table = table.assign(robust_t=judged["robust_t"], robust_p=judged["robust_p"], q_value=judged[column])
+    return table, Check("q value", judged["passes"].to_numpy(dtype=bool), lambda row: str(verdicts[row]))
 
 
 def naive_checks(table: pd.DataFrame, candle_hours: float) -> list[Check]:

@@ -14,13 +14,13 @@ from pairbot_ext.pairs import PairsFile
 from pairbot_ext.scan.checks import funnel
 from pairbot_ext.scan.explain import Explanation
 from pairbot_ext.scan.pipeline import ScanResult, pair_id, records
-from pairbot_ext.scan.rules import CANDLES_PER_HALF_LIFE, RULE_INFO, p_text
+from pairbot_ext.scan.rules import CANDLES_PER_HALF_LIFE, p_text, rule_info
 
 
 def scan_facts(result: ScanResult) -> dict[str, Any]:
     """The numbers every report of one window carries, JSON-ready."""
     return {
-        "rule": RULE_INFO[result.rule].summary,
+        "rule": rule_info(result.rule).summary,
         "combinations": result.combinations,
         "selected": len(result.selected),
         "expected_false_positives": round(result.expected_false_positives, 2),
@@ -70,7 +70,7 @@ def json_value(value: object) -> object:
 
 def print_result(console: Console, result: ScanResult, *, limit: int) -> None:
     """Facts, rejected symbols, the selected pairs, and the next best with why they were not selected."""
-    info = RULE_INFO[result.rule]
+    info = rule_info(result.rule)
     facts = scan_facts(result)
     length = f"{result.window.candles} candles of {result.window.timeframe}"
     console.print(f"Formation: {length}, {result.window.describe()}", highlight=False)
@@ -103,7 +103,7 @@ def print_result(console: Console, result: ScanResult, *, limit: int) -> None:
 
 def print_walk_forward(console: Console, results: Sequence[ScanResult]) -> None:
     """One line per epoch: how many pairs are left after each step, and which were selected."""
-    rule, steps = RULE_INFO[results[0].rule], results[0].steps
+    rule, steps = rule_info(results[0].rule), results[0].steps
     console.print(f"Rule: {rule.summary}", highlight=False)
     if rule.warning:
         console.print(rule.warning, style="yellow", highlight=False)
@@ -172,7 +172,8 @@ def _pair_table(title: str, rows: pd.DataFrame, *, why: bool = False) -> Table:
     table = Table(title=title, title_justify="left")
     for name in ("leg A", "leg B"):
         table.add_column(name)
-    numbers = ("hedge ratio", "half-life h", "coint p", "ADF p")
+    last = "q value" if "q_value" in rows else "ADF p"
+    numbers = ("hedge ratio", "half-life h", "coint p", last)
     for name in numbers if why else (*numbers, "sigma bp"):
         table.add_column(name, justify="right")
     table.add_column("not selected because" if why else "power", overflow="fold")
@@ -183,7 +184,7 @@ def _pair_table(title: str, rows: pd.DataFrame, *, why: bool = False) -> Table:
             f"{row['beta']:.4f}",
             f"{row['half_life_hours']:.1f}",
             p_text(row["coint_p"]),
-            p_text(row["adf_p"]),
+            p_text(row["q_value"] if "q_value" in row else row["adf_p"]),
         ]
         if why:
             cells.append(row["reason"])

@@ -38,7 +38,7 @@ def planted_market(candles: int = 600, seed: int = 7) -> dict[str, pd.DataFrame]
     noise = np.zeros(candles)
     for t in range(1, candles):
         noise[t] = 0.8 * noise[t - 1] + rng.normal(0, 0.004)
-    frames["THIN/USDT:USDT"] = candles_from_log_prices(0.5 + 1.5 * (2 + walks[:, 0]) + noise, 1e2)
+    frames["THIN/USDT:USDT"] = candles_from_log_prices(0.5 + 1.5 * (2 + walks[:, 0]) + noise, 2e4)
     return frames
 
 

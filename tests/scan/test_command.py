@@ -169,3 +169,89 @@ def test_a_time_that_is_no_time_is_a_usage_error(scan, capsys):
         scan("--end", "yesterday")
     assert stop.value.code == 2
     assert "is not an ISO time" in capsys.readouterr().err
+
+
+def test_every_rule_finds_the_planted_pair_and_says_how(scan, capsys):
+    for rule in ("robust", "strict", "naive"):
+        assert scan("--rule", rule, "--json") == 0
+        answer = json.loads(capsys.readouterr().out)
+        assert answer["rule"].startswith(f"{rule}: ")
+        best = answer["pairs"][0]
+        assert (best["leg_a"], best["leg_b"], best["reason"]) == ("THIN/USDT:USDT", "WALK0/USDT:USDT", "")
+        assert list(answer["funnel"].values())[-1] == answer["selected"]
+    assert "q_value" not in best
+
+
+def test_the_default_rule_writes_its_q_value_and_counts_all_tests(scan):
+    assert scan("--out", "pairs.json") == 0
+    document = load_pairs_file(Path("pairs.json"))
+    assert document.scan.rule.startswith("robust: ")
+    (pair,) = document.epochs[0].pairs
+    assert pair.id == "THIN_WALK0"
+    assert pair.q_value < 1e-4
+    assert document.scan.model_extra["funnel"]["tested"] == document.scan.combinations
+
+
+def test_independent_walks_are_not_selected_by_the_default_rule(scan, capsys):
+    assert scan("--symbols", *(f"WALK{k}" for k in range(6)), "--json") == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["selected"] == 0
+    assert all("q (BH)" in row["reason"] for row in answer["pairs"])
+
+
+@pytest.mark.parametrize("name", ["THIN_WALK0", "WALK0_THIN"])
+def test_explain_lists_every_number_and_every_check(scan, capsys, name):
+    assert scan("--explain", name, "--json") == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["pair_id"] == "THIN_WALK0"
+    assert answer["decision"] == "selected"
+    assert [verdict["check"] for verdict in answer["verdicts"]] == [
+        "q value",
+        "half-life",
+        "beta",
+        "beta directions",
+        "beta halves",
+        "cost",
+    ]
+    assert all(verdict["passed"] for verdict in answer["verdicts"])
+    assert answer["numbers"]["beta"] == pytest.approx(1.5, abs=0.05)
+    assert (
+        answer["numbers"]["half_life_low"]
+        < answer["numbers"]["half_life"]
+        < answer["numbers"]["half_life_high"]
+    )
+    assert scan("--explain", name) == 0
+    assert "Decision: selected" in capsys.readouterr().out
+
+
+def test_explain_of_a_refused_pair_shows_all_it_fails(scan, capsys):
+    assert scan("--explain", "WALK3_WALK2", "--json") == 0
+    answer = json.loads(capsys.readouterr().out)
+    failed = {verdict["check"]: verdict["words"] for verdict in answer["verdicts"] if not verdict["passed"]}
+    assert {"q value", "half-life"} <= set(failed)
+    assert answer["decision"] == failed["q value"]
+
+
+def test_explain_of_an_unknown_or_rejected_symbol_says_so(scan, capsys):
+    assert scan("--explain", "WALK1_NOPE") == 2
+    assert "no tested pair has this id (found: WALK1_NOPE)" in capsys.readouterr().err
+    assert scan("--explain", "THIN_WALK0", "--min-quote-volume-per-day", "1e8") == 2
+    assert "THIN: volume" in capsys.readouterr().err
+
+
+def test_filters_that_leave_nothing_to_test_are_a_normal_answer(scan, capsys):
+    assert scan("--min-quote-volume-per-day", "1e12", "--out", "p.json") == 0
+    out = capsys.readouterr().out
+    assert "No tradable pair" in out
+    assert "Rejected THIN/USDT:USDT: volume" in out
+    assert load_pairs_file(Path("p.json")).pairs == ()
+
+
+def test_csv_and_plots_hold_every_tested_and_every_selected_pair(scan):
+    import pandas as pd
+
+    assert scan("--csv", "all.csv", "--plots", "pictures") == 0
+    table = pd.read_csv("all.csv")
+    assert len(table) == 21
+    assert {"leg_a", "leg_b", "coint_p", "robust_p", "q_value", "failed", "reason"} <= set(table.columns)
+    assert sorted(path.name for path in Path("pictures").iterdir()) == ["THIN_WALK0.html", "THIN_WALK0.png"]

@@ -1,0 +1,218 @@
+"""What the selection rules do on real candles: the funnel week by week, and what becomes of selected pairs.
+
+For every weekly epoch: how many pairs are left after each step. Then each selected pair is tested again, in
+the same direction, on the candles that follow its formation, beside the share of *all* tested pairs that pass
+the same test on the same candles: the base rate a selection has to beat. With ``--backtest`` the trades of an
+out-of-sample walk-forward backtest are added.
+
+Run: ``python benchmarks/study_real_data.py --datadir DIR [--write docs/statistics/real-data.md]``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.market_data import REAL_DATADIR
+from pairbot_ext.errors import DataError
+from pairbot_ext.scan.checks import funnel
+from pairbot_ext.scan.pipeline import ScanOptions, ScanResult, pair_id, records
+from pairbot_ext.scan.rules import TEXTBOOK_LEVEL, Rule, rule_info
+from pairbot_ext.scan.sources import Candles, from_datadir
+from pairbot_ext.scan.universe import Window, cut_window
+from pairbot_ext.scan.walk_forward import Schedule, walk_forward
+from pairbot_ext.stats import scan_pairs
+
+FORMATION, STEP = 1440, 168
+HORIZONS = (168, 1440)
+Z95 = 1.959964
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """k of n, with its Wilson interval; pairs of one week share coins, so the interval is too narrow."""
+
+    k: int
+    n: int
+
+    def __str__(self) -> str:
+        if not self.n:
+            return "none to test"
+        p, square = self.k / self.n, Z95**2
+        centre = (p + square / (2 * self.n)) / (1 + square / self.n)
+        half = Z95 / (1 + square / self.n) * np.sqrt(p * (1 - p) / self.n + square / (4 * self.n**2))
+        return f"{self.k} of {self.n} = {p:.1%} [{max(centre - half, 0):.1%}, {min(centre + half, 1):.1%}]"
+
+    def __add__(self, other: Share) -> Share:
+        return Share(self.k + other.k, self.n + other.n)
+
+
+def afterwards(candles: Candles, windows: Sequence[Window], horizon: int) -> dict[pd.Timestamp, pd.Series]:
+    """For each formation end: textbook p of every ordered pair on the following `horizon` candles."""
+    found = {}
+    for window in windows:
+        later = Window(window.timeframe, horizon, window.end + horizon * window.candle)
+        try:
+            data = cut_window(candles.frames, later)
+        except DataError:
+            continue  # the candles end before
+        table = scan_pairs(data.log_prices, data.symbols)
+        found[pd.Timestamp(window.end)] = table.set_index(["leg_a", "leg_b"])["coint_p"]
+    return found
+
+
+def survival(results: Sequence[ScanResult], later: Mapping[pd.Timestamp, pd.Series]) -> tuple[Share, Share]:
+    """(selected pairs, all tested pairs) with p < 0.05 on the following candles, fitted direction."""
+    selected = everything = Share(0, 0)
+    for result in results:
+        p = later.get(pd.Timestamp(result.window.end))
+        if p is None:
+            continue
+        for rows, is_selection in ((result.selected, True), (result.table, False)):
+            legs = [(row["leg_a"], row["leg_b"]) for row in records(rows[["leg_a", "leg_b"]])]
+            values = p.reindex(legs).dropna() if legs else p.iloc[:0]
+            share = Share(int((values < TEXTBOOK_LEVEL).sum()), len(values))
+            if is_selection:
+                selected += share
+            else:
+                everything += share
+    return selected, everything
+
+
+def markdown_funnel(results: Sequence[ScanResult]) -> list[str]:
+    """One row per week, and the totals."""
+    steps = results[0].steps
+    head = ["formation end", "symbols", "tested", "p < 0.05", *steps, "selected pairs"]
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    totals = np.zeros(len(steps) + 2, dtype=int)
+    for result in results:
+        counts = funnel(result.table, steps)
+        numbers = [counts["tested"], result.passing_textbook, *(counts[name] for name in steps)]
+        totals += numbers
+        ids = ", ".join(pair_id(row["leg_a"], row["leg_b"]) for row in records(result.selected))
+        cells = [f"{result.window.end:%Y-%m-%d}", str(len(result.symbols)), *map(str, numbers), ids or "none"]
+        lines.append("| " + " | ".join(cells) + " |")
+    lines.append("| all weeks | | " + " | ".join(map(str, totals)) + " | |")
+    return lines
+
+
+def report(candles: Candles, jobs: int) -> list[str]:
+    """The document, line by line."""
+    first = max(frame["date"].iloc[0] for frame in candles.frames.values()).to_pydatetime()
+    end = candles.last_close()
+    windows = Schedule("1h", first + FORMATION * timedelta(hours=1), end, FORMATION, STEP).windows()
+    lines = [
+        f"{len(candles.frames)} symbols, {first:%Y-%m-%d} to {end:%Y-%m-%d}, hourly; formation {FORMATION} "
+        f"candles, {len(windows)} weekly selections.",
+        "",
+    ]
+    later = {horizon: afterwards(candles, windows, horizon) for horizon in HORIZONS}
+    shares: list[str] = []
+    for rule in Rule:
+        results = walk_forward(candles.frames, windows, ScanOptions(rule), funding=candles.funding, jobs=jobs)
+        info = rule_info(rule)
+        lines += [f"## Rule {rule.value}", "", f"{info.summary}.", "", info.warning, ""]
+        lines += ["Pairs left after each step:", "", *markdown_funnel(results), ""]
+        for horizon in HORIZONS:
+            selected, everything = survival(results, later[horizon])
+            shares.append(f"| {rule.value} | {horizon} | {selected} | {everything} |")
+    lines += [
+        "## What becomes of selected pairs",
+        "",
+        "Share with coint p < 0.05 in the fitted direction on the candles right after the formation. A rule "
+        "that finds lasting relations shows a larger share among its selections than among all pairs.",
+        "",
+        "| rule | following candles | selected pairs | all tested pairs |",
+        "|---|---|---|---|",
+        *shares,
+        "",
+        "Brackets: 95 % Wilson intervals that treat pairs as independent. Pairs of one week share coins and "
+        "consecutive weeks share candles, so the true uncertainty is larger.",
+    ]
+    return lines
+
+
+def backtest_section(result: Path, pairs_path: Path) -> list[str]:
+    """Net result of the walk-forward backtest, per pair trade."""
+    from pairbot_ext.pairs import load_pairs_file
+    from pairbot_ext.report.pair_trades import legs_of, load_export, pair_trades
+
+    pairs_file = load_pairs_file(pairs_path)
+    trades = pair_trades(load_export(result), legs_of(pairs_file))
+    if not trades:
+        return ["No pair trade was made.", ""]
+    # One unit is one leg: half of both legs' notional at the entry fills.
+    net, funding = (
+        np.array([2e4 * getattr(trade, name) / trade.notional for trade in trades])
+        for name in ("profit", "funding")
+    )
+    weeks = np.array([trade.opened.isocalendar()[:2] for trade in trades])
+    low, high = week_clustered_interval(net, weeks)
+    spread = f"{net.std(ddof=1):.0f} bp" if len(net) > 1 else "unknown"
+    naked_hours = sum(trade.naked_secs() for trade in trades) / 3600
+    total = sum(trade.profit for trade in trades)
+    return [
+        f"{len(trades)} pair trades, {np.mean(net > 0):.0%} with a profit. Net of fees and funding: "
+        f"**{net.mean():+.1f} bp per pair trade [{low:+.0f}, {high:+.0f}]** (95 %, whole weeks drawn with "
+        f"replacement), of which funding {funding.mean():+.1f}. A basis point is of one leg's notional, the "
+        f"mean of both. Standard deviation of a pair trade {spread}; total {total:+.2f} USDT; "
+        f"naked leg-hours {naked_hours:g}.",
+        "",
+    ]
+
+
+def week_clustered_interval(
+    values: np.ndarray, weeks: np.ndarray, draws: int = 10_000
+) -> tuple[float, float]:
+    """95 % interval of the mean by drawing whole weeks with replacement."""
+    rng = np.random.default_rng(1)
+    groups = [values[(weeks == week).all(axis=1)] for week in np.unique(weeks, axis=0)]
+    sums = np.array([group.sum() for group in groups])
+    sizes = np.array([group.size for group in groups])
+    picked = rng.integers(0, len(groups), (draws, len(groups)))
+    means = sums[picked].sum(axis=1) / sizes[picked].sum(axis=1)
+    return float(np.quantile(means, 0.025)), float(np.quantile(means, 0.975))
+
+
+def main(argv: list[str]) -> int:
+    """Print the document, or write it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--datadir", type=Path, default=REAL_DATADIR)
+    parser.add_argument("--jobs", type=int, default=-1)
+    parser.add_argument("--write", type=Path)
+    parser.add_argument(
+        "--backtest",
+        nargs=3,
+        action="append",
+        default=[],
+        metavar=("NAME", "RESULT", "PAIRS"),
+        help="result of `freqtrade backtesting` and the walk-forward pairs file it ran on",
+    )
+    args = parser.parse_args(argv)
+    if not args.datadir.is_dir():
+        print(f"no candles in {args.datadir}: give --datadir", file=sys.stderr)
+        return 2
+    lines = ["# Selection on real candles", "", *report(from_datadir(args.datadir, "1h"), args.jobs), ""]
+    if args.backtest:
+        lines += ["## Out-of-sample walk-forward backtest", ""]
+        for name, result, pairs in args.backtest:
+            lines += [f"**{name}.**", "", *backtest_section(Path(result), Path(pairs))]
+    text = "\n".join(lines) + "\n"
+    if args.write is None:
+        print(text)
+    else:
+        args.write.parent.mkdir(parents=True, exist_ok=True)
+        args.write.write_text(text, encoding="utf-8")
+        print(f"Wrote {args.write}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
