@@ -10,7 +10,8 @@ import pandas as pd
 from backtest_harness import Run
 from backtest_oracle import Line, Oracle
 
-LIQUIDATION = "liquidation"
+ALONE = ("liquidation", "stop_loss")
+"""What may close one leg alone: the venue, or the distant stop-loss that stands in for it."""
 MAX_HEDGE_ERROR = 0.02
 
 
@@ -33,7 +34,7 @@ class PairTrade:
     @property
     def is_liquidated(self) -> bool:
         """Whether the venue has closed a leg."""
-        return any(leg.exit_reason == LIQUIDATION for leg in self.legs)
+        return any(leg.exit_reason in ALONE for leg in self.legs)
 
 
 def pair_trades(run: Run) -> list[PairTrade]:
@@ -90,7 +91,7 @@ def _legs(trade: PairTrade, run: Run) -> list[str]:
         return []
     apart = abs(run.candles.row(one.close_date) - run.candles.row(two.close_date))
     reasons = {one.exit_reason, two.exit_reason}
-    if trade.is_liquidated and apart <= 1 and reasons <= {LIQUIDATION, "pair_mate_gone"}:
+    if trade.is_liquidated and apart <= 1 and reasons <= {*ALONE, "pair_mate_gone"}:
         return []
     return ["the legs were not closed together for the same reason"]
 

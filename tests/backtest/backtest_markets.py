@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping
+import shutil
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -79,16 +80,18 @@ def cut(path: Path, coin: str, first: int = 0, last: int = CANDLES - 1) -> None:
     edit(path, coin, lambda frame: frame[(frame["date"] >= begin) & (frame["date"] <= end)])
 
 
-def edit(path: Path, coin: str, change: Callable[[pd.DataFrame], pd.DataFrame]) -> None:
+def edit(
+    path: Path, coin: str, change: Callable[[pd.DataFrame], pd.DataFrame], timeframe: str = "1h"
+) -> None:
     """Rewrite one coin's futures candles."""
-    handler = get_datahandler(path, "feather")
-    frame = pd.read_feather(path / "futures" / f"{coin}_USDT_USDT-1h-futures.feather")
-    handler.ohlcv_store(symbol(coin), "1h", change(frame).reset_index(drop=True), CandleType.FUTURES)
+    frame = pd.read_feather(path / "futures" / f"{coin}_USDT_USDT-{timeframe}-futures.feather")
+    changed = change(frame).reset_index(drop=True)
+    get_datahandler(path, "feather").ohlcv_store(symbol(coin), timeframe, changed, CandleType.FUTURES)
 
 
-def rolling_file(half_lives: Mapping[str, float] = {}) -> PairsFile:
-    """All planted pairs, no model in the file, one open-ended epoch."""
-    pairs = tuple(pair(i, a, b, half_life_hours=half_lives.get(i)) for i, a, b in IDS)
+def rolling_file(chosen: Sequence[str] = ()) -> PairsFile:
+    """The planted pairs of these ids (default: all), no model in the file, one open-ended epoch."""
+    pairs = tuple(pair(i, a, b) for i, a, b in IDS if not chosen or i in chosen)
     start = START + WINDOW_CANDLES * HOUR
     return pairs_document([Epoch(valid_from=start, formation_start=START, formation_end=start, pairs=pairs)])
 
@@ -140,3 +143,40 @@ def _pair(
         pair_id, a, b, hedge_ratio=model.beta, alpha=model.alpha, sigma=model.sigma,
         mu=float(rng.choice([0.0, 0.0005])), half_life_hours=half_life, **thresholds,
     )  # fmt: skip
+
+
+def clone(files: MarketFiles, path: Path) -> Path:
+    """A copy of a market that a test may change."""
+    shutil.copytree(files.datadir, path)
+    return path
+
+
+def spike(path: Path, coin: str, row: int, price: float, timeframe: str = "1h") -> None:
+    """Let the candle that opens with `row` touch `price` and come back: its close stays as it was."""
+    when = START + row * HOUR
+
+    def change(frame: pd.DataFrame) -> pd.DataFrame:
+        is_hit = frame["date"] == when
+        frame.loc[is_hit, "low"] = frame.loc[is_hit, "low"].clip(upper=round(price, 6))
+        frame.loc[is_hit, "high"] = frame.loc[is_hit, "high"].clip(lower=round(price, 6))
+        return frame
+
+    edit(path, coin, change, timeframe)
+
+
+def write_detail(path: Path, coins: tuple[str, ...], timeframe: str, parts: int) -> None:
+    """Candles of `timeframe`, `parts` to the hour: the first carries the whole move, the others are quiet."""
+    step = HOUR / parts
+    for coin in coins:
+        frame = pd.read_feather(path / "futures" / f"{coin}_USDT_USDT-1h-futures.feather")
+        pieces = []
+        for part in range(parts):
+            piece = frame.copy()
+            piece["date"] += part * step
+            piece["volume"] /= parts
+            if part:
+                for column in ("open", "high", "low"):
+                    piece[column] = piece["close"]
+            pieces.append(piece)
+        detail = pd.concat(pieces).sort_values("date").reset_index(drop=True)
+        get_datahandler(path, "feather").ohlcv_store(symbol(coin), timeframe, detail, CandleType.FUTURES)
