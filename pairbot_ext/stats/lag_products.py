@@ -23,6 +23,7 @@ from pairbot_ext.stats.regression import FloatArray
 
 IndexArray = NDArray[np.intp]
 
+PRECISE_ABOVE_R2 = 0.999
 # Width of one matrix product: 1,024 columns of 1,440 candles are 12 MB.
 COLUMNS_PER_PRODUCT = 1024
 
@@ -129,6 +130,13 @@ class Tile:
 
         covariance = self.covariance[i, j]
         total = source.sum_squares[a] - beta * (2.0 * covariance - beta * source.sum_squares[b])
+        # Nearly collinear legs: the quadratics above are small differences of large sums. Few pairs are like
+        # that, so their sums are taken from the spread itself.
+        for column in np.flatnonzero(total < (1.0 - PRECISE_ABOVE_R2) * source.sum_squares[a]):
+            u = source.levels[:, a[column]] - beta[column] * source.levels[:, b[column]]
+            steps = np.diff(u)
+            total[column] = u @ u
+            products[:, column] = [steps[m:] @ steps[m - lag : steps.size - lag] for lag in range(m + 1)]
         return Spreads(
             products=products,
             head=of(source.levels[: m + 1]),

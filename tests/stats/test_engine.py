@@ -30,7 +30,8 @@ def universe(seed: int, n_candles: int, n_series: int, *, kind: str = "walk") ->
     if kind == "moving average":
         steps[1:] -= 0.4 * steps[:-1]
     x = 8.0 + np.cumsum(steps, axis=0)
-    x[:, -1] = 1.0 + 0.5 * x[:, 0] + rng.normal(0.0, 0.01, n_candles)
+    noise = 2e-4 if kind == "nearly collinear" else 0.01
+    x[:, -1] = 1.0 + 0.5 * x[:, 0] + rng.normal(0.0, noise, n_candles)
     return x
 
 
@@ -61,6 +62,7 @@ def assert_equals_statsmodels(x: np.ndarray, table: pd.DataFrame) -> None:
         (31, 5, "fat"),
         (57, 5, "moving average"),
         (200, 5, "correlated"),
+        (300, 3, "nearly collinear"),
         (721, 4, "moving average"),
         (1440, 4, "fat"),
     ],
