@@ -51,10 +51,9 @@ def test_housekeeping_fails_between_the_legs(live: Rig, call: str) -> None:
         return answer
 
     live.desk.port.send = arm
-    try:
+    # The worker would sleep on it; both legs must be out by then.
+    with suppress(FreqtradeException):
         live.loop()
-    except FreqtradeException:
-        pass  # the worker sleeps on it; both legs must be out by then
     live.script.wishes.clear()
     assert live.states() == ["HEDGED"]
     posts = [record.number for record in live.posts()]
@@ -132,10 +131,9 @@ def test_a_locked_database_lets_exits_out(live: Rig) -> None:
     live.open()
     live.script.exits["ADA-ALGO"] = "pair_stop"
     with locked(live):
-        try:
+        # Freqtrade's own commit raises: the process would end here.
+        with suppress(SQLAlchemyError):
             live.loop()
-        except SQLAlchemyError:
-            pass  # Freqtrade's own commit: the process would end here
         assert not live.positions(), "both exits are out"
     assert not live.desk.journal._file.is_empty, "their intents are in the file"
     live.script.exits.clear()

@@ -1,7 +1,9 @@
 # ruff: noqa: RUF012 - a strategy declares its settings as Freqtrade reads them
 """The smallest strategy a `TradeDesk` can work for: signals come from a script the test writes."""
 
+import json
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from freqtrade.persistence import Order, Trade
@@ -9,7 +11,48 @@ from freqtrade.strategy import IStrategy
 from pandas import DataFrame
 
 from pairbot_ext.execution.desk import TradeDesk
+from pairbot_ext.execution.plan import EntryPlan
 from pairbot_ext.gates import fail_closed
+
+
+class FileScript:
+    """Signals from a JSON file: wishes {pair: direction}, exits {pair: reason}, pairs {pair: plan}."""
+
+    clock = None
+    rng = None
+    leverage = 2
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def _read(self) -> dict[str, Any]:
+        return json.loads(self._path.read_text())
+
+    def call(self, name: str) -> None:
+        """Nothing is injected into a process."""
+
+    def wish(self, symbol: str) -> tuple[str, str] | None:
+        """Leg A's entry column."""
+        script = self._read()
+        for pair_id, direction in script["wishes"].items():
+            if script["pairs"][pair_id]["leg_a"] == symbol:
+                return ("long" if direction > 0 else "short"), pair_id
+        return None
+
+    def entry_plan(self, pair_id: str, now: datetime) -> EntryPlan | None:
+        """See desk.Signals."""
+        script = self._read()
+        if pair_id not in script["wishes"]:
+            return None
+        return EntryPlan.from_json({**script["pairs"][pair_id], "candle": now.isoformat()})
+
+    def model_exit(self, plan: EntryPlan, opened_at: datetime, now: datetime) -> str | None:
+        """See desk.Signals."""
+        return self._read()["exits"].get(plan.pair_id)
+
+    def has_recovered(self, pair_id: str, stopped_at: datetime, candle: datetime) -> bool:
+        """See desk.Signals."""
+        return True
 
 
 class DeskStrategy(IStrategy):
@@ -34,7 +77,8 @@ class DeskStrategy(IStrategy):
     def __init__(self, config: dict[str, Any]) -> None:
         super().__init__(config)
         self.refused_symbols: set[str] = set()
-        self.script = config["desk_script"]
+        # In a process of its own the test speaks through a file.
+        self.script = config.get("desk_script") or FileScript(Path(config["desk_script_file"]))
 
     def ft_bot_start(self, **kwargs: Any) -> None:
         super().ft_bot_start(**kwargs)
