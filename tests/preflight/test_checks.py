@@ -86,6 +86,13 @@ def test_every_check_has_a_red_test() -> None:
     assert {check.name for check in CHECKS} == _RED
 
 
+def test_every_check_is_documented(repo_root: Path) -> None:
+    rows = (repo_root / "docs" / "preflight.md").read_text().splitlines()
+    documented = [row.split("|")[1].strip() for row in rows if row.count("|") == 5]
+    assert documented[0] == "check"
+    assert documented[2:] == [check.name for check in CHECKS]
+
+
 @red("configuration")
 @pytest.mark.parametrize(
     ("changes", "words"),
