@@ -4,29 +4,22 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
 from pairbot_ext.demo import BOT_NAME, SIMULATED
-from pairbot_ext.demo.records import summary_record
 from pairbot_ext.demo.steps import Workplace, run_step
 from pairbot_ext.errors import PairbotError
 from pairbot_ext.pairs import PairsFile, load_pairs_file
-from pairbot_ext.report.pair_trades import (
-    PairSummary,
-    PairTrade,
-    frozen_betas,
-    legs_of,
-    load_export,
-    pair_trades,
-    summarize,
-    total,
-)
+from pairbot_ext.report.data_files import pair_tables, plain
+from pairbot_ext.report.document import Report, build_report
+from pairbot_ext.report.picture import spans_of
+from pairbot_ext.report.sources import open_source
+from pairbot_ext.scan.universe import load_candles
 from pairbot_ext.sim.datadir import SyntheticDatadir, write_synthetic_datadir
 
 FORMATION_CANDLES = 1440
@@ -51,30 +44,31 @@ _WRITTEN = (
 class BacktestResult:
     """What the first half found.
 
-    :param summaries: one line per pair; `all_pairs` their total.
-    :param pictured: id of the pair in the pictures, None where no pair traded.
+    :param pictured: id of the pair in the pictures.
     """
 
-    pairs_file: PairsFile
-    trades: list[PairTrade]
-    summaries: list[PairSummary]
-    all_pairs: PairSummary
-    pictured: str | None
+    report: Report
+    pictured: str
     pictures: tuple[Path, ...]
 
     @property
     def is_sound(self) -> bool:
         """Whether pairs traded, every leg had its mate, and no leg was ever alone."""
-        return bool(self.trades) and not self.all_pairs.faults and self.all_pairs.naked_leg_hours == 0
+        everything = self.report.everything
+        return bool(self.report.trades) and not everything.faults and everything.naked_leg_hours == 0
 
     def as_json(self) -> dict[str, Any]:
         """For `--json`."""
-        return {
-            "note": SIMULATED,
-            "pairs": [summary_record(summary) for summary in self.summaries],
-            "all": summary_record(self.all_pairs),
-            "picture": [str(path) for path in self.pictures],
-        }
+        found: dict[str, Any] = plain(
+            {
+                "note": SIMULATED,
+                "pairs": [asdict(summary) for summary in self.report.lines],
+                "all": asdict(self.report.everything),
+                "statements": self.report.statements,
+                "picture": [str(path) for path in self.pictures],
+            }
+        )
+        return found
 
 
 def run_backtest(console: Console, workplace: Workplace, *, seed: int) -> BacktestResult:
@@ -168,72 +162,52 @@ def _report(
     console: Console, workplace: Workplace, pairs_file: PairsFile, datadir: SyntheticDatadir
 ) -> BacktestResult:
     folder = workplace.folder
-    trades = pair_trades(load_export(folder / "backtest"), legs_of(pairs_file), frozen_betas(pairs_file))
-    if not trades:
+    report = build_report(
+        open_source(str(folder / "backtest")),
+        pairs_file,
+        now=datadir.end,
+        frames=load_candles(datadir.path, pairs_file.timeframe, pairs_file.pairs),
+    )
+    if not report.trades:
         raise PairbotError(
             "The backtest made no pair trade", remedy=f"Read {workplace.shown(folder / 'backtest.log')}"
         )
-    summaries = summarize(trades, order=pairs_file.pair_ids())
-    pictured = max(summaries, key=lambda summary: summary.pair_trades).pair_id
-    result = BacktestResult(
-        pairs_file=pairs_file,
-        trades=trades,
-        summaries=summaries,
-        all_pairs=total(trades),
-        pictured=pictured,
-        pictures=_pictures(folder, pairs_file, datadir, trades, pictured),
-    )
+    pictured = max(report.lines, key=lambda summary: summary.pair_trades).pair_id
+    result = BacktestResult(report=report, pictured=pictured, pictures=_pictures(folder, report, pictured))
     (folder / "report.json").write_text(json.dumps(result.as_json(), indent=1) + "\n", encoding="utf-8")
     console.print()
-    console.print(table(result))
-    for fault in result.all_pairs.faults:
-        console.print(f"  fault: {fault}", style="red")
+    console.print(
+        *pair_tables(
+            report.lines,
+            report.everything,
+            report.source.stake_currency,
+            title="Pair trades of the backtest",
+            note=SIMULATED,
+        )
+    )
+    for problem in report.problems:
+        console.print(f"  problem: {problem}", style="red")
     console.print(f"  Picture of {pictured}: {', '.join(workplace.shown(path) for path in result.pictures)}")
+    backtest, data, out = (workplace.shown(folder / name) for name in ("backtest", "data", "report"))
+    console.print(
+        f"  Every pair as a page: pairbot report {backtest} --datadir {data} --out {out}",
+        highlight=False,
+        soft_wrap=True,
+    )
     return result
 
 
-def table(result: BacktestResult) -> Table:
-    """Pair trades, PnL per pair, worst hedge error, naked leg-hours."""
-    drawn = Table(title=f"Pair trades of the backtest\n{SIMULATED}", caption=SIMULATED)
-    drawn.add_column("pair", no_wrap=True)
-    for name in ("pair trades", "won", "PnL USDT", "of it funding", "worst hedge error", "naked leg-hours"):
-        drawn.add_column(name, justify="right")
-    for summary in (*result.summaries, result.all_pairs):
-        worst = "" if summary.worst_hedge_error is None else f"{summary.worst_hedge_error:.2%}"
-        if summary is result.all_pairs:
-            drawn.add_section()
-        drawn.add_row(
-            summary.pair_id,
-            str(summary.pair_trades),
-            str(summary.wins),
-            f"{summary.profit:.2f}",
-            f"{summary.funding:.2f}",
-            worst,
-            f"{summary.naked_leg_hours:g}",
-        )
-    return drawn
-
-
-def _pictures(
-    folder: Path, pairs_file: PairsFile, datadir: SyntheticDatadir, trades: list[PairTrade], pair_id: str
-) -> tuple[Path, ...]:
-    from freqtrade.data.history import load_pair_history
-    from freqtrade.enums import CandleType
-
+def _pictures(folder: Path, report: Report, pair_id: str) -> tuple[Path, ...]:
     from pairbot_ext.report.plots import plot_pair
 
-    pair = next(pair for epoch in pairs_file.epochs for pair in epoch.pairs if pair.id == pair_id)
-    frames = {
-        symbol: load_pair_history(symbol, "1h", datadir.path, candle_type=CandleType.FUTURES)
-        for symbol in pair.symbols
-    }
+    assert report.pairs_file is not None, "the demo names its pairs file"
     # A month shows single trades; all three are a hedgehog.
-    first = min(trade.opened for trade in trades)
+    first = min(trade.opened for trade in report.trades)
     png, html = folder / "pair.png", folder / "pair.html"
     plot_pair(
-        frames,
-        pair,
-        trades,
+        report.frames,
+        spans_of(report.pairs_file, pair_id),
+        report.trades,
         start=first - timedelta(days=4),
         end=first + timedelta(days=26),
         out_png=png,

@@ -95,10 +95,33 @@ def rolling_models_at_entry(
     return model
 
 
-def selected_on(pairs_file: PairsFile, trades: Iterable[PairTrade]) -> tuple[datetime, datetime] | None:
-    """(formation start, formation end) that the selections behind these trades span; None where unknown."""
-    epochs = [pairs_file.epoch_at(trade.opened) for trade in trades]
-    known = [epoch for epoch in epochs if epoch is not None]
-    if not known or len(known) != len(epochs):
+@dataclass(frozen=True)
+class Choice:
+    """On which data the traded pairs were chosen.
+
+    :param epochs: how many selections the pair trades come from.
+    :param formation_end: of the last of them.
+    """
+
+    epochs: int
+    formation_end: datetime
+
+
+def choice(pairs_file: PairsFile, trades: Iterable[PairTrade]) -> Choice | None:
+    """Where the pairs of these trades come from; None where the file does not cover every trade.
+
+    A pairs file is refused where an epoch may be traded before its formation ends, so a trade it covers was
+    opened after the data that chose it.
+    """
+    found = []
+    for trade in trades:
+        epoch = pairs_file.epoch_at(trade.opened)
+        if epoch is None or all(pair.id != trade.pair_id for pair in epoch.pairs):
+            return None
+        found.append(epoch)
+    if not found:
         return None
-    return min(epoch.formation_start for epoch in known), max(epoch.formation_end for epoch in known)
+    return Choice(
+        epochs=len({epoch.formation_end for epoch in found}),
+        formation_end=max(epoch.formation_end for epoch in found),
+    )

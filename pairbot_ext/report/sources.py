@@ -191,10 +191,20 @@ def _from_ms(stamp: float) -> datetime:
     return datetime.fromtimestamp(stamp / 1000, tz=UTC)
 
 
-_SECRET = re.compile(r"(?i)((?:api-?key|secret|signature|token|password|listenkey)\s*[=:]\s*)[^\s&,;\"']+")
-_LONG = re.compile(r"\b(?=[A-Za-z0-9+/_-]*\d)(?=[A-Za-z0-9+/_-]*[A-Za-z])[A-Za-z0-9+/_-]{32,}\b")
+_NAMED_SECRET = re.compile(
+    r"(?i)((?:api-?key|secret|signature|token|password|listenkey)\s*[=:]\s*)[^\s&,;\"']+"
+)
+# A Telegram token; a key or signature of an exchange (64 letters and digits) or a long part of a JWT.
+_SECRET = re.compile(r"\b\d{6,12}:[A-Za-z0-9_-]{30,}|\b(?=[A-Za-z]*\d)(?=\d*[A-Za-z])[A-Za-z0-9]{24,}\b")
 
 
 def without_secrets(text: str) -> str:
     """Text that came from outside, such as an exchange's answer, with what may be a key taken out."""
-    return _LONG.sub("[removed]", _SECRET.sub(r"\1[removed]", text))
+    return _SECRET.sub("[removed]", _NAMED_SECRET.sub(r"\1[removed]", text))
+
+
+def datadir_notice(datadir: Path) -> str:
+    """The sentence that goes with the candles of a data directory: "" unless they are made up."""
+    from pairbot_ext.sim.datadir import SIMULATED_MARK
+
+    return SIMULATED if (datadir / SIMULATED_MARK).is_file() else ""

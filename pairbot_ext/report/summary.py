@@ -10,6 +10,13 @@ from statistics import median
 
 from pairbot_ext.report.evidence import ClusteredMean, clustered_mean
 from pairbot_ext.report.legs import PairTrade
+from pairbot_ext.signals import ExitReason
+
+_EXIT_KINDS = {
+    ExitReason.REVERTED: "reverted",
+    ExitReason.STOP: "stop",
+    ExitReason.TIME: "time stop",
+}
 
 
 @dataclass(frozen=True)
@@ -47,6 +54,12 @@ class PairSummary:
     median_held_half_lives: float | None = None
     worst_naked_secs: float = 0.0
     exit_reasons: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def exit_counts(self) -> dict[str, int]:
+        """Closed pair trades by kind of exit: reverted, stop, time stop, other."""
+        kinds = {kind: self.exit_reasons.get(reason, 0) for reason, kind in _EXIT_KINDS.items()}
+        return kinds | {"other": self.closed - sum(kinds.values())}
 
     @property
     def closed(self) -> int:
