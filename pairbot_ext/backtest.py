@@ -188,6 +188,16 @@ class BacktestDesk:
 
     def exit_reason(self, trade: Trade, now: datetime) -> ExitReason | None:
         """Why this leg is to be closed now. Both legs get the same answer on the same candle."""
+        reason = self._exit_reason(trade, now)
+        real = self._open_trade(trade.pair, (trade.enter_tag or "", trade.open_date_utc))
+        if reason is not None and real is not None:
+            # Freqtrade rounds the exit to the tick it saw in the month of the entry. Where the tick has
+            # become finer since, the rounded price can lie off the candle and the leg stays open, alone. The
+            # open of a candle has been traded as it is and needs no rounding.
+            real.price_precision = None
+        return reason
+
+    def _exit_reason(self, trade: Trade, now: datetime) -> ExitReason | None:
         key = (trade.enter_tag or "", trade.open_date_utc)
         opened = self._open.get(key)
         candle_now = self._rules.candle_start(now)

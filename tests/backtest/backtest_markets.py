@@ -89,9 +89,9 @@ def edit(
     get_datahandler(path, "feather").ohlcv_store(symbol(coin), timeframe, changed, CandleType.FUTURES)
 
 
-def rolling_file(chosen: Sequence[str] = ()) -> PairsFile:
+def rolling_file(chosen: Sequence[str] = (), **more: float) -> PairsFile:
     """The planted pairs of these ids (default: all), no model in the file, one open-ended epoch."""
-    pairs = tuple(pair(i, a, b) for i, a, b in IDS if not chosen or i in chosen)
+    pairs = tuple(pair(i, a, b, **more) for i, a, b in IDS if not chosen or i in chosen)
     start = START + WINDOW_CANDLES * HOUR
     return pairs_document([Epoch(valid_from=start, formation_start=START, formation_end=start, pairs=pairs)])
 
