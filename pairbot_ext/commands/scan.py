@@ -358,7 +358,7 @@ def _console() -> Console:
     """Standard output; wide enough for a table where it is not a terminal."""
     from rich.console import Console
 
-    return Console(width=None if sys.stdout.isatty() else 140)
+    return Console(width=None if sys.stdout.isatty() else 160)
 
 
 def _write(args: argparse.Namespace, document: PairsFile) -> None:

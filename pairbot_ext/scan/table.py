@@ -108,15 +108,15 @@ def print_walk_forward(console: Console, results: Sequence[ScanResult]) -> None:
     if rule.warning:
         console.print(rule.warning, style="yellow", highlight=False)
     table = Table(title="Pairs left after each step, by epoch", title_justify="left")
-    table.add_column("valid from")
+    table.add_column("valid from, UTC", no_wrap=True)
     for name in ("symbols", "tested", "p < 0.05", *steps):
         table.add_column(name, justify="right")
-    table.add_column("selected")
+    table.add_column("selected", overflow="fold", ratio=1)
     for result in results:
         counts = funnel(result.table, steps)
         ids = [pair_id(row["leg_a"], row["leg_b"]) for row in records(result.selected)]
         table.add_row(
-            f"{result.window.end:%Y-%m-%d %H:%M}",
+            f"{result.window.end:%Y-%m-%d %H:%M}".removesuffix(" 00:00"),
             str(len(result.symbols)),
             str(counts["tested"]),
             str(result.passing_textbook),
