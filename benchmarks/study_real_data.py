@@ -51,7 +51,8 @@ python -m benchmarks.study_real_data --datadir DIR --write docs/statistics/real-
 
 REFERENCE = """\
 An independent simulator, written before this package, measured on the same candles (entry 2, exit 0.5,
-stop 4, 4 half-lives, next-open fills, 5 bp per fill, real funding; 95 % intervals clustered by week):
+stop 4, 4 half-lives, next-open fills, 5 bp per fill, real funding; 95 % intervals clustered by week;
+its basis points need not be of the same notional as those above):
 
 | selection | pairs per week | pair trades | gross bp | funding bp | net bp per pair trade |
 |---|---|---|---|---|---|
@@ -169,46 +170,29 @@ def report(candles: Candles, jobs: int) -> list[str]:
     return lines
 
 
-def backtest_section(result: Path, pairs_path: Path) -> list[str]:
-    """Net result of the walk-forward backtest, per pair trade."""
+def backtest_section(result: Path, pairs_path: Path) -> str:
+    """Net result of the walk-forward backtest, per pair trade, in a sentence or two."""
     from pairbot_ext.pairs import load_pairs_file
-    from pairbot_ext.report.pair_trades import legs_of, load_export, pair_trades
+    from pairbot_ext.report.pair_trades import frozen_betas, legs_of, load_export, pair_trades
+    from pairbot_ext.report.summary import total
 
     pairs_file = load_pairs_file(pairs_path)
-    trades = pair_trades(load_export(result), legs_of(pairs_file))
+    trades = pair_trades(load_export(result), legs_of(pairs_file), frozen_betas(pairs_file))
     if not trades:
-        return ["No pair trade was made.", ""]
-    # One unit is one leg: half of both legs' notional at the entry fills.
-    net, funding = (
-        np.array([2e4 * getattr(trade, name) / trade.notional for trade in trades])
-        for name in ("profit", "funding")
+        return "No pair trade was made."
+    all_trades = total(trades)
+    net = all_trades.net_bp
+    assert net is not None  # there are trades, and a backtest closes them all
+    reasons = ", ".join(f"{name} {count}" for name, count in all_trades.exit_reasons.items())
+    return (
+        f"{all_trades.pair_trades} pair trades in {net.weeks} weeks, {all_trades.wins} with a profit "
+        f"({reasons}). Net of fees and funding **{net.mean:+.1f} bp of N_A + N_B per pair trade "
+        f"[{net.low:+.0f}, {net.high:+.0f}]** (95 %, clustered by week), standard deviation {net.sd:.0f} bp; an edge below "
+        f"{net.detectable:.0f} bp cannot be seen with so few. In all {all_trades.profit:+.2f} USDT: gross "
+        f"{all_trades.gross:+.2f}, fees {-all_trades.fees:+.2f}, funding {all_trades.funding:+.2f}. Naked "
+        f"leg-hours {all_trades.naked_leg_hours:g}, worst hedge error "
+        + (f"{all_trades.worst_hedge_error:.2%}." if all_trades.worst_hedge_error is not None else "unknown.")
     )
-    weeks = np.array([trade.opened.isocalendar()[:2] for trade in trades])
-    low, high = week_clustered_interval(net, weeks)
-    spread = f"{net.std(ddof=1):.0f} bp" if len(net) > 1 else "unknown"
-    naked_hours = sum(trade.naked_secs() for trade in trades) / 3600
-    total = sum(trade.profit for trade in trades)
-    return [
-        f"{len(trades)} pair trades, {np.mean(net > 0):.0%} with a profit. Net of fees and funding: "
-        f"**{net.mean():+.1f} bp per pair trade [{low:+.0f}, {high:+.0f}]** (95 %, whole weeks drawn with "
-        f"replacement), of which funding {funding.mean():+.1f}. A basis point is of one leg's notional, the "
-        f"mean of both. Standard deviation of a pair trade {spread}; total {total:+.2f} USDT; "
-        f"naked leg-hours {naked_hours:g}.",
-        "",
-    ]
-
-
-def week_clustered_interval(
-    values: np.ndarray, weeks: np.ndarray, draws: int = 10_000
-) -> tuple[float, float]:
-    """95 % interval of the mean by drawing whole weeks with replacement."""
-    rng = np.random.default_rng(1)
-    groups = [values[(weeks == week).all(axis=1)] for week in np.unique(weeks, axis=0)]
-    sums = np.array([group.sum() for group in groups])
-    sizes = np.array([group.size for group in groups])
-    picked = rng.integers(0, len(groups), (draws, len(groups)))
-    means = sums[picked].sum(axis=1) / sizes[picked].sum(axis=1)
-    return float(np.quantile(means, 0.025)), float(np.quantile(means, 0.975))
 
 
 def main(argv: list[str]) -> int:
@@ -239,8 +223,7 @@ def main(argv: list[str]) -> int:
     if args.backtest:
         lines += ["## Out-of-sample walk-forward backtest", ""]
         for name, result, pairs in args.backtest:
-            lines += [f"**{name}.** {text}" for text in backtest_section(Path(result), Path(pairs)) if text]
-            lines.append("")
+            lines += [f"**{name}.** {backtest_section(Path(result), Path(pairs))}", ""]
     lines += ["## Reference figures", "", REFERENCE.rstrip()]
     text = "\n".join(lines) + "\n"
     if args.write is None:

@@ -203,3 +203,10 @@ def test_contradicting_knobs_are_refused():
         Filters(min_beta=2, max_beta=1)
     with pytest.raises(ValueError, match="exit-z < entry-z < stop-z"):
         Thresholds(entry_z=5)
+
+
+def test_the_documentation_lists_every_filter_with_its_default(repo_root):
+    text = (repo_root / "docs/scan.md").read_text()
+    for name, field in Filters.model_fields.items():
+        default = "common ones" if isinstance(field.default, tuple) else f"{field.default:g}"
+        assert f"| `{name}` | {default} | {field.description} |" in text
