@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from copy import deepcopy
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from freqtrade.configuration import validate_config_consistency
-from freqtrade.exceptions import FreqtradeException
+from freqtrade.plugins.pairlist.pairlist_helpers import expand_pairlist
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import SQLAlchemyError
@@ -17,28 +15,21 @@ from sqlalchemy.exc import SQLAlchemyError
 from pairbot_ext.pairs import PairsFile
 from pairbot_ext.preflight.database import sqlite_file
 from pairbot_ext.preflight.results import Finding, Number, Status
-from pairbot_ext.preflight.setup import PINNED_VERSIONS, Setup
+from pairbot_ext.preflight.setup import PINNED_VERSIONS, NotCheckedError, Setup
 from pairbot_ext.startup import check_pairs_source
 
 MAX_AGE_DAYS = 14.0
 """Of a pairs file whose epoch is open-ended."""
 LEAST_FREE_BYTES = 200 * 1024 * 1024
 _BUSY_SECS = 0.5
-_FROM_STRATEGY = {"stoploss": -0.99, "minimal_roi": {}, "timeframe": "1h"}
-"""Freqtrade's schema requires these, and the strategy sets them before Freqtrade validates."""
 
 
 def configuration(setup: Setup) -> Finding:
     """Freqtrade's schema and its consistency rules, and the `pairbot` block's."""
-    config = deepcopy(setup.config)
-    for key, value in _FROM_STRATEGY.items():
-        config.setdefault(key, value)
     try:
-        validate_config_consistency(config)
-    except FreqtradeException as error:
-        return Finding(
-            Status.FAIL, f"Freqtrade refuses it: {_line(error)}", "Correct the key in the config files"
-        )
+        config = setup.validated()
+    except NotCheckedError as error:
+        return Finding(error.status, error.in_full, error.remedy)
     settings = setup.settings()
     is_dry = bool(setup.config.get("dry_run", True))
     return Finding(
@@ -118,7 +109,16 @@ def whitelist(setup: Setup) -> Finding:
     check_pairs_source(setup.config, setup.settings())
     methods = [str(entry.get("method")) for entry in setup.config.get("pairlists", [])]
     symbols = setup.pairs_file().pairs
-    if "RemotePairList" in methods:
+    blacklist = setup.config.get("exchange", {}).get("pair_blacklist") or []
+    barred = expand_pairlist(blacklist, list(symbols))
+    if barred:
+        return Finding(
+            Status.FAIL,
+            f"exchange.pair_blacklist bars {len(barred)} legs: {_some(barred)}",
+            "Take them out of the blacklist, or their pairs out of the pairs file",
+            {"barred": len(barred)},
+        )
+    if methods == ["RemotePairList"]:
         return Finding(
             Status.PASS,
             f"{len(symbols)} symbols from the pairs file itself",

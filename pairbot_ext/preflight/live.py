@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from freqtrade.strategy import IStrategy
 
-from pairbot_ext.bridge import exchange_of
+from pairbot_ext.bridge import client_of, exchange_of
 from pairbot_ext.errors import PairbotError
 from pairbot_ext.preflight.results import Report, Status
 from pairbot_ext.preflight.runner import run_checks
-from pairbot_ext.preflight.setup import TELEGRAM_URL, Part, Setup
+from pairbot_ext.preflight.setup import TELEGRAM_URL, NotCheckedError, Part, Setup
 
 
 class PreflightRefusedError(PairbotError):
@@ -31,6 +31,9 @@ def setup_of(strategy: IStrategy, *, telegram_url: str = TELEGRAM_URL) -> Setup:
     """
     setup = Setup(strategy.config, live=True, telegram_url=telegram_url)
     exchange = exchange_of(strategy.dp)
+    client = client_of(exchange)
+    # Freqtrade has removed the keys from the configuration by now.
+    setup.secrets |= {secret for secret in (client.apiKey, client.secret) if secret}
     setup.exchange = setup.account = Part(lambda: exchange)
     setup.strategy = Part(lambda: strategy)
     return setup
@@ -47,6 +50,14 @@ def check_live(strategy: IStrategy, *, telegram_url: str = TELEGRAM_URL) -> Repo
     """
     setup = setup_of(strategy, telegram_url=telegram_url)
     report = run_checks(setup)
-    if not report.is_passed and setup.known().is_empty:
+    if not report.is_passed and not _holds_anything(setup):
         raise PreflightRefusedError(report)
     return report
+
+
+def _holds_anything(setup: Setup) -> bool:
+    try:
+        return not setup.known().is_empty
+    except NotCheckedError:
+        # Freqtrade could not manage what is in a database that cannot be read.
+        return False

@@ -15,11 +15,13 @@ from importlib import metadata
 from typing import Any, Generic, TypeVar
 
 import ccxt
+from freqtrade.configuration import validate_config_consistency
 from freqtrade.enums import RunMode
 from freqtrade.exceptions import FreqtradeException
 from freqtrade.exchange import Exchange
 from freqtrade.resolvers import ExchangeResolver, StrategyResolver
 from freqtrade.strategy import IStrategy
+from sqlalchemy.exc import SQLAlchemyError
 
 from pairbot_ext.errors import PairbotError
 from pairbot_ext.pairs import Epoch, Pair, PairsFile, load_pairs_file
@@ -30,6 +32,9 @@ from pairbot_ext.settings import Settings, parse_settings
 TELEGRAM_URL = "https://api.telegram.org"
 PINNED_VERSIONS = {"freqtrade": "2026.9", "ccxt": "4.5.90"}
 """The releases the bridge and the loopback exchange were measured against; as in pyproject.toml."""
+
+_FROM_STRATEGY = {"stoploss": -0.99, "minimal_roi": {}, "timeframe": "1h"}
+"""Freqtrade's schema requires these, and the strategy sets them before Freqtrade validates."""
 
 T = TypeVar("T")
 Config = dict[str, Any]
@@ -169,6 +174,7 @@ class Setup:
         self.telegram_url = telegram_url
         self.versions = versions
         self._open_exchange = open_exchange
+        self.validated: Part[Config] = Part(self._validate)
         self.settings: Part[Settings] = Part(lambda: parse_settings(config.get("pairbot")))
         self.pairs_file: Part[PairsFile] = Part(lambda: load_pairs_file(self.settings().pairs_path()))
         self.strategy: Part[IStrategy] = Part(self._load_strategy)
@@ -199,6 +205,22 @@ class Setup:
     def symbols(self) -> tuple[str, ...]:
         """Every leg of `pairs`, once, in file order."""
         return tuple(dict.fromkeys(symbol for pair in self.pairs() for symbol in pair.symbols))
+
+    def _validate(self) -> Config:
+        """A copy that Freqtrade's schema has accepted and filled with its defaults."""
+        config = deepcopy(self.config)
+        for key, value in _FROM_STRATEGY.items():
+            config.setdefault(key, value)
+        try:
+            validate_config_consistency(config)
+        except FreqtradeException as error:
+            raise NotCheckedError(
+                "Freqtrade refuses the configuration",
+                Status.FAIL,
+                "Correct the key in the config files",
+                cause=_short(error),
+            ) from error
+        return config
 
     def _load_strategy(self) -> IStrategy:
         try:
@@ -273,7 +295,12 @@ class Setup:
     def _read_database(self) -> Known:
         from pairbot_ext.preflight.database import read_known
 
-        return read_known(str(self.config.get("db_url", "")))
+        try:
+            return read_known(str(self.config.get("db_url", "")))
+        except SQLAlchemyError as error:
+            raise NotCheckedError(
+                "the database cannot be read", Status.FAIL, "Correct db_url", cause=_short(error)
+            ) from error
 
 
 def _short(error: BaseException) -> str:

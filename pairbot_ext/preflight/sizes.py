@@ -48,7 +48,7 @@ class Money:
 
 def money(setup: Setup) -> Money:
     """The account's money and the stake plan. Raises NotCheckedError in live mode without an account."""
-    config = setup.config
+    config = setup.validated()
     currency = config["stake_currency"]
     if setup.live:
         total = float((setup.account().get_balances().get(currency) or {}).get("total") or 0.0)

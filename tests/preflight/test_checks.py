@@ -24,6 +24,7 @@ from preflight_world import (
     pairs_document,
 )
 
+from pairbot_ext.bridge import client_of
 from pairbot_ext.preflight import CHECKS, Check, CheckResult, Setup, Status, run_check, run_checks
 from pairbot_ext.preflight.results import Finding
 from pairbot_ext.preflight.setup import PINNED_VERSIONS
@@ -102,6 +103,12 @@ def test_configuration(make_setup: MakeSetup, changes: dict[str, Any], words: st
     check("configuration", make_setup(**changes), Status.FAIL, words)
 
 
+def test_defaults_of_freqtrades_schema_are_used(make_setup: MakeSetup) -> None:
+    setup = make_setup(live=False)
+    del setup.config["tradable_balance_ratio"], setup.config["dry_run_wallet"]
+    check("balance", setup, Status.FAIL, "990.00 of 1,000.00 USDT")
+
+
 @red("pairs file")
 def test_pairs_file(make_setup: MakeSetup) -> None:
     document = pairs_document()
@@ -157,6 +164,14 @@ def test_whitelist(make_setup: MakeSetup) -> None:
     static = [{"method": "StaticPairList"}]
     check("whitelist", make_setup(pairlists=static), Status.FAIL, "4 of 4 legs")
     check("whitelist", make_setup(pairlists=[{"method": "VolumePairList"}]), Status.WARN, "VolumePairList")
+    barring = {"name": "binance", "key": "", "secret": "", "pair_blacklist": ["AD.*/USDT:USDT"]}
+    check("whitelist", make_setup(exchange=barring, live=False), Status.FAIL, "bars 1 legs", ADA)
+
+
+def test_a_filter_behind_the_pairs_file_is_a_warning(make_setup: MakeSetup) -> None:
+    setup = make_setup()
+    setup.config["pairlists"].append({"method": "AgeFilter"})
+    check("whitelist", setup, Status.WARN, "RemotePairList, AgeFilter")
 
 
 @red("market mode")
@@ -450,6 +465,17 @@ def test_foreign(make_setup: MakeSetup) -> None:
     world.act(RestingOrder(symbol="DOGEUSDT", side=Side.BUY, amount=Decimal(100), price=Decimal("0.19")))
     found = check("foreign", make_setup(world=world), Status.FAIL, f"{DOGE} order of 100")
     assert found.numbers["foreign"] == 2
+
+
+def test_foreign_conditional_orders(make_setup: MakeSetup) -> None:
+    world = World()
+    stop = {
+        "symbol": "XRPUSDT", "side": "SELL", "algoType": "CONDITIONAL", "type": "STOP_MARKET",
+        "quantity": "30", "triggerPrice": "1.9",
+    }  # fmt: skip
+    account = make_setup(world=world).account()
+    client_of(account).fapiPrivatePostAlgoOrder(stop)
+    check("foreign", make_setup(world=world), Status.FAIL, f"{XRP} order of 30")
 
 
 def test_what_the_database_explains_is_not_foreign(make_setup: MakeSetup, tmp_path: Path) -> None:
