@@ -98,7 +98,10 @@ _GCT = (
     "exchangeInfo of 2025-08-07 (serverTime 1754596814166) recorded in the GoCryptoTrader repository, "
     "exchanges/binance/testdata/http.json"
 )
-_SNAPSHOT = "published exchangeInfo snapshot of 2024-25 (tick, minimum amount, step, minimum notional only)"
+_SNAPSHOT = (
+    "exchangeInfo values of 2024-25 copied into a published trading bot's table of rules "
+    "(tick, minimum amount, step, minimum notional only)"
+)
 _RECORDED: Mapping[str, _Recorded] = {
     "ADAUSDT": _Recorded(
         source=_GCT, price_tick="0.0001", amount_step="1", min_amount="1", max_amount="6000000",
@@ -111,8 +114,8 @@ _RECORDED: Mapping[str, _Recorded] = {
         onboard_ms=FIRST_ONBOARD_MS,
     ),
     "1000SATSUSDT": _Recorded(
-        source="live exchangeInfo filters quoted verbatim in a public test suite", price_tick="0.00000001",
-        amount_step="1", min_amount="1", max_amount="60000000000", market_max_amount="6000000000",
+        source="live exchangeInfo filters quoted in the tests of an Apache-2.0 Rust client (darkcite, 2026)",
+        price_tick="0.00000001", amount_step="1", min_amount="1", max_amount="60000000000", market_max_amount="6000000000",
         price_up="1.15", price_down="0.85",
     ),
     "1MBABYDOGEUSDT": _Recorded(source=_SNAPSHOT, price_tick="0.0000001", amount_step="1", min_amount="1"),
