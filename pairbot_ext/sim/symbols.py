@@ -115,8 +115,8 @@ _RECORDED: Mapping[str, _Recorded] = {
     ),
     "1000SATSUSDT": _Recorded(
         source="live exchangeInfo filters quoted in the tests of an Apache-2.0 Rust client (darkcite, 2026)",
-        price_tick="0.00000001", amount_step="1", min_amount="1", max_amount="60000000000", market_max_amount="6000000000",
-        price_up="1.15", price_down="0.85",
+        price_tick="0.00000001", amount_step="1", min_amount="1", max_amount="60000000000",
+        market_max_amount="6000000000", price_up="1.15", price_down="0.85",
     ),
     "1MBABYDOGEUSDT": _Recorded(source=_SNAPSHOT, price_tick="0.0000001", amount_step="1", min_amount="1"),
     "1000CATUSDT": _Recorded(source=_SNAPSHOT, price_tick="0.00001", amount_step="1", min_amount="1"),
