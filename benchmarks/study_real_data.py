@@ -184,15 +184,18 @@ def backtest_section(result: Path, pairs_path: Path) -> str:
     net = all_trades.net_bp
     assert net is not None  # there are trades, and a backtest closes them all
     reasons = ", ".join(f"{name} {count}" for name, count in all_trades.exit_reasons.items())
-    return (
-        f"{all_trades.pair_trades} pair trades in {net.weeks} weeks, {all_trades.wins} with a profit "
-        f"({reasons}). Net of fees and funding **{net.mean:+.1f} bp of N_A + N_B per pair trade "
-        f"[{net.low:+.0f}, {net.high:+.0f}]** (95 %, clustered by week), standard deviation {net.sd:.0f} "
-        f"bp; an edge below {net.detectable:.0f} bp cannot be seen with so few. In all {all_trades.profit:+.2f} USDT: gross "
-        f"{all_trades.gross:+.2f}, fees {-all_trades.fees:+.2f}, funding {all_trades.funding:+.2f}. Naked "
-        f"leg-hours {all_trades.naked_leg_hours:g}, worst hedge error "
-        + (f"{all_trades.worst_hedge_error:.2%}." if all_trades.worst_hedge_error is not None else "unknown.")
-    )
+    worst = all_trades.worst_hedge_error
+    sentences = [
+        f"{all_trades.pair_trades} pair trades in {net.weeks} weeks, {all_trades.wins} with a profit",
+        f"({reasons}).",
+        f"Net of fees and funding **{net.mean:+.1f} bp of N_A + N_B per pair trade",
+        f"[{net.low:+.0f}, {net.high:+.0f}]** (95 %, clustered by week), standard deviation {net.sd:.0f} bp;",
+        f"an edge below {net.detectable:.0f} bp cannot be seen with so few.",
+        f"In all {all_trades.profit:+.2f} USDT: gross {all_trades.gross:+.2f}, fees {-all_trades.fees:+.2f},",
+        f"funding {all_trades.funding:+.2f}. Naked leg-hours {all_trades.naked_leg_hours:g},",
+        f"worst hedge error {worst:.2%}." if worst is not None else "hedge errors unknown.",
+    ]
+    return " ".join(sentences)
 
 
 def main(argv: list[str]) -> int:
