@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from math import log
@@ -16,8 +17,16 @@ from pairbot_ext.errors import PairbotError
 from pairbot_ext.pairs import Epoch, Pair, PairsFile, Scan, load_pairs_file, symbols_of, write_pairs_file
 from pairbot_ext.sim.datadir import SyntheticDatadir
 from pairbot_ext.sim.market import open_market
+from pairbot_ext.sim.market.books import BookShape
+from pairbot_ext.sim.market.candles import CandleArrays
 from pairbot_ext.sim.market.pairs import market_pairs_file
-from pairbot_ext.sim.market.replay import OBSERVED, load_datadir, recorded_timeframe, replay_market
+from pairbot_ext.sim.market.replay import (
+    OBSERVED,
+    Recording,
+    load_datadir,
+    recorded_timeframe,
+    replay_market,
+)
 from pairbot_ext.sim.market.scripted import DEMO_PLANTED, script_z
 from pairbot_ext.sim.market.series import HOUR_MS, MINUTE_MS
 from pairbot_ext.sim.market.table import CandleMarket
@@ -334,3 +343,65 @@ def test_the_finest_recorded_timeframe_stands_in_for_a_missing_hour(
     assert load_datadir(tmp_path)["ADAUSDT"].candle_ms == 4 * HOUR_MS
     with pytest.raises(PairbotError, match="Only hourly"):
         open_market(str(tmp_path), compress=True, clock=lambda: NOW)
+
+
+def what_a_bot_can_see(market: CandleMarket, now_ms: int) -> list[object]:
+    """The answer to every question of the interface at one instant."""
+    seen: list[object] = []
+    for symbol in market.symbols:
+        seen += [
+            market.price(symbol, now_ms),
+            market.mark_price(symbol, now_ms),
+            market.book(symbol, now_ms),
+            market.day_stats(symbol, now_ms),
+            market.next_funding_ms(symbol, now_ms),
+            market.funding_rates(symbol, 0, now_ms + 48 * HOUR_MS, 1000, now_ms),
+        ]
+        for interval in ("1m", "15m", "1h", "4h", "1d"):
+            for mark in (False, True):
+                end = now_ms + 48 * HOUR_MS
+                seen.append(market.klines(symbol, interval, None, end, 100, now_ms, mark=mark))
+                seen.append(
+                    market.klines(symbol, interval, now_ms - 9 * HOUR_MS, end, 100, now_ms, mark=mark)
+                )
+    return seen
+
+
+def with_another_future(recording: Recording, cut_ms: int) -> Recording:
+    """The same until `cut_ms`; from there on other prices and other funding."""
+
+    def candles(stamps: np.ndarray, table: CandleArrays) -> CandleArrays:
+        factor = np.where(stamps >= cut_ms, 3.0, 1.0)
+        return CandleArrays(
+            *(getattr(table, name) * factor for name in ("open", "high", "low", "close", "volume"))
+        )
+
+    return replace(
+        recording,
+        futures=candles(recording.futures_ms, recording.futures),
+        mark=candles(recording.mark_ms, recording.mark),
+        funding_rates=np.where(recording.funding_ms >= cut_ms, 0.01, recording.funding_rates),
+    )
+
+
+@pytest.mark.parametrize("hours", [37, 120, 255])
+def test_another_future_changes_nothing_that_can_be_seen_before_it(
+    small_datadir: SyntheticDatadir, hours: int
+) -> None:
+    cut = stamp(small_datadir.start) + hours * HOUR_MS
+    recordings = load_datadir(small_datadir.path)
+    others = {symbol: with_another_future(recording, cut) for symbol, recording in recordings.items()}
+    one, other = replay_market(recordings, TimeMap()), replay_market(others, TimeMap())
+    for before in (1, 59_999, 20 * MINUTE_MS, 3 * HOUR_MS + 5):
+        assert what_a_bot_can_see(one, cut - before) == what_a_bot_can_see(other, cut - before)
+    assert what_a_bot_can_see(one, cut + MINUTE_MS) != what_a_bot_can_see(other, cut + MINUTE_MS)
+
+
+def test_the_shape_of_the_books_is_the_users_choice(small_datadir: SyntheticDatadir) -> None:
+    shape = BookShape(spread_bp=50, levels=3, top_notional=1_000)
+    for spec in ("synthetic", "demo", str(small_datadir.path)):
+        market = open_market(spec, clock=lambda: NOW, shape=shape)
+        for symbol in market.symbols:
+            book = market.book(symbol, NOW)
+            assert len(book.bids) == len(book.asks) == 3
+            assert float(book.asks[0][0] / book.bids[0][0] - 1) == pytest.approx(0.005, rel=0.2)

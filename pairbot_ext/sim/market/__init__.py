@@ -46,7 +46,7 @@ def open_market(
     if spec == DEMO:
         from pairbot_ext.sim.market.scripted import scripted_market
 
-        return scripted_market(now_ms, seed=seed)
+        return scripted_market(now_ms, seed=seed, shape=shape)
     return _replay(spec, compress=compress, now_ms=now_ms, shape=shape)
 
 

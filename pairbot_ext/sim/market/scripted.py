@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from pairbot_ext.sim.market.books import DEFAULT_SHAPE, BookShape
 from pairbot_ext.sim.market.candles import draw_candles
 from pairbot_ext.sim.market.paths import Paths, PlantedPair, PlantedTruth, simulate
 from pairbot_ext.sim.market.series import MINUTE_MS
@@ -37,7 +38,13 @@ _CALM_CANDLES = 30  # before the script begins, so that no signal of the history
 _CALM_SHARE = 0.15
 
 
-def scripted_market(now_ms: int, *, seed: int, planted: Sequence[PlantedPair] = DEMO_PLANTED) -> CandleMarket:
+def scripted_market(
+    now_ms: int,
+    *,
+    seed: int,
+    planted: Sequence[PlantedPair] = DEMO_PLANTED,
+    shape: BookShape = DEFAULT_SHAPE,
+) -> CandleMarket:
     """1-minute candles: 2,600 of history, then a day of script from the candle running at `now_ms` on.
 
     Inside scripted candles prices go straight from open to close, so a live spread never leaves the script.
@@ -63,6 +70,7 @@ def scripted_market(now_ms: int, *, seed: int, planted: Sequence[PlantedPair] = 
         candle_ms=MINUTE_MS,
         seed=seed,
         turns=_TURNS,
+        shape=shape,
         truth=PlantedTruth(tuple(planted), paths.alpha),
         description=f"Simulated market with planted mean reversion on a script, seed {seed}, "
         f"{len(planted)} pairs: any profit made on it means nothing",
