@@ -48,6 +48,7 @@ def run(args: argparse.Namespace) -> int:
     from pairbot_ext.demo import SIMULATED
     from pairbot_ext.demo.backtest import run_backtest
     from pairbot_ext.demo.bot import run_bots
+    from pairbot_ext.demo.process import ended_by_sigterm
     from pairbot_ext.demo.steps import find_workplace
 
     console = Console(stderr=args.json)
@@ -61,7 +62,8 @@ def run(args: argparse.Namespace) -> int:
         found["backtest"] = backtest.as_json()
         is_sound &= backtest.is_sound
     if args.part != "backtest":
-        bots = run_bots(console, workplace, seed=args.seed)
+        with ended_by_sigterm():
+            bots = run_bots(console, workplace, seed=args.seed)
         found["bot"] = [result.as_json() for result in bots]
         is_sound &= all(result.is_sound for result in bots)
     if args.json:

@@ -24,8 +24,9 @@ from pairbot_ext.report.database import load_database
 from pairbot_ext.report.pair_trades import PairSummary, PairTrade, frozen_betas, legs_of, pair_trades, total
 
 WANTED_PAIR_TRADES = 2
-_READY_TIMEOUT_SECS = 60.0
-_OPEN_TIMEOUT_SECS = 80.0
+# Generous: a bot on a busy machine may miss one or two of the minutes in which pairs cross.
+_READY_TIMEOUT_SECS = 90.0
+_OPEN_TIMEOUT_SECS = 150.0
 _CLOSE_TIMEOUT_SECS = 130.0
 _CLEAN_EXITS = (0, 130)  # Freqtrade answers SIGINT with 130
 _SETTINGS = {

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import signal
+import socket
+import subprocess
 import sys
 import time
 from dataclasses import replace
@@ -10,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from io import StringIO
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -76,6 +80,32 @@ def test_one_that_takes_too_long_is_reported(workplace: Workplace) -> None:
         pytest.raises(PairbotError, match="did not trade within 1 s"),
     ):
         child.wait_for("trade", lambda: False, 1)
+
+
+@pytest.mark.process
+def test_a_terminated_demo_leaves_no_process_behind(workplace: Workplace) -> None:
+    """SIGTERM is what `timeout`, CI and service managers send."""
+    demo = subprocess.Popen(
+        [sys.executable, "-m", "pairbot_ext.cli", "demo", "--part", "bot", "--folder", str(workplace.folder)],
+        cwd=workplace.root,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    log = workplace.folder / "exchange.log"
+    try:
+        deadline = time.monotonic() + 60
+        while not (log.is_file() and "Serving." in log.read_text(encoding="utf-8")):
+            assert demo.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        overlay = json.loads((workplace.folder / "exchange.json").read_text(encoding="utf-8"))
+        demo.terminate()
+        assert demo.wait(90) == 128 + signal.SIGTERM
+    finally:
+        demo.kill()
+    port = urlsplit(overlay["exchange"]["ccxt_config"]["urls"]["api"]["fapiPublic"]).port
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", port or 0)) != 0
 
 
 @pytest.mark.process
