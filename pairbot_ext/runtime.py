@@ -19,15 +19,17 @@ from freqtrade.persistence import Order, Trade
 from freqtrade.strategy import IStrategy
 
 from pairbot_ext import bridge
-from pairbot_ext.backtest import BacktestDesk, DataSpan, data_span
+from pairbot_ext.backtest import BacktestDesk
 from pairbot_ext.book import SignalBook
 from pairbot_ext.errors import PairbotError
 from pairbot_ext.execution.desk import TradeDesk
 from pairbot_ext.pairs import Pair
 from pairbot_ext.rules import PairRules
 from pairbot_ext.settings import Settings, parse_settings
+from pairbot_ext.shadow import ShadowPairs
 from pairbot_ext.signals import most_pairs_at_once
 from pairbot_ext.sizing import Leg, MarketLimits
+from pairbot_ext.spans import DataSpan, data_span
 from pairbot_ext.startup import (
     ANALYSIS_MODES,
     check_candles,
@@ -169,6 +171,7 @@ class PairsRuntime:
     def _backtest_desk(self, rules: PairRules) -> BacktestDesk:
         strategy, config = self.strategy, self.strategy.config
         stake = config.get("stake_amount")
+        is_analysis = config.get("runmode") in ANALYSIS_MODES
         return BacktestDesk(
             self,
             rules,
@@ -176,7 +179,9 @@ class PairsRuntime:
             lambda: self._spans,
             max_open_trades=strategy.max_open_trades,
             fixed_stake=None if stake == "unlimited" else float(stake or 0.0),
-            may_open_alone=config.get("runmode") in ANALYSIS_MODES,
+            shadow=ShadowPairs(rules, self._watcher.current.pair_ids, lambda: self._spans)
+            if is_analysis
+            else None,
         )
 
     def _tell(self, messages: list[str]) -> None:
@@ -238,9 +243,9 @@ class PairsRuntime:
             bridge.analyse_again(self.strategy, sorted(mates & seen))
 
     def cleanup(self) -> None:
-        """Shutdown: half-open pair trades are finished or parked, the final statistics are told."""
+        """Shutdown: half-open pair trades are finished or parked, the final statistics are logged."""
         if self._desk is not None:
-            self._tell(self._desk.cleanup())
+            self._desk.cleanup()
 
     def override_thresholds(self, overrides: Mapping[str, float]) -> None:
         """Take over parameters that hyperopt has changed since the last call."""
