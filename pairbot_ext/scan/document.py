@@ -8,8 +8,18 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from pairbot_ext.errors import PairsFileError
-from pairbot_ext.pairs import Epoch, PairsFile, Scan, symbols_of, write_json, write_pairs_file
+from pairbot_ext.pairs import (
+    Epoch,
+    PairsFile,
+    Scan,
+    problem_text,
+    symbols_of,
+    write_json,
+    write_pairs_file,
+)
 
 REFRESH_PERIOD_SECS = 300
 
@@ -22,16 +32,27 @@ def build_pairs_file(
     timeframe: str,
     generated_at: datetime,
 ) -> PairsFile:
-    """The document of the contract, with the whitelist as the union of the epochs' legs."""
-    return PairsFile(
-        pairs=symbols_of(epochs),
-        refresh_period=REFRESH_PERIOD_SECS,
-        generated_at=generated_at,
-        exchange=exchange,
-        timeframe=timeframe,
-        scan=Scan.model_validate(dict(scan)),
-        epochs=tuple(epochs),
-    )
+    """The document of the contract, with the whitelist as the union of the epochs' legs.
+
+    :raises PairsFileError: the epochs contradict each other, say an id that names other legs in an older one.
+    """
+    try:
+        return PairsFile(
+            pairs=symbols_of(epochs),
+            refresh_period=REFRESH_PERIOD_SECS,
+            generated_at=generated_at,
+            exchange=exchange,
+            timeframe=timeframe,
+            scan=Scan.model_validate(dict(scan)),
+            epochs=tuple(epochs),
+        )
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise PairsFileError(
+            f"no pairs file can be made: {place + ': ' if place else ''}{problem_text(first)}",
+            remedy="Correct the input, or write a new file with another --out",
+        ) from error
 
 
 def append_epoch(existing: PairsFile, epoch: Epoch, *, exchange: str, timeframe: str) -> list[Epoch]:

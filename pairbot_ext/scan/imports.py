@@ -76,11 +76,11 @@ def import_table(
         epoch = Epoch(
             valid_from=generated_at, formation_start=window.start, formation_end=end, pairs=tuple(pairs)
         )
-        return build_pairs_file(
-            [epoch], scan=scan, exchange=exchange, timeframe=timeframe, generated_at=generated_at
-        )
     except ValidationError as error:
         raise PairsFileError(f"table {path}: {_first(error)}", remedy="Correct the table") from error
+    return build_pairs_file(
+        [epoch], scan=scan, exchange=exchange, timeframe=timeframe, generated_at=generated_at
+    )
 
 
 def _first(error: ValidationError) -> str:

@@ -108,6 +108,8 @@ def test_later_candles_do_not_change_the_scan(scan, market, store_candles):
         (["--max-half-lives", "0"], "option --max-half-lives: must be greater than 0 (found: 0.0)"),
         (["--min-beta", "5"], "min_beta must be below max_beta"),
         (["--top", "0"], "option --top"),
+        (["--jobs", "0"], "--jobs must not be 0"),
+        (["--csv", "nowhere/all.csv"], "--csv nowhere/all.csv cannot be written"),
         (["--step", "0"], "--step must be at least one candle"),
         (["--walk-forward"], "--walk-forward needs --timerange"),
         (

@@ -195,3 +195,19 @@ def test_no_signal_up_to_a_candle_depends_on_any_later_candle(market):
             assert np.array_equal(tags[:t], whole[symbol][1][:t])
             changed_later += not np.array_equal(side[t:], whole[symbol][0][t:])
     assert changed_later > 0
+
+
+def test_an_id_that_changes_its_legs_cannot_be_appended(market, store_candles, tmp_path, monkeypatch, capsys):
+    datadir = store_candles(market)
+    monkeypatch.chdir(tmp_path)
+    Path("table.csv").write_text(
+        "id,leg A,leg B,hedge ratio,ADF p,coint p\nTHIN_WALK0,WALK0,THIN,0.7,0.01,0.01\n"
+    )
+    assert (
+        main(["scan", "--import-table", "table.csv", "--generated-at", "2025-01-10", "--out", "p.json"]) == 0
+    )
+    before = Path("p.json").read_bytes()
+    command = ["scan", "--rule", "naive", "--datadir", str(datadir), "--formation", "200", "--out", "p.json"]
+    assert main([*command, "--append", "--end", "2025-01-20"]) == 2
+    assert "no pairs file can be made: pair id THIN_WALK0 names" in capsys.readouterr().err
+    assert Path("p.json").read_bytes() == before
