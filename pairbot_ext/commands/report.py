@@ -49,7 +49,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         type=Path,
         metavar="FILE",
         help="the pairs file the trades were made with (default: the one the export's configuration names, "
-        "else pairs_config.json)",
+        "else pairs_config.json; none for a database with a journal)",
     )
     parser.add_argument(
         "--datadir",
@@ -124,15 +124,20 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _pairs_file(named: Path | None, source: Source) -> PairsFile | None:
-    """The pairs file that was named, else the first of the usual ones there is. A journal needs none."""
+    """The pairs file that was named, else the first of the usual ones there is.
+
+    A journal knows legs and models itself; a file nobody named could be another bot's.
+    """
     from pairbot_ext.pairs import load_pairs_file
 
     if named is not None:
         return load_pairs_file(named)
+    if source.journal:
+        return None
     for path in filter(None, (source.pairs_file, "pairs_config.json")):
         if Path(path).is_file():
             return load_pairs_file(Path(path))
-    if source.rows and not source.journal:
+    if source.rows:
         raise PairbotError(
             "The pairs file these trades were made with is not here",
             value=source.pairs_file or "pairs_config.json",

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from pairbot_ext.report.document import Report
 from pairbot_ext.report.legs import PairTrade
-from pairbot_ext.report.sources import without_secrets
+from pairbot_ext.report.redact import without_secrets
 from pairbot_ext.report.summary import PairSummary
-from pairbot_ext.report.wording import exits, interval, number, percent
+from pairbot_ext.report.wording import duration, exits, interval, number, percent
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -133,7 +133,7 @@ def pairs_csv(report: Report) -> str:
     """The pair table; its last line is the total."""
     records = [pair_record(line) for line in (*report.lines, report.everything)]
     for record, line in zip(records, (*report.lines, report.everything), strict=True):
-        record["exit_reasons"] = exits(line)
+        record["exit_reasons"] = without_secrets(exits(line))
     return _csv(records, report.simulated)
 
 
@@ -155,7 +155,7 @@ def pair_tables(
     )
     made_of = _terminal_table(
         note or None,
-        ("gross", "fees", "funding", "held", "hedge error", "naked h", "exits"),
+        ("gross", "fees", "funding", "held", "hedge error", "naked", "exits"),
         caption="held: median, half-lives; hedge error: worst; naked: one leg alone;\n"
         f"exits: {'/'.join(everything.exit_counts)}",
     )
@@ -179,7 +179,7 @@ def pair_tables(
             number(line.funding),
             number(line.median_held_half_lives, 1),
             percent(line.worst_hedge_error, 2),
-            f"{line.naked_leg_hours:.3g}",
+            duration(line.naked_leg_hours * 3600),
             "/".join(str(count) for count in line.exit_counts.values()),
         )
     return result, made_of
@@ -224,7 +224,7 @@ def _cell(value: Any) -> Any:
 def plain(value: Any) -> Any:
     """JSON's own types: NaN and infinities as None, times as ISO 8601, text without secrets."""
     if isinstance(value, Mapping):
-        return {str(key): plain(each) for key, each in value.items()}
+        return {without_secrets(str(key)): plain(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
         return [plain(each) for each in value]
     if isinstance(value, datetime):

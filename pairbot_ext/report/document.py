@@ -22,7 +22,8 @@ from pairbot_ext.report.models import (
     with_models,
 )
 from pairbot_ext.report.pair_trades import legs_of, pair_trades
-from pairbot_ext.report.sources import Source, SourceKind, without_secrets
+from pairbot_ext.report.redact import without_secrets
+from pairbot_ext.report.sources import Source, SourceKind
 from pairbot_ext.report.summary import PairSummary, summarize, total
 
 if TYPE_CHECKING:
@@ -119,6 +120,11 @@ def build_report(
         *wording.evidence(everything),
         *wording.costs(everything, source.kind, source.stake_currency),
     ]
+    if source.kind is not SourceKind.BACKTEST:
+        statements += wording.legging(
+            [trade.naked_secs(until) for trade in trades if trade.closed is not None],
+            [each.hedged_secs for each in source.journal or () if each.hedged_secs is not None],
+        )
     if everything.closed:
         statements += [wording.selection(chosen, trades[0].opened), *wording.one_of_many(len(lines))]
         statements.append(wording.drawdown(equity, source.stake_currency))

@@ -102,7 +102,8 @@ def marked_path(
     last = max(max(leg.closed or leg.opened for leg in legs), first + step)
     if any(leg.closed is None for leg in legs):
         last = max(last, max(frames[leg.symbol]["date"].iloc[-1].to_pydatetime() for leg in legs) + step)
-    anchor = pd.Timestamp(first).floor(pd.Timedelta(step))
+    # From one candle earlier: a high of 0 before the first fee is paid.
+    anchor = pd.Timestamp(first).floor(pd.Timedelta(step)) - step
     when = pd.date_range(anchor, pd.Timestamp(last).ceil(pd.Timedelta(step)), freq=pd.Timedelta(step))
     closes: dict[str, NDArray[np.float64]] = {}
     for symbol in {leg.symbol for leg in legs}:

@@ -16,11 +16,12 @@ from pairbot_ext.report.document import Report
 from pairbot_ext.report.evidence import ClusteredMean
 from pairbot_ext.report.legs import PairTrade
 from pairbot_ext.report.picture import TradeMark
-from pairbot_ext.report.sources import without_secrets
+from pairbot_ext.report.redact import without_secrets
 from pairbot_ext.report.summary import PairSummary
 from pairbot_ext.report.wording import (
     UNKNOWN,
     counted,
+    duration,
     evidence,
     headline,
     interval,
@@ -243,7 +244,7 @@ def _pair_table(report: Report) -> str:
             number(line.funding),
             number(line.median_held_half_lives, 1),
             percent(line.worst_hedge_error, 2),
-            _duration(line.naked_leg_hours * 3600),
+            duration(line.naked_leg_hours * 3600),
             *(str(count) for count in line.exit_counts.values()),
         ]
         rows.append(("total" if is_total else "", cells))
@@ -337,15 +338,9 @@ def _trade_table(report: Report, trades: Sequence[PairTrade], marks: Sequence[Tr
                     UNKNOWN if is_open else number(trade.profit),
                     UNKNOWN if is_open else number(trade.net_bp, 1),
                     percent(trade.hedge_error, 2),
-                    _duration(trade.naked_secs(report.until)),
+                    duration(trade.naked_secs(report.until)),
                     _text("entry given up" if trade.was_aborted else "open" if is_open else reasons),
                 ],
             )
         )
     return _table(heads, rows)
-
-
-def _duration(secs: float) -> str:
-    if secs >= 3600:
-        return f"{secs / 3600:,.1f} h"
-    return f"{secs:.2f} s" if 0 < secs < 10 else f"{secs:.0f} s"

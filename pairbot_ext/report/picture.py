@@ -13,6 +13,7 @@ from pairbot_ext.book import build_grid
 from pairbot_ext.errors import DataError
 from pairbot_ext.pairs import Pair, PairsFile
 from pairbot_ext.report.pair_trades import PairTrade
+from pairbot_ext.report.redact import without_secrets
 from pairbot_ext.signals import FloatArray
 from pairbot_ext.stats.rolling import RollingModels, rolling_models
 
@@ -196,7 +197,7 @@ def _mark(trade: PairTrade, when: pd.DatetimeIndex, z: FloatArray) -> TradeMark:
 
     leg_a_short = trade.legs_a[0].is_short if trade.legs_a else not trade.legs_b[0].is_short
     direction = "short" if leg_a_short else "long"
-    ending = "open" if trade.closed is None else ", ".join(trade.exit_reasons) or "closed"
+    ending = "open" if trade.closed is None else without_secrets(", ".join(trade.exit_reasons)) or "closed"
     return TradeMark(
         opened=trade.opened,
         closed=trade.closed,

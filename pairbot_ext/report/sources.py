@@ -7,7 +7,6 @@ and tokens among it, stays where it is.
 from __future__ import annotations
 
 import json
-import re
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -189,18 +188,6 @@ def _timeframe(minutes: int) -> str:
 
 def _from_ms(stamp: float) -> datetime:
     return datetime.fromtimestamp(stamp / 1000, tz=UTC)
-
-
-_NAMED_SECRET = re.compile(
-    r"(?i)((?:api-?key|secret|signature|token|password|listenkey)\s*[=:]\s*)[^\s&,;\"']+"
-)
-# A Telegram token; a key or signature of an exchange (64 letters and digits) or a long part of a JWT.
-_SECRET = re.compile(r"\b\d{6,12}:[A-Za-z0-9_-]{30,}|\b(?=[A-Za-z]*\d)(?=\d*[A-Za-z])[A-Za-z0-9]{24,}\b")
-
-
-def without_secrets(text: str) -> str:
-    """Text that came from outside, such as an exchange's answer, with what may be a key taken out."""
-    return _SECRET.sub("[removed]", _NAMED_SECRET.sub(r"\1[removed]", text))
 
 
 def datadir_notice(datadir: Path) -> str:

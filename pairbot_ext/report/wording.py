@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from datetime import datetime
+from statistics import median
 
 from pairbot_ext.report.equity import EquityPath
 from pairbot_ext.report.evidence import FEW_WEEKS, ClusteredMean, best_of_chance
@@ -45,6 +47,13 @@ def interval(mean: ClusteredMean | None, digits: int = 1) -> str:
     if mean is None or not math.isfinite(mean.low):
         return UNKNOWN
     return f"{number(mean.low, digits, signed=True)} to {number(mean.high, digits, signed=True)}"
+
+
+def duration(secs: float) -> str:
+    """Hours from one hour on, else seconds, to the hundredth where they are few."""
+    if secs >= 3600:
+        return f"{secs / 3600:,.1f} h"
+    return f"{secs:.2f} s" if 0 < secs < 10 else f"{secs:.0f} s"
 
 
 def counted(count: int, noun: str) -> str:
@@ -127,12 +136,28 @@ def costs(everything: PairSummary, kind: SourceKind, currency: str) -> list[str]
     return said
 
 
+def legging(naked_secs: Sequence[float], hedged_secs: Sequence[float]) -> list[str]:
+    """How long one leg stood alone, in seconds per pair trade, and how long an entry took."""
+    said = []
+    if naked_secs:
+        said.append(
+            f"One leg alone, entry and exit together: median {duration(median(naked_secs))}, longest "
+            f"{duration(max(naked_secs))} per pair trade."
+        )
+    if hedged_secs:
+        said.append(
+            f"From the decision to both legs filled: median {duration(median(hedged_secs))}, longest "
+            f"{duration(max(hedged_secs))}."
+        )
+    return said
+
+
 def selection(chosen: Choice | None, first_opened: datetime) -> str:
     """Whether the pairs were chosen before they were traded."""
     if chosen is None:
         return (
-            "Whether the pairs were chosen on earlier data is not known: the pairs file does not cover "
-            "these trades. Results on the data that chose the pairs mean nothing."
+            "Whether the pairs were chosen on earlier data is not known here: no pairs file covers these "
+            "trades (--pairs-file). Results on the data that chose the pairs mean nothing."
         )
     if chosen.epochs == 1:
         return (

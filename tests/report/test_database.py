@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import json
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from freqtrade.persistence import Order, Trade, init_db
+from small_export import make_pair, make_pairs_file
 
+from pairbot_ext.cli import main
 from pairbot_ext.errors import DataError
+from pairbot_ext.pairs import write_pairs_file
 from pairbot_ext.report.database import load_database
+from pairbot_ext.report.document import build_report
 from pairbot_ext.report.pair_trades import pair_trades
+from pairbot_ext.report.sources import open_source
 
 T0 = datetime(2025, 3, 1, 12, 0, 0, tzinfo=UTC)
 LEGS = {"ADA_LINK": ("ADA/USDT:USDT", "LINK/USDT:USDT")}
@@ -50,7 +59,14 @@ def add_order(trade: Trade, number: int, side: str, amount: float, price: float,
 
 
 def add_leg(
-    symbol: str, *, short: bool, amount: float, rate: float, opened: datetime, closed: datetime | None
+    symbol: str,
+    *,
+    short: bool,
+    amount: float,
+    rate: float,
+    opened: datetime,
+    closed: datetime | None,
+    first_order: int = 1,
 ) -> None:
     trade = Trade(
         pair=symbol,
@@ -65,6 +81,8 @@ def add_leg(
         is_open=closed is None,
         is_short=short,
         exchange="binance",
+        strategy="PairsArb",
+        timeframe=60,
         enter_tag="ADA_LINK",
         leverage=1.0,
         close_rate=None if closed is None else rate * 1.01,
@@ -75,9 +93,9 @@ def add_leg(
         exit_reason=None if closed is None else "pair_reverted",
     )
     entry, leave = ("sell", "buy") if short else ("buy", "sell")
-    add_order(trade, 1, entry, amount, rate, opened)
+    add_order(trade, first_order, entry, amount, rate, opened)
     if closed is not None:
-        add_order(trade, 2, leave, amount, rate * 1.01, closed)
+        add_order(trade, first_order + 1, leave, amount, rate * 1.01, closed)
     Trade.session.add(trade)
     Trade.commit()
 
@@ -122,3 +140,145 @@ def test_what_is_no_database_is_refused(tmp_path: Path) -> None:
         load_database(tmp_path / "text.sqlite")
     (tmp_path / "empty.sqlite").touch()
     assert load_database(tmp_path / "empty.sqlite") == []
+
+
+def add_journal(database: Path, *, simulated: bool) -> None:
+    """The journal of a bot that closed one pair trade, gave one entry up, and never filled a third."""
+    from sqlalchemy import create_engine
+    from sqlalchemy.orm import Session
+
+    from pairbot_ext.execution.schema import migrate
+    from pairbot_ext.execution.tables import EventRow, OrderRow, PairTradeRow
+
+    engine = create_engine(f"sqlite:///{database}")
+    migrate(engine)
+    plan = {
+        "model": {"alpha": 0.0, "beta": 0.8, "mu": 0.0, "sigma": 0.01, "half_life_candles": 5.0},
+        "z": 2.5,
+    }
+    signature = "0a1b2c3d" * 8
+    with Session(engine) as session:
+        for number, (state, reason) in enumerate(
+            [("CLOSED", "pair_reverted"), ("ABORTED", "leg B refused"), ("ABORTED", f"signature={signature}")]
+        ):
+            session.add(
+                PairTradeRow(
+                    id=f"trade{number:07d}",
+                    pair_id="ADA_LINK",
+                    leg_a="ADA/USDT:USDT",
+                    leg_b="LINK/USDT:USDT",
+                    state=state,
+                    goal="CLOSE",
+                    was_hedged=not number,
+                    reason=reason,
+                    plan=json.dumps(plan),
+                    sizing="{}",
+                    dry_run=False,
+                    created_ms=1000 * number,
+                    updated_ms=1000 * number,
+                    hedged_ms=None if number else 400,
+                )
+            )
+        for client_id, owner, symbol, order_id in (
+            ("pb-0-A", "trade0000000", "ADA/USDT:USDT", "ADA/USDT:USDT-1"),
+            ("pb-0-B", "trade0000000", "LINK/USDT:USDT", "LINK/USDT:USDT-1"),
+            ("pb-1-A", "trade0000001", "ADA/USDT:USDT", "ADA/USDT:USDT-3"),
+        ):
+            session.add(
+                OrderRow(
+                    client_id=client_id,
+                    pair_trade_id=owner,
+                    leg=client_id[-1],
+                    role="e",
+                    attempt=1,
+                    symbol=symbol,
+                    side="buy",
+                    order_type="limit",
+                    amount=Decimal(1),
+                    leverage=1.0,
+                    reduce_only=False,
+                    reason="",
+                    status="FILLED",
+                    order_id=order_id,
+                    filled=Decimal(1),
+                    intent_ms=0,
+                )
+            )
+        session.add(EventRow(at_ms=0, kind="started", detail=json.dumps({"simulated": simulated})))
+        session.commit()
+    engine.dispose()
+
+
+def add_closed_pair_trade() -> None:
+    end = T0 + timedelta(minutes=10)
+    add_leg("ADA/USDT:USDT", short=False, amount=1000.0, rate=0.5, opened=T0, closed=end)
+    add_leg("LINK/USDT:USDT", short=True, amount=20.0, rate=20.0, opened=T0, closed=end)
+
+
+def test_a_journal_needs_no_pairs_file(database: Path) -> None:
+    add_closed_pair_trade()
+    # Leg A again, before the first pair trade has ended: only the journal can tell the two apart.
+    again = T0 + timedelta(minutes=5)
+    add_leg("ADA/USDT:USDT", short=False, amount=10.0, rate=0.5, opened=again, closed=again, first_order=3)
+    add_journal(database, simulated=True)
+    report = build_report(open_source(f"sqlite:///{database}"), None, now=T0 + timedelta(days=1))
+    assert report.source.kind == "live"
+    assert report.simulated.startswith("Simulated market")
+    whole, given_up = report.trades
+    assert [leg.symbol for leg in whole.legs] == ["ADA/USDT:USDT", "LINK/USDT:USDT"]
+    assert whole.hedge_error == pytest.approx(0.0)
+    # Five candles of one hour.
+    assert whole.half_life_hours == 5.0
+    assert given_up.was_aborted
+    assert given_up.faults == ()
+    assert report.everything.aborted == 1
+    assert report.everything.worst_hedge_error == pytest.approx(0.0)
+    assert report.problems == []
+    said = "\n".join([*report.statements, *report.notes])
+    assert "Entries given up after the first fill and unwound: 1" in said
+    assert "Planned and never filled: 1 (signature=[removed])" in said
+    assert "both legs filled: median 0.40 s" in said
+    assert report.everything.profit == pytest.approx(4.5)
+
+
+def test_what_the_operator_must_see_to_is_a_problem(database: Path) -> None:
+    add_closed_pair_trade()
+    add_journal(database, simulated=False)
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute("UPDATE pairbot_pair_trades SET state = 'NEEDS_OPERATOR' WHERE id LIKE '%2'")
+    report = build_report(open_source(str(database)), None, now=T0 + timedelta(days=1))
+    assert report.simulated == ""
+    (problem,) = report.problems
+    assert problem.startswith("ADA_LINK (trade0000002) is NEEDS_OPERATOR")
+
+
+def test_a_database_without_our_tables_needs_a_pairs_file(
+    database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with closing(sqlite3.connect(database)) as connection, connection:
+        for table in ("schema", "events", "orders", "pair_trades"):
+            connection.execute(f"DROP TABLE IF EXISTS pairbot_{table}")
+    add_closed_pair_trade()
+    monkeypatch.chdir(tmp_path)
+    assert main(["report", str(database)]) == 2
+    assert "--pairs-file" in capsys.readouterr().err
+    pair = make_pair(id="ADA_LINK", leg_a="ADA/USDT:USDT", leg_b="LINK/USDT:USDT", hedge_ratio=0.8)
+    write_pairs_file(tmp_path / "pairs_config.json", make_pairs_file(pair))
+    before = database.read_bytes()
+    assert main(["report", str(database), "--json"]) == 0
+    assert database.read_bytes() == before
+    document = json.loads(capsys.readouterr().out)
+    assert document["source"]["kind"] == "live"
+    assert document["total"]["net"] == pytest.approx(3.0)
+    assert document["trades"][0]["hedge_error"] is None  # opened before the file's epoch
+    assert any("no journal" in note for note in document["notes"])
+
+
+def test_an_open_pair_trade_is_not_in_the_money(database: Path) -> None:
+    add_leg("ADA/USDT:USDT", short=False, amount=1000.0, rate=0.5, opened=T0, closed=None)
+    add_leg("LINK/USDT:USDT", short=True, amount=20.0, rate=20.0, opened=T0, closed=None)
+    add_journal(database, simulated=False)
+    report = build_report(open_source(str(database)), None, now=T0 + timedelta(days=1))
+    assert (report.everything.open, report.everything.profit) == (1, 0)
+    assert report.everything.naked_leg_hours == 0
+    assert report.statements[0] == "No pair trade has closed: there is no result yet."
