@@ -12,15 +12,15 @@ amount, so that the trades do not depend on which leg came first.
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Protocol
 
-import pandas as pd
 from freqtrade.persistence import LocalTrade, Order, Trade
 
 from pairbot_ext.execution.plan import EntryPlan
 from pairbot_ext.rules import PairRules
 from pairbot_ext.settings import Settings
+from pairbot_ext.shadow import ShadowPairs
 from pairbot_ext.signals import ExitReason
 from pairbot_ext.sizing import (
     Leg,
@@ -30,25 +30,12 @@ from pairbot_ext.sizing import (
     refusal,
     stake_for,
 )
+from pairbot_ext.spans import DataSpan
 
 logger = logging.getLogger(__name__)
 
 STAKE_RESERVE = 0.5
 """Freqtrade raises a stake silently to the venue's minimum plus reserves, which it caps at 50 %."""
-
-
-@dataclass(frozen=True)
-class DataSpan:
-    """The candles Freqtrade trades of one symbol: none before `first`, and no entry from `last` on."""
-
-    first: datetime
-    last: datetime
-
-
-def data_span(frame: pd.DataFrame, startup_candles: int, timeframe: timedelta) -> DataSpan:
-    """Freqtrade drops the startup candles of each frame and one more, whose signal cannot be shifted in."""
-    begin = frame["date"].iloc[0].to_pydatetime()
-    return DataSpan(begin + (startup_candles + 1) * timeframe, frame["date"].iloc[-1].to_pydatetime())
 
 
 class Host(Protocol):
@@ -81,8 +68,9 @@ class BacktestDesk:
     :param spans: per symbol, which candles can be traded.
     :param max_open_trades: Freqtrade's slots; infinite allowed.
     :param fixed_stake: configured stake amount, or None when it is "unlimited".
-    :param may_open_alone: analysis commands re-run one symbol alone; there the link to a mate that is not in
-        the whitelist is relaxed, because the tool would take the missing leg for a look into the future.
+    :param shadow: for analysis commands, which re-run one symbol alone: there the link to a mate that is not
+        in the whitelist is relaxed, because the tool would take the missing leg for a look into the future,
+        and the pair trades on paper say whether both symbols are free.
     """
 
     def __init__(
@@ -94,7 +82,7 @@ class BacktestDesk:
         *,
         max_open_trades: float,
         fixed_stake: float | None,
-        may_open_alone: bool,
+        shadow: ShadowPairs | None = None,
     ) -> None:
         self._host = host
         self._rules = rules
@@ -103,7 +91,7 @@ class BacktestDesk:
         self._spans = spans
         self._max_open_trades = max_open_trades
         self._fixed_stake = fixed_stake
-        self._may_open_alone = may_open_alone
+        self._shadow = shadow
         self._open: dict[tuple[str, datetime], OpenPair] = {}
         self._this_candle: dict[tuple[str, datetime], OpenPair] = {}
         self._stopped_at: dict[str, datetime] = {}
@@ -116,6 +104,8 @@ class BacktestDesk:
             self._stopped_at.clear()
         self._this_candle.clear()
         self._now = now
+        if self._shadow is not None:
+            self._shadow.advance(now)
 
     def plan_of(self, trade: Trade) -> EntryPlan | None:
         """The plan an open or closed trade was entered with."""
@@ -235,7 +225,7 @@ class BacktestDesk:
         return []
 
     def _is_alone_by_design(self, mate: str) -> bool:
-        return self._may_open_alone and mate not in self._host.whitelist()
+        return self._shadow is not None and mate not in self._host.whitelist()
 
     def _open_trade(self, symbol: str, key: tuple[str, datetime]) -> LocalTrade | None:
         pair_id, opened_at = key
@@ -249,6 +239,8 @@ class BacktestDesk:
     ) -> OpenPair | str:
         """Both legs' sizes, or why this pair cannot be opened as a whole on this candle."""
         is_alone = self._is_alone_by_design(plan.symbol(leg.mate))
+        if is_alone and self._shadow is not None and not self._shadow.opened(plan.pair_id, now):
+            return "another pair has one of its symbols, or it was stopped"
         if not is_alone and (reason := self._leg_refusal(plan, now) or self._still_stopped(plan)):
             return reason
         pair_notional = self._pair_notional(plan, leg, now, price, proposed_stake)

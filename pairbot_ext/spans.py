@@ -1,0 +1,20 @@
+"""Which candles of a symbol a backtest trades."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import pandas as pd
+
+
+@dataclass(frozen=True)
+class DataSpan:
+    """The candles Freqtrade trades of one symbol: none before `first`, and no entry from `last` on."""
+
+    first: datetime
+    last: datetime
+
+
+def data_span(frame: pd.DataFrame, startup_candles: int, timeframe: timedelta) -> DataSpan:
+    """Freqtrade drops the startup candles of each frame and one more, whose signal cannot be shifted in."""
+    begin = frame["date"].iloc[0].to_pydatetime()
+    return DataSpan(begin + (startup_candles + 1) * timeframe, frame["date"].iloc[-1].to_pydatetime())
