@@ -219,10 +219,11 @@ class PairsRuntime:
 
     def on_loop_start(self, now: datetime) -> None:
         """Start of a candle in a backtest, of a loop in a bot."""
+        # First: Freqtrade swallows exceptions here, and none of the rest may cost a pass of the recovery.
+        self.desk.on_loop_start(now)
         if self.is_trading:
             self._tell([*self.poll_pairs_file(), *self.untradable_pairs()])
             self._note_late_candles()
-        self.desk.on_loop_start(now)
 
     def _note_late_candles(self) -> None:
         """Where a candle has come a loop later than its mate's, have the mates analysed again."""

@@ -10,11 +10,11 @@ import json
 import logging
 import threading
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import Engine, create_engine, select
+from sqlalchemy import Connection, Engine, Table, create_engine, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import StaticPool
@@ -95,12 +95,32 @@ def pair_trade_of(row: PairTradeRow) -> PairTrade:
     )
 
 
-def _order_row(order: OrderRecord) -> OrderRow:
+@dataclass(frozen=True)
+class _Write:
+    """One row to store. With a key it replaces the row that has it, without it is appended."""
+
+    table: Table
+    values: dict[str, Any]
+    key: str | None = None
+
+    def run(self, connection: Connection) -> None:
+        """Plain statements: the order path waits for them."""
+        if self.key is not None:
+            column = self.table.c[self.key]
+            changed = connection.execute(
+                self.table.update().where(column == self.values[self.key]).values(self.values)
+            )
+            if changed.rowcount:
+                return
+        connection.execute(self.table.insert().values(self.values))
+
+
+def _order_write(order: OrderRecord) -> _Write:
     values = dict(vars(order))
     values.update(leg=order.leg.value, role=order.role.value, status=order.status.value)
     values["refusal"] = None if order.refusal is None else order.refusal.value
     values["reason"] = order.reason[:255]
-    return OrderRow(**values)
+    return _Write(cast(Table, OrderRow.__table__), values, "client_id")
 
 
 class Journal:
@@ -215,18 +235,17 @@ class Journal:
         )
         with self._lock:
             event = Event(trade.id, now, "planned", {"pair": plan.pair_id, "z": round(plan.z, 4)})
-            self._commit_or_refuse(self._trade_row(trade), self._event_row(event))
+            self._commit_or_refuse(self._trade_write(trade), self._event_write(event))
             self._trades[trade.id] = trade
         return trade
 
     def change_pair_trade(self, pair_trade_id: str, **changes: Any) -> PairTrade:
-        """Store changed fields. Kept in memory and retried where the database cannot be written: state and
-        goal can be derived again from the orders."""
+        """Change fields. Stored with the next order or `flush`, and retried where the database cannot be
+        written: state and goal can be derived again from the orders, so no order waits for them."""
         with self._lock:
             trade = replace(self._trades[pair_trade_id], updated_ms=self._clock.now_ms(), **changes)
             self._trades[pair_trade_id] = trade
             self._unsaved_trades.add(pair_trade_id)
-            self.flush()
         return trade
 
     def add_order(self, order: OrderRecord) -> None:
@@ -239,7 +258,7 @@ class Journal:
             try:
                 if self.is_degraded and order.reduce_only:
                     raise SQLAlchemyError("the database could not be written a moment ago")
-                self._commit(_order_row(order))
+                self._commit(_order_write(order))
             except SQLAlchemyError as error:
                 self._degrade(error)
                 if not order.reduce_only:
@@ -259,7 +278,7 @@ class Journal:
             try:
                 if self.is_degraded:
                     raise SQLAlchemyError("the database could not be written a moment ago")
-                self._commit(_order_row(order))
+                self._commit(_order_write(order))
             except SQLAlchemyError as error:
                 self._degrade(error)
                 self._unsaved_orders.add(client_id)
@@ -291,7 +310,7 @@ class Journal:
                 if self.is_degraded:
                     break
                 try:
-                    self._commit(_order_row(self._orders[client_id]))
+                    self._commit(_order_write(self._orders[client_id]))
                 except SQLAlchemyError as error:
                     self._degrade(error)
                 else:
@@ -307,15 +326,19 @@ class Journal:
 
     # -- the database ------------------------------------------------------------------------------
 
-    def _commit(self, *rows: Any) -> None:
-        with Session(self._engine) as session:
-            for row in rows:
-                session.merge(row)
-            session.commit()
+    def _commit(self, *writes: _Write) -> None:
+        """Store `writes` and what is queued in one transaction."""
+        queued = [self._trade_write(self._trades[key]) for key in sorted(self._unsaved_trades)]
+        queued += [self._event_write(event) for event in self._unsaved_events]
+        with self._engine.begin() as connection:
+            for write in (*writes, *queued):
+                write.run(connection)
+        self._unsaved_trades.clear()
+        self._unsaved_events.clear()
 
-    def _commit_or_refuse(self, *rows: Any) -> None:
+    def _commit_or_refuse(self, *writes: _Write) -> None:
         try:
-            self._commit(*rows)
+            self._commit(*writes)
         except SQLAlchemyError as error:
             self._degrade(error)
             raise JournalUnavailableError(
@@ -327,15 +350,10 @@ class Journal:
         """Store what is queued."""
         if self.is_degraded or not (self._unsaved_trades or self._unsaved_events):
             return
-        rows: list[Any] = [self._trade_row(self._trades[key]) for key in sorted(self._unsaved_trades)]
-        rows += [self._event_row(event) for event in self._unsaved_events]
         try:
-            self._commit(*rows)
+            self._commit()
         except SQLAlchemyError as error:
             self._degrade(error)
-            return
-        self._unsaved_trades.clear()
-        self._unsaved_events.clear()
 
     def _degrade(self, error: Exception) -> None:
         if not self.is_degraded:
@@ -353,29 +371,34 @@ class Journal:
                     remedy="Free the disk; until then close positions on the venue by hand",
                 ) from error
 
-    def _trade_row(self, trade: PairTrade) -> PairTradeRow:
-        return PairTradeRow(
-            id=trade.id,
-            pair_id=trade.plan.pair_id,
-            leg_a=trade.plan.leg_a,
-            leg_b=trade.plan.leg_b,
-            state=trade.state.value,
-            goal=trade.goal.value,
-            was_hedged=trade.was_hedged,
-            reason=trade.reason,
-            plan=json.dumps(trade.plan.to_json()),
-            sizing=json.dumps(trade.sizing.to_json()),
-            dry_run=trade.dry_run,
-            created_ms=trade.created_ms,
-            updated_ms=trade.updated_ms,
-            hedged_ms=trade.hedged_ms,
-            closed_ms=trade.closed_ms,
-        )
+    def _trade_write(self, trade: PairTrade) -> _Write:
+        values = {
+            "id": trade.id,
+            "pair_id": trade.plan.pair_id,
+            "leg_a": trade.plan.leg_a,
+            "leg_b": trade.plan.leg_b,
+            "state": trade.state.value,
+            "goal": trade.goal.value,
+            "was_hedged": trade.was_hedged,
+            "reason": trade.reason,
+            "plan": json.dumps(trade.plan.to_json()),
+            "sizing": json.dumps(trade.sizing.to_json()),
+            "dry_run": trade.dry_run,
+            "created_ms": trade.created_ms,
+            "updated_ms": trade.updated_ms,
+            "hedged_ms": trade.hedged_ms,
+            "closed_ms": trade.closed_ms,
+        }
+        return _Write(cast(Table, PairTradeRow.__table__), values, "id")
 
-    def _event_row(self, event: Event) -> EventRow:
-        return EventRow(
-            pair_trade_id=event.pair_trade_id, at_ms=event.at_ms, kind=event.kind, detail=event.detail_json
-        )
+    def _event_write(self, event: Event) -> _Write:
+        values = {
+            "pair_trade_id": event.pair_trade_id,
+            "at_ms": event.at_ms,
+            "kind": event.kind,
+            "detail": event.detail_json,
+        }
+        return _Write(cast(Table, EventRow.__table__), values)
 
 
 def signed_fill(order: OrderRecord) -> Decimal:

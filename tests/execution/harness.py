@@ -131,6 +131,14 @@ class Script:
                 return ("long" if direction == LONG_SPREAD else "short"), pair_id
         return None
 
+    def plain_wish(self, symbol: str) -> str | None:
+        """Either leg's side, for a strategy without an engine."""
+        for pair_id, direction in self.wishes.items():
+            leg_a, leg_b, _ = PAIRS[pair_id]
+            if symbol in (unified(leg_a), unified(leg_b)):
+                return "long" if (direction == LONG_SPREAD) == (symbol == unified(leg_a)) else "short"
+        return None
+
     def entry_plan(self, pair_id: str, now: datetime) -> EntryPlan | None:
         """See desk.Signals."""
         if pair_id not in self.wishes:
@@ -174,6 +182,8 @@ class Rig:
         self.gateway = Gateway(self.venue, CREDENTIALS, limits=RateLimits(enforced=True))
         self.transport = InProcessTransport(SimulatedExchange(self.gateway), clock.advance)
         self.script = Script(self.market, clock)
+        self.strategy_path = config.pop("strategy_path", str(HERE / "strategies"))
+        self.has_throttle = config.pop("has_throttle", False)
         self.extra = config
         self.bot: FreqtradeBot
         self.told: list[str] = []
@@ -207,7 +217,7 @@ class Rig:
         base = json.loads((REPO_ROOT / "config.json").read_text())
         base |= {
             "strategy": "DeskStrategy",
-            "strategy_path": str(HERE / "strategies"),
+            "strategy_path": self.strategy_path,
             "user_data_dir": str(self.directory / "user_data"),
             "db_url": f"sqlite:///{self.directory / 'trades.sqlite'}",
             "dry_run": self.dry_run,
@@ -224,7 +234,11 @@ class Rig:
         config: dict[str, Any] = Configuration(args, None).get_config()
         overlay = self.transport.overlay()["exchange"]
         config["exchange"] |= overlay
-        config["exchange"]["ccxt_config"] = {**overlay["ccxt_config"], "enableRateLimit": False}
+        config["exchange"]["ccxt_config"] = {**overlay["ccxt_config"], "enableRateLimit": self.has_throttle}
+        config["exchange"]["ccxt_sync_config"] = {
+            **overlay["ccxt_sync_config"],
+            "enableRateLimit": self.has_throttle,
+        }
         config["exchange"]["pair_whitelist"] = [unified(name) for name in self.symbols]
         config["desk_script"] = self.script
         return config

@@ -1,0 +1,205 @@
+"""How long one leg is alone, and what the engine costs in request weight.
+
+Real Freqtrade and ccxt against the simulated venue in one process; a round trip of 0, 50 and 200 ms really
+passes. Times are the venue's own: from the arrival of one POST to the arrival of the next. Beside each figure
+stands the baseline: a plain strategy with one signal per leg, with ccxt's throttle and without.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from freqtrade.persistence import PairLocks, Trade
+
+REPO_ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(REPO_ROOT / "tests" / "execution"))
+
+import harness  # noqa: E402
+
+ROUND_TRIPS_MS = (0, 50, 200)
+PAIR = "ADA-ALGO"
+
+
+class RealTime:
+    """The machine's clock."""
+
+    def advance(self, ms: int) -> None:
+        """Let `ms` pass."""
+        if ms > 0:
+            time.sleep(ms / 1000)
+
+    def sleep(self, secs: float) -> None:
+        """Wait."""
+        time.sleep(secs)
+
+    def now_ms(self) -> int:
+        """Epoch ms."""
+        return time.time_ns() // 1_000_000
+
+
+@contextmanager
+def real_rig(round_trip_ms: int, **config: Any) -> Iterator[harness.Rig]:
+    """A bot on the real clock, round trips included."""
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        (directory / "user_data").mkdir()
+        rig = harness.Rig(directory, RealTime(), dry_run=False, symbols=harness.FOUR, **config)  # type: ignore[arg-type]
+        rig.gateway.limits.enforced = False
+        rig.gateway.round_trip_ms = round_trip_ms
+        try:
+            yield rig
+        finally:
+            rig.kill()
+
+
+def play(rig: harness.Rig, rounds: int) -> tuple[list[float], list[float], int]:
+    """Open and close one pair so often. Returns entry gaps and exit gaps in seconds, and how many requests
+    came between the two POSTs of either."""
+    entries: list[float] = []
+    exits: list[float] = []
+    between = 0
+    for _ in range(rounds):
+        seen = len(rig.posts())
+        rig.script.exits.clear()
+        rig.script.wishes[PAIR] = harness.SHORT_SPREAD
+        rig.bot.process()
+        if len(Trade.get_open_trades()) < 2:
+            rig.bot.process()
+        rig.script.wishes.clear()
+        rig.script.exits[PAIR] = "pair_reverted"
+        rig.bot.process()
+        if Trade.get_open_trades():
+            rig.bot.process()
+        posts = rig.posts()[seen:]
+        assert len(posts) == 4, f"{len(posts)} orders in one round"
+        entries.append((posts[1].received_ms - posts[0].received_ms) / 1000)
+        exits.append((posts[3].received_ms - posts[2].received_ms) / 1000)
+        between += posts[1].number - posts[0].number - 1 + posts[3].number - posts[2].number - 1
+        unlock()
+    return entries, exits, between
+
+
+def unlock() -> None:
+    """Lift the lock Freqtrade puts on a symbol for the rest of the candle."""
+    for symbol in ("ADA/USDT:USDT", "ALGO/USDT:USDT"):
+        for side in ("long", "short", "*"):
+            PairLocks.unlock_pair(symbol, side=side)
+
+
+def play_rejections(rig: harness.Rig, rounds: int) -> list[float]:
+    """Leg B is refused each time: seconds from its request to the order that makes leg A flat."""
+    gaps: list[float] = []
+    for _ in range(rounds):
+        seen = len(rig.posts())
+        rig.fault(when={"leg": "B", "role": "e"}, answer="reject", code=-2019)
+        rig.script.wishes[PAIR] = harness.SHORT_SPREAD
+        rig.bot.process()
+        rig.script.wishes.clear()
+        posts = rig.posts()[seen:]
+        assert len(posts) == 3, f"{len(posts)} orders in one round"
+        assert not rig.positions()
+        gaps.append((posts[2].received_ms - posts[1].received_ms) / 1000)
+        rig.gateway.faults.clear()
+        unlock()
+    return gaps
+
+
+def quantile(values: Sequence[float], share: float) -> float:
+    """The value below which `share` of them lie."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
+def verdict(measured: float, target: float) -> str:
+    """The figure with its target."""
+    return f"{measured:6.3f} s (target {target:.3f}){'' if measured <= target else ' MISSED'}"
+
+
+def baseline(round_trip_ms: int, *, has_throttle: bool, rounds: int) -> str:
+    """The plain strategy's medians."""
+    plain = {"strategy": "PlainPairs", "strategy_path": str(REPO_ROOT / "benchmarks" / "strategies")}
+    with real_rig(round_trip_ms, has_throttle=has_throttle, **plain) as rig:
+        entries, exits, _ = play(rig, rounds)
+    return f"entry {median(entries):.3f} s, exit {median(exits):.3f} s"
+
+
+def weights() -> None:
+    """Request weight by the venue's count: ten pairs at rest, and all of them leaving at once."""
+    pairs = {f"P{n}": (f"{a}USDT", f"{b}USDT", 1.0) for n, (a, b) in enumerate(_TEN)}
+    names = [name for legs in pairs.values() for name in legs[:2]]
+    saved = dict(harness.PAIRS), dict(harness.PRICES)
+    harness.PAIRS.clear()
+    harness.PAIRS.update(pairs)
+    harness.PRICES.update(dict.fromkeys(names, "2.0000"))
+    try:
+        with tempfile.TemporaryDirectory() as name:
+            options = {"symbols": tuple(names), "max_open_trades": 20, "stake_amount": 100}
+            with harness.rig(Path(name), **options) as rig:
+                for pair_id in pairs:
+                    rig.open(pair_id)
+                    rig.clock.sleep(30)
+                assert rig.states() == ["HEDGED"] * 10, rig.states()
+                rig.clock.sleep(60)
+                # The minute in which new candles are fetched is not at rest: begin after it.
+                rig.loop()
+                idle = _weight(rig, lambda: rig.loop(12))
+                most = _weight(rig, lambda: (rig.close(*pairs), rig.loop(11)))
+                assert rig.states() == ["CLOSED"] * 10, rig.states()
+    finally:
+        for kept, dictionary in zip(saved, (harness.PAIRS, harness.PRICES), strict=True):
+            dictionary.clear()
+            dictionary.update(kept)
+    print(f"weight, ten open pairs at rest: {idle}/min (target 900){'' if idle <= 900 else ' MISSED'}")
+    print(f"weight, the minute all ten leave: {most} (limit 2,400){'' if most <= 2400 else ' MISSED'}")
+
+
+_TEN = [
+    ("ADA", "ALGO"), ("XRP", "DOGE"), ("LINK", "AVAX"), ("DOT", "LTC"), ("BTC", "ETH"), ("SOL", "BNB"),
+    ("TRX", "XLM"), ("ATOM", "NEAR"), ("UNI", "AAVE"), ("ETC", "BCH"),
+]  # fmt: skip
+
+
+def _weight(rig: harness.Rig, work: Any) -> int:
+    seen = rig.gateway.log.next_number()
+    work()
+    return sum(record.weight for record in rig.gateway.log.since(seen))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Print the table. Returns 1 where a target is missed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=30, help="pair trades per round trip (default 30)")
+    args = parser.parse_args(argv)
+    logging.disable(logging.ERROR)
+    for round_trip_ms in ROUND_TRIPS_MS:
+        r = round_trip_ms / 1000
+        with real_rig(round_trip_ms) as rig:
+            entries, exits, between = play(rig, args.rounds)
+        with real_rig(round_trip_ms) as rig:
+            unwinds = play_rejections(rig, max(5, args.rounds // 3))
+        print(f"round trip {round_trip_ms} ms, {args.rounds} pair trades")
+        for name, gaps in (("entry: A filled -> B arrives", entries), ("exit: first -> second", exits)):
+            worst = verdict(quantile(gaps, 0.99), 2 * r + 0.3)
+            print(f"  {name:<30} p50 {verdict(median(gaps), r + 0.06)}, p99 {worst}")
+        print(f"  {'B refused -> A flat':<30} p50 {verdict(median(unwinds), 2 * r + 0.2)}")
+        print(f"  requests between two POSTs: {between}")
+        rounds = max(3, args.rounds // 6)
+        for has_throttle in (False, True):
+            shown = "on" if has_throttle else "off"
+            plain = baseline(round_trip_ms, has_throttle=has_throttle, rounds=rounds)
+            print(f"  plain strategy, ccxt's throttle {shown}: {plain}")
+    weights()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
