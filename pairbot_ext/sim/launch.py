@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import signal
 import threading
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pairbot_ext.sim.control import SimulatedExchange
 from pairbot_ext.sim.market import SYNTHETIC, open_market
-from pairbot_ext.sim.market.replay import recorded_timeframe
 from pairbot_ext.sim.overlay import API_KEY, API_SECRET
 from pairbot_ext.sim.rest.auth import Credentials
 from pairbot_ext.sim.rest.gateway import Gateway
@@ -40,14 +39,6 @@ class ExchangeOptions:
     list_all: bool = False
     venue: VenueOptions = field(default_factory=VenueOptions)
 
-    def with_default_market(self, datadir: Path | str | None) -> ExchangeOptions:
-        """These options with the market filled in: the datadir in use, else the synthetic one."""
-        if self.market:
-            return self
-        # A directory without futures candles (none downloaded yet, spot) has no prices to serve.
-        is_usable = datadir is not None and recorded_timeframe(Path(datadir)) is not None
-        return replace(self, market=str(datadir) if is_usable else SYNTHETIC)
-
 
 def open_exchange(options: ExchangeOptions) -> SimulatedExchange:
     """The exchange on the real clock, ready to be served.
@@ -69,13 +60,13 @@ def banner(exchange: SimulatedExchange, port: int) -> str:
     """What a user must know before the first order."""
     gateway = exchange.gateway
     symbols = gateway.venue.market.symbols.values()
-    recorded = sum(spec.source != SIMULATED for spec in symbols)
+    derived = sum(spec.source == SIMULATED for spec in symbols)
     description = getattr(gateway.venue.market, "description", "")
     lines = [
         f"SIMULATION of Binance USDⓈ-M futures on https://{LOOPBACK}:{port}: no real market, no real money.",
         *([description] if description else []),
-        f"{len(symbols)} symbols, the filters of {recorded} recorded and of the others derived; "
-        f"{len(gateway.faults)} fault rules.",
+        f"{len(symbols)} symbols; ticks and steps of {derived} derived from the price's magnitude, of the others "
+        f"recorded; {len(gateway.faults)} fault rules.",
         "Not modelled:",
         *(f"  - {text}" for text in NOT_MODELLED),
     ]

@@ -17,6 +17,7 @@ from typing import Any
 
 from pairbot_ext.errors import PairbotError
 from pairbot_ext.sim.launch import ExchangeOptions, banner, open_exchange
+from pairbot_ext.sim.market import SYNTHETIC
 from pairbot_ext.sim.overlay import overlay
 from pairbot_ext.sim.server import LoopbackServer
 from pairbot_ext.sim.tls import LOOPBACK
@@ -140,6 +141,22 @@ def run_child(command: Sequence[str], environment: dict[str, str]) -> int:
     return code if code >= 0 else 128 - code
 
 
+def default_market(parsed: dict[str, Any], *, trading: bool) -> str:
+    """The market where the user named none: the candles at hand, else the generated one.
+
+    What analysis commands take from it are ticks and steps, so they get those of the candles they work on. A
+    bot gets recorded candles only where the datadir was named.
+    """
+    from pairbot_ext.sim.market.replay import recorded_timeframe
+
+    datadir = parsed.get("datadir")
+    if datadir is None and not trading:
+        datadir = Path(parsed.get("user_data_dir") or "user_data") / "data" / "binance"
+    if datadir is not None and recorded_timeframe(Path(datadir)):
+        return str(datadir)
+    return SYNTHETIC
+
+
 def run_freqtrade(arguments: Sequence[str], options: ExchangeOptions) -> int:
     """Start the exchange on a free port, run Freqtrade on it, stop it; returns Freqtrade's exit code."""
     command = freqtrade_command()
@@ -147,8 +164,9 @@ def run_freqtrade(arguments: Sequence[str], options: ExchangeOptions) -> int:
         parsed = _parse(arguments)
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 0
-    chosen = options.with_default_market(parsed.get("datadir"))
-    exchange = open_exchange(replace(chosen, list_all=parsed.get("command") != "trade"))
+    trading = parsed.get("command") == "trade"
+    market = options.market or default_market(parsed, trading=trading)
+    exchange = open_exchange(replace(options, market=market, list_all=not trading))
     with (
         tempfile.TemporaryDirectory(prefix="pairbot-offline-") as directory,
         LoopbackServer(exchange) as server,

@@ -9,6 +9,7 @@ import ccxt
 import pytest
 
 from pairbot_ext.errors import PairbotError
+from pairbot_ext.sim.venue.actions import ClosePosition, apply
 from pairbot_ext.sim.venue.faults import FaultRule, Faults, Schedule, When, load_schedule
 from pairbot_ext.sim.venue.orders import OrderStatus
 
@@ -169,6 +170,17 @@ def test_closed_by_hand_just_before_the_exit(world, client):
         client.create_order(ADA, "market", "sell", 100, None, {"reduceOnly": True})
     assert world.held() == 0
     assert world.venue.engine.fills[-1].client_order_id.startswith("web_")
+
+
+def test_late_reduction_of_a_position_that_is_gone(world, client):
+    client.create_order(ADA, "market", "buy", 100)
+    world.fault(fill={"fraction": 0, "hold_ms": 1000})
+    late = client.create_order(ADA, "market", "sell", 100, None, {"reduceOnly": True})
+    world.gateway.locked(lambda: apply(ClosePosition(symbol="ADAUSDT", fraction="0.7"), world.venue))
+    world.clock.advance(1000)
+    done = client.fetch_order(late["id"], ADA)
+    assert (done["status"], done["filled"]) == ("expired", 30)
+    assert world.held() == 0
 
 
 def test_foreign_position_and_order_after_an_entry(world, client):

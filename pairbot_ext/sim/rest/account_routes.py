@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
+from typing import Any, TypeVar
 
 from pairbot_ext.sim.rest import shapes
 from pairbot_ext.sim.rest.params import Params
 from pairbot_ext.sim.rest.routes import Call, Route
-from pairbot_ext.sim.venue.account import IncomeType
+from pairbot_ext.sim.venue.account import Income, IncomeType
 from pairbot_ext.sim.venue.errors import Code, VenueError
+from pairbot_ext.sim.venue.orders import Fill
 from pairbot_ext.sim.venue.positions import MarginType, notional_cap
 from pairbot_ext.sim.venue.terms import DAY_MS
 
 WEEK_MS = 7 * DAY_MS
+T = TypeVar("T")
 
 
 def history_window(params: Params, now_ms: int) -> tuple[int, int]:
@@ -22,6 +27,22 @@ def history_window(params: Params, now_ms: int) -> tuple[int, int]:
         return start, min(start + WEEK_MS, now_ms) if end is None else end
     last = now_ms if end is None else end
     return last - WEEK_MS, last
+
+
+def window(rows: Sequence[T], time_of: Callable[[T], int], start_ms: int, end_ms: int) -> Sequence[T]:
+    """The part of `rows` (in order of time) that lies within [start, end]."""
+    first = bisect_left(rows, start_ms, key=time_of)
+    return rows[first : bisect_right(rows, end_ms, lo=first, key=time_of)]
+
+
+def page(rows: Iterable[T], keep: Callable[[T], bool], limit: int) -> list[T]:
+    """The first `limit` of the rows to keep."""
+    return list(islice(filter(keep, rows), limit))
+
+
+def latest(rows: Sequence[T], keep: Callable[[T], bool], limit: int) -> list[T]:
+    """The last `limit` of the rows to keep, oldest first."""
+    return page(reversed(rows), keep, limit)[::-1]
 
 
 def _account(call: Call) -> Any:
@@ -149,15 +170,20 @@ def _trades(call: Call) -> Any:
     if from_id is not None and (given or "endTime" in call.params):
         raise VenueError(Code.BAD_OPTIONAL_COMBO)
     start, end = history_window(call.params, call.now_ms)
-    rows = [
-        shapes.trade(spec, fill)
-        for fill in call.venue.engine.fills
-        if fill.symbol == spec.symbol
-        and order_id in (None, fill.order_id)
-        and (from_id is None or fill.trade_id >= from_id)
-        and (from_id is not None or start <= fill.time_ms <= end)
-    ]
-    return rows[:limit] if given or from_id is not None else rows[-limit:]
+    fills: Sequence[Fill] = call.venue.engine.fills
+    if from_id is None:
+        fills = window(fills, lambda fill: fill.time_ms, start, end)
+
+    def wanted(fill: Fill) -> bool:
+        return (
+            fill.symbol == spec.symbol
+            and order_id in (None, fill.order_id)
+            and (from_id is None or fill.trade_id >= from_id)
+        )
+
+    oldest_first = given or from_id is not None
+    shown = page(fills, wanted, limit) if oldest_first else latest(fills, wanted, limit)
+    return [shapes.trade(spec, fill) for fill in shown]
 
 
 def _income(call: Call) -> Any:
@@ -166,15 +192,17 @@ def _income(call: Call) -> Any:
     if kind is not None and kind not in IncomeType.__members__:
         return []  # a type this venue never books
     start, end = history_window(call.params, call.now_ms)
-    limit, page = call.params.limit(100, 1000), call.params.integer("page") or 1
-    rows = [
-        shapes.income(row)
-        for row in call.venue.account.income
-        if symbol in (None, row.symbol) and kind in (None, row.type.value) and start <= row.time_ms <= end
-    ]
-    if "startTime" in call.params or page > 1:
-        return rows[(page - 1) * limit : page * limit]
-    return rows[-limit:]
+    limit, number = call.params.limit(100, 1000), call.params.integer("page") or 1
+    rows = window(call.venue.account.income, lambda row: row.time_ms, start, end)
+
+    def wanted(row: Income) -> bool:
+        return symbol in (None, row.symbol) and kind in (None, row.type.value)
+
+    if "startTime" in call.params or number > 1:
+        shown = page(rows, wanted, number * limit)[(number - 1) * limit :]
+    else:
+        shown = latest(rows, wanted, limit)
+    return [shapes.income(row) for row in shown]
 
 
 ROUTES: dict[str, Route] = {

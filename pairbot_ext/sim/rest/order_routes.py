@@ -119,14 +119,17 @@ def _all_orders(call: Call) -> Any:
     spec = engine.spec(call.params.text("symbol"))
     limit, from_id = call.params.limit(500, 1000), call.params.integer("orderId")
     start, end = history_window(call.params, call.now_ms)
-    rows = [
-        shapes.queried_order(spec, order)
+    orders = [
+        order
         for order in engine.orders.values()
         if order.request.symbol == spec.symbol
         and engine.remembered(order)
         and (order.order_id >= from_id if from_id is not None else start <= order.created_ms <= end)
     ]
-    return rows[:limit] if from_id is not None or "startTime" in call.params else rows[-limit:]
+    oldest_first = from_id is not None or "startTime" in call.params
+    return [
+        shapes.queried_order(spec, order) for order in (orders[:limit] if oldest_first else orders[-limit:])
+    ]
 
 
 def _new_algo_order(call: Call) -> Any:
