@@ -149,7 +149,8 @@ def report(candles: Candles, jobs: int) -> list[str]:
     for rule in Rule:
         results = walk_forward(candles.frames, windows, ScanOptions(rule), funding=candles.funding, jobs=jobs)
         info = rule_info(rule)
-        lines += [f"## Rule {rule.value}", "", f"{info.summary}.", "", info.warning, ""]
+        lines += [f"## Rule {rule.value}", "", f"{info.summary}.", ""]
+        lines += [info.warning, ""] if info.warning else []
         lines += ["Pairs left after each step:", "", *markdown_funnel(results), ""]
         for horizon in HORIZONS:
             selected, everything = survival(results, later[horizon])
