@@ -9,7 +9,7 @@ import ccxt
 import pytest
 
 from pairbot_ext.errors import PairbotError
-from pairbot_ext.sim.venue.actions import ClosePosition, apply
+from pairbot_ext.sim.venue.actions import OpenPosition, apply
 from pairbot_ext.sim.venue.faults import FaultRule, Faults, Schedule, When, load_schedule
 from pairbot_ext.sim.venue.orders import OrderStatus
 
@@ -176,7 +176,7 @@ def test_late_reduction_of_a_position_that_is_gone(world, client):
     client.create_order(ADA, "market", "buy", 100)
     world.fault(fill={"fraction": 0, "hold_ms": 1000})
     late = client.create_order(ADA, "market", "sell", 100, None, {"reduceOnly": True})
-    world.gateway.locked(lambda: apply(ClosePosition(symbol="ADAUSDT", fraction="0.7"), world.venue))
+    assert apply(OpenPosition(symbol="ADAUSDT", side="SELL", amount="70"), world.venue) is None
     world.clock.advance(1000)
     done = client.fetch_order(late["id"], ADA)
     assert (done["status"], done["filled"]) == ("expired", 30)
