@@ -155,6 +155,8 @@ class PairsRuntime:
         """
         self._strategy = strategy
         self._overrides = dict(overrides)
+        # Started again (a second backtest of one strategy object), with other parameters perhaps.
+        self._book = None
         rules = PairRules(lambda: self.book, self.settings, self.timeframe)
         try:
             check_start(strategy, self._watcher.current, self.settings)

@@ -141,6 +141,7 @@ class PairsArb(IStrategy):
             return False
         return self.pairs.desk.confirm_entry(pair, current_time, amount, entry_tag, rate, order_type)
 
+    @fail_closed(None)
     def custom_entry_price(
         self,
         pair: str,
