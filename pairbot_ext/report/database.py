@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pairbot_ext.errors import DataError
+from pairbot_ext.execution.plan import EntryPlan
 
 _TRADES = """
     SELECT id, pair, enter_tag, is_short, is_open, amount, open_rate, close_rate, open_date, close_date,
@@ -24,8 +24,7 @@ _ORDERS = """
     FROM orders WHERE filled > 0 ORDER BY id
 """
 _PAIR_TRADES = """
-    SELECT id, pair_id, leg_a, leg_b, state, was_hedged, reason, plan, dry_run, created_ms, hedged_ms,
-           closed_ms
+    SELECT id, state, reason, plan, dry_run, created_ms, hedged_ms
     FROM pairbot_pair_trades ORDER BY created_ms, id
 """
 _JOURNAL_ORDERS = "SELECT pair_trade_id, symbol, order_id FROM pairbot_orders WHERE order_id IS NOT NULL"
@@ -36,23 +35,17 @@ _STARTS = "SELECT detail FROM pairbot_events WHERE kind = 'started' ORDER BY id"
 class JournalTrade:
     """A pair trade as the engine journalled it.
 
+    :param plan: what it was entered with; its model ruled it to the end.
     :param state: a value of `execution.states.PairState`.
-    :param beta: hedge ratio of the model at entry.
-    :param half_life_candles: of that model, None where it had none.
     :param hedged_secs: from the plan to both legs filled, None where that never came.
     """
 
     id: str
-    pair_id: str
-    leg_a: str
-    leg_b: str
+    plan: EntryPlan
     state: str
     reason: str
     dry_run: bool
     planned: datetime
-    beta: float
-    half_life_candles: float | None
-    z: float
     hedged_secs: float | None
 
 
@@ -97,7 +90,7 @@ def read_database(path: Path) -> BotDatabase:
             # One read transaction: trades and journal of the same moment.
             connection.execute("BEGIN")
             return _read(connection)
-    except (sqlite3.DatabaseError, ValueError, KeyError) as error:
+    except (sqlite3.DatabaseError, ValueError, KeyError, TypeError) as error:
         raise DataError(
             f"{path} cannot be read as a Freqtrade database: {error}", remedy="Name the bot's SQLite file"
         ) from error
@@ -131,20 +124,14 @@ def _read(connection: sqlite3.Connection) -> BotDatabase:
 
 
 def _journal_trade(row: sqlite3.Row) -> JournalTrade:
-    plan: Mapping[str, Any] = json.loads(row["plan"])
     hedged = row["hedged_ms"]
     return JournalTrade(
         id=row["id"],
-        pair_id=row["pair_id"],
-        leg_a=row["leg_a"],
-        leg_b=row["leg_b"],
+        plan=EntryPlan.from_json(json.loads(row["plan"])),
         state=row["state"],
         reason=row["reason"],
         dry_run=bool(row["dry_run"]),
         planned=datetime.fromtimestamp(row["created_ms"] / 1000, tz=UTC),
-        beta=float(plan["model"]["beta"]),
-        half_life_candles=plan["model"]["half_life_candles"],
-        z=float(plan["z"]),
         hedged_secs=None if hedged is None else (hedged - row["created_ms"]) / 1000,
     )
 

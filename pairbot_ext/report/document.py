@@ -94,7 +94,7 @@ def build_report(
     """
     candles = dict(frames or {})
     legs = legs_of(pairs_file) if pairs_file else {}
-    legs |= {trade.pair_id: (trade.leg_a, trade.leg_b) for trade in source.journal or ()}
+    legs |= {each.plan.pair_id: (each.plan.leg_a, each.plan.leg_b) for each in source.journal or ()}
     own = [row for row in source.rows if row["pair"] in legs.get(str(row["enter_tag"]), ())]
     foreign = _foreign([row for row in source.rows if row["pair"] not in legs.get(str(row["enter_tag"]), ())])
     if foreign and not own:
@@ -253,7 +253,8 @@ def _problems(source: Source, everything: PairSummary, lines: list[PairSummary])
     if source.kind is SourceKind.BACKTEST and everything.naked_leg_hours > 0:
         found.append(f"one leg alone for {everything.naked_leg_hours:g} hours in a backtest")
     found += [
-        f"{trade.pair_id} ({trade.id}) is {trade.state}: {without_secrets(trade.reason) or 'no reason given'}"
+        f"{trade.plan.pair_id} ({trade.id}) is {trade.state}: "
+        f"{without_secrets(trade.reason) or 'no reason given'}"
         for trade in source.journal or ()
         if trade.state in _NEEDS_HELP
     ]

@@ -41,6 +41,8 @@ def equity_figure(equity: EquityPath, currency: str, note: str = "") -> Figure:
         axes.margins(x=0.01)
         for side in ("top", "right"):
             axes.spines[side].set_visible(False)
+    if not equity.fall.min() < 0:
+        fall.set_ylim(bottom=-1)
     fall.set_ylim(top=0)
     locator = AutoDateLocator()
     fall.xaxis.set_major_locator(locator)

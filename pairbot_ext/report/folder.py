@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pairbot_ext.errors import DataError, PairbotError
-from pairbot_ext.pairs import Pair
 from pairbot_ext.report.data_files import as_json, pairs_csv, trades_csv
 from pairbot_ext.report.document import Report
 from pairbot_ext.report.figures import equity_figure, png_bytes
 from pairbot_ext.report.html import file_stem, index_page, pair_page
-from pairbot_ext.report.picture import PairPicture, make_picture, spans_of
+from pairbot_ext.report.models import journal_spans
+from pairbot_ext.report.picture import PairPicture, PairSpan, make_picture, spans_of
 from pairbot_ext.report.plots import figure_html, figure_png
-from pairbot_ext.report.summary import PairSummary
 
+DEFAULT_WINDOW_CANDLES = 1440
+"""Of rolling estimates where the source does not say: the default of `pairbot.rolling_window_candles`."""
 _LEAD_SHARE = 0.05
 """How much of the traded time is shown before the first entry."""
 
@@ -65,7 +66,8 @@ def _write(report: Report, folder: Path, interactive: bool, progress: Callable[[
     for line in report.lines:
         progress(line.pair_id)
         stem = f"pairs/{file_stem(line.pair_id)}"
-        picture = _picture(report, line)
+        spans = _spans(report, line.pair_id)
+        picture = _picture(report, line.pair_id, spans)
         pictures, extra = [], None
         if picture is not None:
             pictures.append(png_bytes(figure_png(picture, report.simulated), dpi=110))
@@ -75,34 +77,42 @@ def _write(report: Report, folder: Path, interactive: bool, progress: Callable[[
                 page = figure_html(picture, report.simulated).to_html(include_plotlyjs=True)
                 put(f"pairs/{extra}", page)
         marks = picture.marks if picture is not None else ()
-        pair = picture.pair if picture is not None else _pair(report, line.pair_id)
+        pair = spans[-1].pair if spans else None
         put(f"{stem}.html", pair_page(report, line, pair, marks, pictures, extra))
     return written
 
 
-def _pair(report: Report, pair_id: str) -> Pair | None:
-    if report.pairs_file is None:
-        return None
-    return next((p for e in report.pairs_file.epochs[::-1] for p in e.pairs if p.id == pair_id), None)
+def _spans(report: Report, pair_id: str) -> list[PairSpan]:
+    """The pair's models in time order: the journal's, which ruled its trades, else the pairs file's."""
+    source = report.source
+    if source.journal and source.timeframe:
+        return journal_spans(source.journal, pair_id, _seconds(source.timeframe))
+    if report.pairs_file is None or pair_id not in report.pairs_file.pair_ids():
+        return []
+    return spans_of(report.pairs_file, pair_id)
 
 
-def _picture(report: Report, line: PairSummary) -> PairPicture | None:
+def _seconds(timeframe: str) -> int:
+    from freqtrade.exchange import timeframe_to_seconds
+
+    return int(timeframe_to_seconds(timeframe))
+
+
+def _picture(report: Report, pair_id: str, spans: Sequence[PairSpan]) -> PairPicture | None:
     """The pair's picture over the reported time; None where its model or its candles are not known."""
-    source, trades = report.source, [t for t in report.trades if t.pair_id == line.pair_id]
-    pair = _pair(report, line.pair_id)
-    if pair is None or not source.timeframe or not trades:
+    source, trades = report.source, [each for each in report.trades if each.pair_id == pair_id]
+    if not spans or not source.timeframe or not trades:
         return None
-    if any(symbol not in report.frames or report.frames[symbol].empty for symbol in pair.symbols):
+    if any(symbol not in report.frames or report.frames[symbol].empty for symbol in spans[-1].pair.symbols):
         return None
-    assert report.pairs_file is not None, "a pair comes from the pairs file"
     start = source.start or trades[0].opened
     try:
         return make_picture(
             report.frames,
-            spans_of(report.pairs_file, line.pair_id),
+            spans,
             trades,
             timeframe=source.timeframe,
-            window_candles=source.rolling_window_candles or 1440,
+            window_candles=source.rolling_window_candles or DEFAULT_WINDOW_CANDLES,
             start=start - _LEAD_SHARE * (report.until - start),
             end=report.until,
         )

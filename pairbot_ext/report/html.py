@@ -310,15 +310,17 @@ def _facts(trades: Sequence[PairTrade], pair: Pair | None) -> str:
 
 def _trade_table(report: Report, trades: Sequence[PairTrade], marks: Sequence[TradeMark]) -> str:
     z_of = {mark.opened: mark for mark in marks}
+    planned = {each.id: each.plan.z for each in report.source.journal or ()}
     heads = [
         ("opened UTC", True), ("closed UTC", True), ("spread", True), ("z at<br>entry", False),
-        ("z at<br>exit", False), ("held<br>h", False), ("half-<br>lives", False), ("gross", False),
+        ("z at<br>exit", False), ("held", False), ("half-<br>lives", False), ("gross", False),
         ("fees", False), ("funding", False), (f"net<br>{escape(report.source.stake_currency)}", False),
         ("net<br>bp", False), ("hedge<br>error", False), ("naked<br>time", False), ("exit", True),
     ]  # fmt: skip
     rows = []
     for trade in trades:
         mark = z_of.get(trade.opened)
+        z_entry = mark.z_open if mark else planned.get(trade.legs[0].pair_trade_id or "")
         reasons = ", ".join(short_reason(reason) for reason in trade.exit_reasons)
         is_open = trade.closed is None
         rows.append(
@@ -328,9 +330,9 @@ def _trade_table(report: Report, trades: Sequence[PairTrade], marks: Sequence[Tr
                     f"{trade.opened:%Y-%m-%d %H:%M}",
                     UNKNOWN if trade.closed is None else f"{trade.closed:%Y-%m-%d %H:%M}",
                     "short" if trade.is_short_spread else "long",
-                    number(mark.z_open if mark else None, 2, signed=True),
+                    number(z_entry, 2, signed=True),
                     number(mark.z_close if mark else None, 2, signed=True),
-                    number(trade.held_hours, 1),
+                    UNKNOWN if trade.held_hours is None else duration(3600 * trade.held_hours),
                     number(trade.held_half_lives, 1),
                     UNKNOWN if is_open else number(trade.gross),
                     number(-trade.fees),

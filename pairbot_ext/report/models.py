@@ -9,9 +9,10 @@ from datetime import datetime
 
 import pandas as pd
 
-from pairbot_ext.pairs import PairsFile
+from pairbot_ext.pairs import Pair, PairsFile
 from pairbot_ext.report.database import JournalTrade
 from pairbot_ext.report.legs import PairTrade
+from pairbot_ext.report.picture import PairSpan
 
 
 @dataclass(frozen=True)
@@ -44,13 +45,48 @@ def journal_models(journal: Iterable[JournalTrade], timeframe_secs: int) -> Mode
     plans = {trade.id: trade for trade in journal}
 
     def model(trade: PairTrade) -> ModelAtEntry | None:
-        plan = plans.get(trade.legs[0].pair_trade_id or "")
-        if plan is None:
+        found = plans.get(trade.legs[0].pair_trade_id or "")
+        if found is None:
             return None
-        candles = plan.half_life_candles
-        return ModelAtEntry(plan.beta, None if candles is None else candles * timeframe_secs / 3600)
+        at_entry = found.plan.model
+        return ModelAtEntry(at_entry.beta, _hours(at_entry.half_life_candles, timeframe_secs))
 
     return model
+
+
+def _hours(candles: float, timeframe_secs: int) -> float | None:
+    return candles * timeframe_secs / 3600 if math.isfinite(candles) else None
+
+
+def journal_spans(journal: Iterable[JournalTrade], pair_id: str, timeframe_secs: int) -> list[PairSpan]:
+    """The models that ruled a pair's trades, each from its plan to the next one, as a picture takes them."""
+    own = sorted((trade for trade in journal if trade.plan.pair_id == pair_id), key=lambda each: each.planned)
+    ends = [*(trade.planned for trade in own[1:]), None]
+    return [
+        PairSpan(_planned_pair(trade, timeframe_secs), trade.planned, end)
+        for trade, end in zip(own, ends, strict=True)
+    ]
+
+
+def _planned_pair(trade: JournalTrade, timeframe_secs: int) -> Pair:
+    plan = trade.plan
+    return Pair(
+        id=plan.pair_id,
+        leg_a=plan.leg_a,
+        leg_b=plan.leg_b,
+        hedge_ratio=plan.model.beta,
+        alpha=plan.model.alpha,
+        mu=plan.model.mu,
+        sigma=plan.model.sigma,
+        half_life_hours=_hours(plan.model.half_life_candles, timeframe_secs),
+        # A plan does not say by which test its pair was chosen; no picture shows it.
+        adf_p=1.0,
+        coint_p=1.0,
+        entry_z=plan.thresholds.entry,
+        exit_z=plan.thresholds.exit,
+        stop_z=plan.thresholds.stop,
+        max_half_lives=plan.thresholds.max_half_lives,
+    )
 
 
 def frozen_models(pairs_file: PairsFile) -> ModelOf:
@@ -89,8 +125,7 @@ def rolling_models_at_entry(
         at = book.grid.rows_closed_by(trade.opened) - 1 - path.first_row
         if not 0 <= at < path.beta.size or not math.isfinite(path.beta[at]):
             return None
-        hours = float(path.half_life_candles[at]) * timeframe_secs / 3600
-        return ModelAtEntry(float(path.beta[at]), hours if math.isfinite(hours) else None)
+        return ModelAtEntry(float(path.beta[at]), _hours(float(path.half_life_candles[at]), timeframe_secs))
 
     return model
 

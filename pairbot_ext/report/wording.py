@@ -50,9 +50,11 @@ def interval(mean: ClusteredMean | None, digits: int = 1) -> str:
 
 
 def duration(secs: float) -> str:
-    """Hours from one hour on, else seconds, to the hundredth where they are few."""
+    """Hours, minutes or seconds; seconds to the hundredth where they are few."""
     if secs >= 3600:
         return f"{secs / 3600:,.1f} h"
+    if secs >= 120:
+        return f"{secs / 60:.1f} min"
     return f"{secs:.2f} s" if 0 < secs < 10 else f"{secs:.0f} s"
 
 

@@ -10,6 +10,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 from freqtrade.persistence import Order, Trade, init_db
 from small_export import make_pair, make_pairs_file
@@ -19,6 +21,8 @@ from pairbot_ext.errors import DataError
 from pairbot_ext.pairs import write_pairs_file
 from pairbot_ext.report.database import load_database
 from pairbot_ext.report.document import build_report
+from pairbot_ext.report.folder import write_report
+from pairbot_ext.report.models import journal_spans
 from pairbot_ext.report.pair_trades import pair_trades
 from pairbot_ext.report.sources import open_source
 
@@ -147,15 +151,23 @@ def add_journal(database: Path, *, simulated: bool) -> None:
     from sqlalchemy import create_engine
     from sqlalchemy.orm import Session
 
+    from pairbot_ext.execution.plan import EntryModel, EntryPlan
     from pairbot_ext.execution.schema import migrate
     from pairbot_ext.execution.tables import EventRow, OrderRow, PairTradeRow
+    from pairbot_ext.signals import Thresholds
 
     engine = create_engine(f"sqlite:///{database}")
     migrate(engine)
-    plan = {
-        "model": {"alpha": 0.0, "beta": 0.8, "mu": 0.0, "sigma": 0.01, "half_life_candles": 5.0},
-        "z": 2.5,
-    }
+    plan = EntryPlan(
+        pair_id="ADA_LINK",
+        leg_a="ADA/USDT:USDT",
+        leg_b="LINK/USDT:USDT",
+        direction=1,
+        model=EntryModel(alpha=0.5, beta=0.8, mu=0.0, sigma=0.01, half_life_candles=5.0),
+        thresholds=Thresholds(entry=2.0, exit=0.5, stop=4.0, max_half_lives=4.0),
+        candle=T0,
+        z=-2.5,
+    )
     signature = "0a1b2c3d" * 8
     with Session(engine) as session:
         for number, (state, reason) in enumerate(
@@ -171,7 +183,7 @@ def add_journal(database: Path, *, simulated: bool) -> None:
                     goal="CLOSE",
                     was_hedged=not number,
                     reason=reason,
-                    plan=json.dumps(plan),
+                    plan=json.dumps(plan.to_json()),
                     sizing="{}",
                     dry_run=False,
                     created_ms=1000 * number,
@@ -282,3 +294,37 @@ def test_an_open_pair_trade_is_not_in_the_money(database: Path) -> None:
     assert (report.everything.open, report.everything.profit) == (1, 0)
     assert report.everything.naked_leg_hours == 0
     assert report.statements[0] == "No pair trade has closed: there is no result yet."
+
+
+def test_a_bots_page_shows_the_models_that_ruled(database: Path, tmp_path: Path) -> None:
+    add_closed_pair_trade()
+    add_journal(database, simulated=False)
+    source = open_source(str(database))
+    spans = journal_spans(source.journal or (), "ADA_LINK", 3600)
+    assert [span.valid_from for span in spans] == [each.planned for each in source.journal or ()]
+    assert [span.valid_to for span in spans] == [*(span.valid_from for span in spans[1:]), None]
+    assert spans[0].pair.half_life_hours == 5.0
+    # Without candles: the z of the plan, no picture.
+    report = build_report(source, None, now=T0 + timedelta(hours=5))
+    write_report(report, tmp_path / "plain")
+    page = (tmp_path / "plain" / "pairs" / "ADA_LINK.html").read_text(encoding="utf-8")
+    assert "−2.50" in page
+    assert "no candles of both legs" in page
+    # log A = 0.5 + 0.8 log B - 0.03: z = -3 on every candle.
+    log_b = np.linspace(3.0, 3.1, 72)
+    frames = {
+        symbol: pd.DataFrame(
+            {
+                "date": pd.date_range(T0 - timedelta(hours=48), periods=72, freq="1h"),
+                "open": close, "high": close * 1.001, "low": close, "close": close, "volume": 1.0,
+            }
+        )
+        for symbol, close in (
+            ("ADA/USDT:USDT", np.exp(0.5 + 0.8 * log_b - 0.03)), ("LINK/USDT:USDT", np.exp(log_b))
+        )
+    }  # fmt: skip
+    report = build_report(source, None, now=T0 + timedelta(hours=5), frames=frames)
+    write_report(report, tmp_path / "drawn")
+    page = (tmp_path / "drawn" / "pairs" / "ADA_LINK.html").read_text(encoding="utf-8")
+    assert "−3.00" in page
+    assert (tmp_path / "drawn" / "pairs" / "ADA_LINK.png").read_bytes().startswith(b"\x89PNG")
