@@ -7,7 +7,6 @@ It is woken by fills, by the loop, by exits and by people, and always does the s
 import logging
 import threading
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 import ccxt
@@ -27,18 +26,16 @@ from pairbot_ext.execution.decide import (
     Enter,
     Explain,
     Facts,
-    LegFacts,
     ReadVenue,
     Reduce,
     decide,
 )
+from pairbot_ext.execution.facts import Knowledge, Pass
 from pairbot_ext.execution.guard import OrderGuard
 from pairbot_ext.execution.journal import Journal, JournalUnavailableError
 from pairbot_ext.execution.plan import EntryPlan
 from pairbot_ext.execution.records import OrderRecord, PairTrade, Sizing
 from pairbot_ext.execution.states import (
-    ID_ALPHABET,
-    ID_LENGTH,
     ClientOrderId,
     Goal,
     OrderStatus,
@@ -52,27 +49,11 @@ logger = logging.getLogger(__name__)
 
 MAX_STEPS = 60
 """Decisions in one pass. A pass that needs more has a fault of ours: it stops and is told (I6)."""
-MAX_BOOKINGS = 5
-"""Passes in which Freqtrade could not book an order before a person is asked."""
 BOOK_AGE_MS = 3_000
 """A book older than this is read again before leg B is priced from it."""
 
 Observer = Callable[[PairTrade, PairTrade], None]
 """(before, after): told of every change of state, goal or reason."""
-
-
-@dataclass
-class Pass:
-    """What one pass has learnt and must not ask twice."""
-
-    exit_reason: str | None = None
-    may_explain: bool = False
-    asked: set[str] = field(default_factory=set)
-    failed_to_book: set[str] = field(default_factory=set)
-    venue: dict[Leg, Decimal] = field(default_factory=dict)
-    explained: set[Leg] = field(default_factory=set)
-    is_blocked: bool = False
-    changes: list[tuple[PairTrade, PairTrade]] = field(default_factory=list)
 
 
 class Coordinator:
@@ -91,59 +72,27 @@ class Coordinator:
         self._broker = broker
         self._journal = journal
         self._clock = clock
-        self._rng = rng
+        self._known = Knowledge(bridge, broker, journal, clock, rng)
         self._observe = observe
         self._lock = threading.RLock()
         self._busy: set[str] = set()
         self._books: dict[str, tuple[int, OrderBook]] = {}
-        self._booking_failures: dict[str, int] = {}
         self.guard: OrderGuard
 
     # -- intents -----------------------------------------------------------------------------------
-
-    def new_id(self) -> str:
-        """A random id, unique across databases."""
-        return "".join(ID_ALPHABET[number] for number in self._rng.integers(len(ID_ALPHABET), size=ID_LENGTH))
 
     def plan_entry(
         self, plan: EntryPlan, sizing: Sizing, price: float, order_type: str, books: dict[str, OrderBook]
     ) -> OrderRecord:
         """Store a new pair trade and the intent of its leg A. Raises JournalUnavailableError."""
-        trade = self._journal.add_pair_trade(self.new_id(), plan, sizing, dry_run=self._bridge.is_dry_run)
+        trade = self._journal.add_pair_trade(
+            self._known.new_id(), plan, sizing, dry_run=self._bridge.is_dry_run
+        )
         now = self._clock.now_ms()
         self._books.update({symbol: (now, book) for symbol, book in books.items()})
-        order = self._intent(trade, Leg.A, Role.ENTRY, sizing.leg_a.amount, order_type, price)
+        order = self._known.intent(trade, Leg.A, Role.ENTRY, sizing.leg_a.amount, order_type, price)
         self._journal.add_order(order)
         return order
-
-    def _intent(
-        self,
-        trade: PairTrade,
-        leg: Leg,
-        role: Role,
-        amount: Decimal,
-        order_type: str,
-        price: float | None,
-        reason: str = "",
-    ) -> OrderRecord:
-        attempt = self._journal.next_attempt(trade.id, leg, role)
-        return OrderRecord(
-            client_id=str(ClientOrderId(trade.id, leg, role, attempt)),
-            pair_trade_id=trade.id,
-            leg=leg,
-            role=role,
-            attempt=attempt,
-            symbol=trade.plan.symbol(leg),
-            side=trade.entry_side(leg) if role.increases else trade.exit_side(leg),
-            order_type=order_type,
-            amount=amount,
-            price=price,
-            leverage=float(trade.sizing.leverage),
-            reduce_only=not role.increases,
-            reason=reason,
-            status=OrderStatus.INTENT,
-            intent_ms=self._clock.now_ms(),
-        )
 
     def take_over_exit(self, symbol: str, side: str, amount: float, order_type: str) -> str:
         """The intent of a reduce-only order Freqtrade sends on its own (force-exit, liquidation guard).
@@ -157,11 +106,11 @@ class Coordinator:
             step = trade.sizing[leg].step
             exact = (exact / step).quantize(Decimal(1)) * step
             is_whole = self._held(trade, leg) - exact < step / 2
-            order = self._intent(
+            order = self._known.intent(
                 trade, leg, Role.EXIT if is_whole else Role.TRIM, exact, "market", None, "by hand"
             )
         else:
-            alone = ClientOrderId(self.new_id(), Leg.A, Role.EXIT, 1)
+            alone = ClientOrderId(self._known.new_id(), Leg.A, Role.EXIT, 1)
             order = OrderRecord(
                 client_id=str(alone),
                 pair_trade_id=alone.pair_trade,
@@ -183,7 +132,7 @@ class Coordinator:
         return order.client_id
 
     def _held(self, trade: PairTrade, leg: Leg) -> Decimal:
-        return self._gather_leg(trade, leg, Pass()).held
+        return self._known.gather_leg(trade, leg, Pass()).held
 
     # -- passes ------------------------------------------------------------------------------------
 
@@ -233,7 +182,7 @@ class Coordinator:
 
     def _go_on(self, trade: PairTrade, now: Pass) -> None:
         for _ in range(MAX_STEPS):
-            decision = decide(trade, self._gather(trade, now))
+            decision = decide(trade, self._known.gather(trade, now))
             trade = self._store(trade, decision, now)
             if not decision.actions:
                 return
@@ -261,96 +210,9 @@ class Coordinator:
         this.changes.append((trade, after))
         return after
 
-    # -- facts -------------------------------------------------------------------------------------
-
     def facts_of(self, trade: PairTrade) -> Facts:
         """What is known of a pair trade without asking the venue."""
-        return self._gather(trade, Pass())
-
-    def _gather(self, trade: PairTrade, now: Pass) -> Facts:
-        return Facts(
-            now_ms=self._clock.now_ms(),
-            leg_a=self._gather_leg(trade, Leg.A, now),
-            leg_b=self._gather_leg(trade, Leg.B, now),
-            exit_reason=now.exit_reason,
-            can_write=not self._journal.is_degraded,
-            asked=frozenset(now.asked),
-            failed_to_book=frozenset(now.failed_to_book),
-            unbookable=frozenset(
-                key for key, failures in self._booking_failures.items() if failures >= MAX_BOOKINGS
-            ),
-        )
-
-    def _gather_leg(self, trade: PairTrade, leg: Leg, now: Pass) -> LegFacts:
-        symbol = trade.plan.symbol(leg)
-        orders = [order for order in self._journal.orders_of(trade.id) if order.leg is leg]
-        known = {order.order_id: order for order in orders if order.order_id is not None}
-        booked: set[str] = set()
-        try:
-            booking = self._broker.booking(symbol, list(known))
-        except SQLAlchemyError as error:
-            # Unreadable is not "not booked": nothing is booked a second time on it.
-            logger.error(f"Freqtrade's trades cannot be read: {error}")
-            booked, booking = set(known), None
-        if booking is not None:
-            booked = set(booking.fills)
-            for order_id, (side, filled, average) in booking.fills.items():
-                if order_id not in known:
-                    orders.append(self._import_fill(trade, leg, order_id, side, filled, average))
-        unbooked = tuple(
-            order.client_id
-            for order in orders
-            if order.filled
-            and order.status.is_settled
-            and order.order_id
-            and order.order_id not in booked
-            and order.order_id in known
-            and order.role is not Role.EXTERNAL
-        )
-        sizing = trade.sizing[leg]
-        return LegFacts(
-            leg=leg,
-            sizing=sizing,
-            orders=tuple(orders),
-            price=self._bridge.last_rate(symbol) or sizing.price,
-            unbooked=unbooked,
-            venue=now.venue.get(leg),
-        )
-
-    def _import_fill(
-        self, trade: PairTrade, leg: Leg, order_id: str, side: str, filled: Decimal, average: float
-    ) -> OrderRecord:
-        """A fill Freqtrade has found on the venue that none of our orders caused."""
-        role = Role.TOP_UP if side == trade.entry_side(leg) else Role.EXTERNAL
-        return self._external(trade, leg, role, filled, average, order_id, "found on the venue")
-
-    def _external(
-        self,
-        trade: PairTrade,
-        leg: Leg,
-        role: Role,
-        filled: Decimal,
-        average: float | None,
-        order_id: str | None,
-        reason: str,
-    ) -> OrderRecord:
-        now = self._clock.now_ms()
-        draft = self._intent(trade, leg, role, filled, "market", None, reason)
-        order = replace(
-            draft,
-            client_id=f"ext-{trade.id}-{leg}-{role}-{draft.attempt}",
-            status=OrderStatus.FILLED,
-            order_id=order_id,
-            filled=filled,
-            average=average,
-            reduce_only=True,
-            settled_ms=now,
-        )
-        self._journal.add_order(order)
-        self._journal.add_event(
-            trade.id, "external", leg=leg, side=order.side, filled=filled, average=average, reason=reason
-        )
-        return order
+        return self._known.gather(trade, Pass())
 
     # -- actions -----------------------------------------------------------------------------------
 
@@ -398,12 +260,12 @@ class Coordinator:
             self._broker.discard_changes()
         finally:
             self.guard.disarm(order.symbol)
-        if client_id in self._gather_leg(trade, order.leg, now).unbooked:
+        if client_id in self._known.gather_leg(trade, order.leg, now).unbooked:
             now.failed_to_book.add(client_id)
-            failures = self._booking_failures[client_id] = self._booking_failures.get(client_id, 0) + 1
+            failures = self._known.note_booking(client_id, is_booked=False)
             self._journal.add_event(trade.id, "not_booked", order=client_id, failures=failures)
         else:
-            self._booking_failures.pop(client_id, None)
+            self._known.note_booking(client_id, is_booked=True)
             self._journal.add_event(trade.id, "adopted", order=client_id)
 
     def _enter(self, trade: PairTrade, action: Enter, now: Pass) -> None:
@@ -412,7 +274,7 @@ class Coordinator:
         best = self._best_price(trade.plan.symbol(action.leg), side, sizing.price, action.attempt)
         reach = trade.sizing.slippage_cap * 2**action.attempt
         price = best * (1 + reach) if side == "buy" else best * (1 - reach)
-        order = self._intent(
+        order = self._known.intent(
             trade,
             action.leg,
             action.role,
@@ -446,7 +308,9 @@ class Coordinator:
         return self._bridge.last_rate(symbol) or fallback
 
     def _reduce(self, trade: PairTrade, action: Reduce, now: Pass) -> None:
-        order = self._intent(trade, action.leg, action.role, action.amount, "market", None, trade.reason)
+        order = self._known.intent(
+            trade, action.leg, action.role, action.amount, "market", None, trade.reason
+        )
         try:
             self._journal.add_order(order)
         except JournalUnavailableError as error:
@@ -508,10 +372,10 @@ class Coordinator:
         if leg not in now.explained:
             now.explained.add(leg)
             self._broker.look_for_fills(trade.plan.symbol(leg))
-        facts = self._gather_leg(trade, leg, now)
+        facts = self._known.gather_leg(trade, leg, now)
         missing = facts.held - venue
         if missing >= facts.sizing.step / 2:
-            self._external(
+            self._known.external(
                 trade, leg, Role.EXTERNAL, missing, None, None, "gone from the venue without a fill we know"
             )
 

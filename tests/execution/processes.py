@@ -31,7 +31,7 @@ from pairbot_ext.sim.venue.faults import FaultRule, Schedule
 from pairbot_ext.sim.venue.rate_limits import RateLimits
 from pairbot_ext.sim.venue.venue import Venue
 
-TIMEOUT_SECS = 180.0
+TIMEOUT_SECS = 100.0
 
 
 class Stage:

@@ -46,7 +46,6 @@ def test_ended_around_a_send(tmp_path: Path, leg: str, role: str, executed: bool
         venue.check_rest()
         venue.want_out("ADA-ALGO")
         venue.wait_for("flat", lambda: not venue.positions() and not venue.trades())
-        venue.interrupt()
         entries = [len(venue.posts(each, "e")) for each in ("A", "B")]
         assert entries[0] == 1, "leg A was sent once"
 

@@ -1,0 +1,177 @@
+"""What is known of a pair trade: the journal's orders, Freqtrade's rows, the last positions read."""
+
+import logging
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+
+import numpy as np
+from sqlalchemy.exc import SQLAlchemyError
+
+from pairbot_ext.bridge import Bridge
+from pairbot_ext.execution.broker import Broker
+from pairbot_ext.execution.clock import Clock
+from pairbot_ext.execution.decide import Facts, LegFacts
+from pairbot_ext.execution.journal import Journal
+from pairbot_ext.execution.records import OrderRecord, PairTrade
+from pairbot_ext.execution.states import ID_ALPHABET, ID_LENGTH, ClientOrderId, OrderStatus, Role
+from pairbot_ext.sizing import Leg
+
+logger = logging.getLogger(__name__)
+
+MAX_BOOKINGS = 5
+"""Passes in which Freqtrade could not book an order before a person is asked."""
+
+
+@dataclass
+class Pass:
+    """What one pass has learnt and must not ask twice."""
+
+    exit_reason: str | None = None
+    may_explain: bool = False
+    asked: set[str] = field(default_factory=set)
+    failed_to_book: set[str] = field(default_factory=set)
+    venue: dict[Leg, Decimal] = field(default_factory=dict)
+    explained: set[Leg] = field(default_factory=set)
+    is_blocked: bool = False
+    changes: list[tuple[PairTrade, PairTrade]] = field(default_factory=list)
+
+
+class Knowledge:
+    """Makes intents and gathers facts. Imports fills of other hands on the way: they are facts too."""
+
+    def __init__(
+        self, bridge: Bridge, broker: Broker, journal: Journal, clock: Clock, rng: np.random.Generator
+    ) -> None:
+        self._bridge = bridge
+        self._broker = broker
+        self._journal = journal
+        self._clock = clock
+        self._rng = rng
+        self._booking_failures: dict[str, int] = {}
+
+    def new_id(self) -> str:
+        """A random id, unique across databases."""
+        return "".join(ID_ALPHABET[number] for number in self._rng.integers(len(ID_ALPHABET), size=ID_LENGTH))
+
+    def intent(
+        self,
+        trade: PairTrade,
+        leg: Leg,
+        role: Role,
+        amount: Decimal,
+        order_type: str,
+        price: float | None,
+        reason: str = "",
+    ) -> OrderRecord:
+        """A new order of a pair trade, with an id that was never used. Not stored yet."""
+        attempt = self._journal.next_attempt(trade.id, leg, role)
+        return OrderRecord(
+            client_id=str(ClientOrderId(trade.id, leg, role, attempt)),
+            pair_trade_id=trade.id,
+            leg=leg,
+            role=role,
+            attempt=attempt,
+            symbol=trade.plan.symbol(leg),
+            side=trade.entry_side(leg) if role.increases else trade.exit_side(leg),
+            order_type=order_type,
+            amount=amount,
+            price=price,
+            leverage=float(trade.sizing.leverage),
+            reduce_only=not role.increases,
+            reason=reason,
+            status=OrderStatus.INTENT,
+            intent_ms=self._clock.now_ms(),
+        )
+
+    def gather(self, trade: PairTrade, now: Pass) -> Facts:
+        return Facts(
+            now_ms=self._clock.now_ms(),
+            leg_a=self.gather_leg(trade, Leg.A, now),
+            leg_b=self.gather_leg(trade, Leg.B, now),
+            exit_reason=now.exit_reason,
+            can_write=not self._journal.is_degraded,
+            asked=frozenset(now.asked),
+            failed_to_book=frozenset(now.failed_to_book),
+            unbookable=frozenset(
+                key for key, failures in self._booking_failures.items() if failures >= MAX_BOOKINGS
+            ),
+        )
+
+    def gather_leg(self, trade: PairTrade, leg: Leg, now: Pass) -> LegFacts:
+        symbol = trade.plan.symbol(leg)
+        orders = [order for order in self._journal.orders_of(trade.id) if order.leg is leg]
+        known = {order.order_id: order for order in orders if order.order_id is not None}
+        booked: set[str] = set()
+        try:
+            booking = self._broker.booking(symbol, list(known))
+        except SQLAlchemyError as error:
+            # Unreadable is not "not booked": nothing is booked a second time on it.
+            logger.error(f"Freqtrade's trades cannot be read: {error}")
+            booked, booking = set(known), None
+        if booking is not None:
+            booked = set(booking.fills)
+            for order_id, (side, filled, average) in booking.fills.items():
+                if order_id not in known:
+                    orders.append(self._import_fill(trade, leg, order_id, side, filled, average))
+        unbooked = tuple(
+            order.client_id
+            for order in orders
+            if order.filled
+            and order.status.is_settled
+            and order.order_id
+            and order.order_id not in booked
+            and order.order_id in known
+            and order.role is not Role.EXTERNAL
+        )
+        sizing = trade.sizing[leg]
+        return LegFacts(
+            leg=leg,
+            sizing=sizing,
+            orders=tuple(orders),
+            price=self._bridge.last_rate(symbol) or sizing.price,
+            unbooked=unbooked,
+            venue=now.venue.get(leg),
+        )
+
+    def _import_fill(
+        self, trade: PairTrade, leg: Leg, order_id: str, side: str, filled: Decimal, average: float
+    ) -> OrderRecord:
+        """A fill Freqtrade has found on the venue that none of our orders caused."""
+        role = Role.TOP_UP if side == trade.entry_side(leg) else Role.EXTERNAL
+        return self.external(trade, leg, role, filled, average, order_id, "found on the venue")
+
+    def external(
+        self,
+        trade: PairTrade,
+        leg: Leg,
+        role: Role,
+        filled: Decimal,
+        average: float | None,
+        order_id: str | None,
+        reason: str,
+    ) -> OrderRecord:
+        now = self._clock.now_ms()
+        draft = self.intent(trade, leg, role, filled, "market", None, reason)
+        order = replace(
+            draft,
+            client_id=f"ext-{trade.id}-{leg}-{role}-{draft.attempt}",
+            status=OrderStatus.FILLED,
+            order_id=order_id,
+            filled=filled,
+            average=average,
+            reduce_only=True,
+            settled_ms=now,
+        )
+        self._journal.add_order(order)
+        self._journal.add_event(
+            trade.id, "external", leg=leg, side=order.side, filled=filled, average=average, reason=reason
+        )
+        return order
+
+    def note_booking(self, client_id: str, *, is_booked: bool) -> int:
+        """Count the passes in which Freqtrade could not book an order. Returns the count."""
+        if is_booked:
+            self._booking_failures.pop(client_id, None)
+            return 0
+        self._booking_failures[client_id] = self._booking_failures.get(client_id, 0) + 1
+        return self._booking_failures[client_id]
