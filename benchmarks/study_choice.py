@@ -132,8 +132,8 @@ def main(argv: list[str]) -> int:
             ["statistic", *(f"0.1 %, {name}" for name in nulls), *(f"0.023 %, {name}" for name in nulls)],
             rows,
         )
-        + "\n## Power at 0.023 % (one in ten shared by 435 tests)\n\n*own*: critical value of the same noise, "
-        "the best that any bootstrap of the statistic could do; *common*: one that holds on all nulls "
+        + "\n## Power at 0.023 % (one in ten shared by 435 tests)\n\n*own*: critical value of the same "
+        "noise, the best that any bootstrap of the statistic could do; *common*: one that holds on all nulls "
         "above.\n\n"
         + markdown_table(["statistic", "iid, own", "iid, common", "GARCH, own", "GARCH, common"], power_rows)
     )

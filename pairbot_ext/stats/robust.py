@@ -13,7 +13,7 @@ and it is one of two, since either leg may be the dependent variable. The test u
 A wild bootstrap of the textbook statistic was the alternative. It has the right size as well, but less power
 (it keeps the statistic that the storms spoil), its resolution must reach 1e-4 and below for hundreds of
 tests, which costs tens of thousands of draws for every candidate or a fitted tail, and it is random: the same
-candles could give two answers. The surface is deterministic; its own resolution is that of 120,000 simulated
+candles could give two answers. The surface is deterministic; its own resolution is that of 160,000 simulated
 pairs (about 5e-5), below which p is the extrapolation of a quadratic in normal scores.
 """
 
@@ -35,11 +35,11 @@ from pairbot_ext.stats.weighted_adf import weighted_adf
 SCREEN_P = 0.10
 
 # Phi^-1(p) = c0 + c1 t + c2 t² per sample length, for the weaker of both directions under iid random walks.
+# From 720 candles on the distribution no longer depends on the length: fits at 720, 1440 and 2880 differ by
+# less than their simulation error, so the one with the most pairs (160,680, T = 1440) stands for all.
 _SURFACE: dict[int, tuple[float, float, float]] = {
-    360: (2.08445, 1.57465, 0.05266),
-    720: (2.08445, 1.57465, 0.05266),
-    1440: (2.15385, 1.67209, 0.07743),
-    2880: (2.15385, 1.67209, 0.07743),
+    360: (2.32741, 1.75928, 0.09194),
+    720: (2.15385, 1.67209, 0.07743),
 }
 # The surface is fitted to p between 5e-5 and 0.3. Larger p are not needed and not reported.
 MAX_FITTED_P = 0.3
@@ -92,8 +92,8 @@ def robust_test(log_a: ArrayLike, log_b: ArrayLike) -> RobustTest:
 def surface_p(t: FloatArray, n_candles: int) -> FloatArray:
     """p-value of weaker-direction statistics from samples of ``n_candles``; 1 above 0.3, NaN stays NaN.
 
-    Between the simulated sample lengths the normal score is interpolated in log(length), outside them the
-    nearest length is used.
+    Between 360 and 720 candles the normal score is interpolated in log(length); outside them the nearest
+    length is used.
     """
     from scipy.special import ndtr
 
