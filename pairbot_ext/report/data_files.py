@@ -149,6 +149,8 @@ def pair_tables(
 
     :param note: a sentence the figures must not be seen without.
     """
+    from rich.markup import escape
+
     result = _terminal_table(
         f"{title}\n{note}" if note else title,
         ("pair trades", "won", "net bp", "95 % interval", f"net {currency}"),
@@ -164,8 +166,9 @@ def pair_tables(
             result.add_section()
             made_of.add_section()
         mean = line.net_bp
+        name = escape(line.pair_id)
         result.add_row(
-            line.pair_id,
+            name,
             str(line.pair_trades),
             percent(line.win_rate, 0),
             number(None if mean is None else mean.mean, 1, signed=True),
@@ -173,7 +176,7 @@ def pair_tables(
             number(line.profit),
         )
         made_of.add_row(
-            line.pair_id,
+            name,
             number(line.gross),
             number(-line.fees),
             number(line.funding),

@@ -27,7 +27,11 @@ _PAIR_TRADES = """
     SELECT id, state, reason, plan, dry_run, created_ms, hedged_ms
     FROM pairbot_pair_trades ORDER BY created_ms, id
 """
-_JOURNAL_ORDERS = "SELECT pair_trade_id, symbol, order_id FROM pairbot_orders WHERE order_id IS NOT NULL"
+_JOURNAL_ORDERS = """
+    SELECT o.pair_trade_id, o.symbol, o.order_id, o.role = 'r' AND o.intent_ms <= t.hedged_ms AS is_entry_trim
+    FROM pairbot_orders o JOIN pairbot_pair_trades t ON t.id = o.pair_trade_id
+    WHERE o.order_id IS NOT NULL
+"""
 _STARTS = "SELECT detail FROM pairbot_events WHERE kind = 'started' ORDER BY id"
 
 
@@ -100,26 +104,26 @@ def _read(connection: sqlite3.Connection) -> BotDatabase:
     names = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type='table'")}
     if not {"trades", "orders"} <= names:
         return BotDatabase([], None)
-    owners: dict[tuple[str, str], str] = {}
+    owners: dict[tuple[str, str], sqlite3.Row] = {}
     journal: tuple[JournalTrade, ...] | None = None
     is_simulated = False
     if {"pairbot_pair_trades", "pairbot_orders", "pairbot_events"} <= names:
         journal = tuple(_journal_trade(row) for row in connection.execute(_PAIR_TRADES))
-        owners = {
-            (row["symbol"], row["order_id"]): row["pair_trade_id"]
-            for row in connection.execute(_JOURNAL_ORDERS)
-        }
+        owners = {(row["symbol"], row["order_id"]): row for row in connection.execute(_JOURNAL_ORDERS)}
         starts = [json.loads(row["detail"]) for row in connection.execute(_STARTS)]
         is_simulated = any(start.get("simulated") for start in starts)
-    known = {trade.id for trade in journal or ()}
     orders: dict[int, list[sqlite3.Row]] = {}
     for order in connection.execute(_ORDERS):
         orders.setdefault(order["ft_trade_id"], []).append(order)
     rows = []
     for trade in connection.execute(_TRADES):
         own = orders.get(trade["id"], [])
-        ids = (owners.get((order["ft_pair"], order["order_id"])) for order in own)
-        rows.append(_row(trade, own) | {"pair_trade_id": next((each for each in ids if each in known), None)})
+        journalled = [owners.get((order["ft_pair"], order["order_id"])) for order in own]
+        row = _row(trade, own)
+        row["pair_trade_id"] = next((each["pair_trade_id"] for each in journalled if each), None)
+        for order, each in zip(row["orders"], journalled, strict=True):
+            order["is_entry_trim"] = bool(each and each["is_entry_trim"])
+        rows.append(row)
     return BotDatabase(rows, journal, is_simulated)
 
 

@@ -95,8 +95,12 @@ def build_report(
     candles = dict(frames or {})
     legs = legs_of(pairs_file) if pairs_file else {}
     legs |= {each.plan.pair_id: (each.plan.leg_a, each.plan.leg_b) for each in source.journal or ()}
-    own = [row for row in source.rows if row["pair"] in legs.get(str(row["enter_tag"]), ())]
-    foreign = _foreign([row for row in source.rows if row["pair"] not in legs.get(str(row["enter_tag"]), ())])
+    own: list[dict[str, Any]] = []
+    others: list[dict[str, Any]] = []
+    for row in source.rows:
+        is_ours = row["pair"] in legs.get(str(row.get("enter_tag")), ())
+        (own if is_ours else others).append(row)
+    foreign = _foreign(others)
     if foreign and not own:
         raise DataError(
             f"None of the {len(source.rows)} trades in {source.path} belongs to a known pair",
@@ -169,13 +173,10 @@ def _models(
 
 
 def _foreign(rows: list[dict[str, Any]]) -> list[ForeignTrades]:
-    tags = Counter(str(row["enter_tag"]) for row in rows)
-    return [
-        ForeignTrades(
-            tag, count, sum(row.get("profit_abs") or 0.0 for row in rows if str(row["enter_tag"]) == tag)
-        )
-        for tag, count in tags.most_common()
-    ]
+    profits: dict[str, list[float]] = {}
+    for row in rows:
+        profits.setdefault(str(row.get("enter_tag")), []).append(row.get("profit_abs") or 0.0)
+    return [ForeignTrades(tag, len(each), sum(each)) for tag, each in profits.items()]
 
 
 def _notes(

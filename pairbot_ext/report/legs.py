@@ -25,6 +25,7 @@ class LegTrade:
     :param profit: realized profit, fees and funding included.
     :param funding: the funding in it; negative when paid.
     :param fees: the fees in it, of entry and exit fills, positive; NaN where the rows do not tell.
+    :param trimmed: base coins sold again before the pair was hedged, because the mate filled less.
     :param pair_trade_id: the journal's id of the pair trade; None where no journal tells.
     """
 
@@ -41,6 +42,7 @@ class LegTrade:
     funding: float
     exit_reason: str | None
     fees: float = math.nan
+    trimmed: float = 0.0
     pair_trade_id: str | None = None
 
 
@@ -127,11 +129,16 @@ class PairTrade:
     def hedge_error(self) -> float | None:
         """|β·N_A − N_B| / (N_A + N_B) at the entry fills; 1 for a lone leg B and for a lone leg A at β = 1.
 
-        None where β is unknown.
+        What was trimmed off a leg before the pair counted as hedged is not in it. None where β is unknown.
         """
         if self.beta is None:
             return None
-        n_a, n_b = (sum(leg.notional for leg in side) for side in (self.legs_a, self.legs_b))
+        n_a, n_b = (
+            sum(leg.notional * (1 - leg.trimmed / leg.amount) for leg in side)
+            for side in (self.legs_a, self.legs_b)
+        )
+        if n_a + n_b <= 0:
+            return None
         return abs(self.beta * n_a - n_b) / (n_a + n_b)
 
     @property
@@ -214,6 +221,7 @@ def leg_of_row(row: Mapping[str, Any]) -> LegTrade:
         funding=_number(row.get("funding_fees")) or 0.0,
         exit_reason=row.get("exit_reason") or None,
         fees=fees,
+        trimmed=sum(float(order["amount"]) for order in exits if order.get("is_entry_trim")),
         pair_trade_id=row.get("pair_trade_id") or None,
     )
 

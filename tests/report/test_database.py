@@ -253,6 +253,26 @@ def test_a_journal_needs_no_pairs_file(database: Path) -> None:
     assert report.everything.profit == pytest.approx(4.5)
 
 
+def test_what_was_trimmed_at_the_entry_is_hedged(database: Path) -> None:
+    """1,100 A were bought, 100 sold again because B filled less: hedged, although the entry fills are not."""
+    end = T0 + timedelta(minutes=10)
+    add_leg("ADA/USDT:USDT", short=False, amount=1100.0, rate=0.5, opened=T0, closed=end)
+    add_leg("LINK/USDT:USDT", short=True, amount=20.0, rate=20.0, opened=T0, closed=end)
+    leg_a = Trade.session.query(Trade).filter(Trade.pair == "ADA/USDT:USDT").one()
+    add_order(leg_a, 9, "sell", 100.0, 0.5, T0 + timedelta(milliseconds=300))
+    Trade.commit()
+    add_journal(database, simulated=False)
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute(
+            "UPDATE pairbot_orders SET order_id = 'ADA/USDT:USDT-9', role = 'r', intent_ms = 300, "
+            "pair_trade_id = 'trade0000000' WHERE client_id = 'pb-1-A'"
+        )
+    (trade,) = build_report(open_source(str(database)), None, now=end).trades
+    assert trade.legs_a[0].amount == 1100.0
+    assert trade.legs_a[0].trimmed == 100.0
+    assert trade.hedge_error == pytest.approx(0.0)
+
+
 def test_what_the_operator_must_see_to_is_a_problem(database: Path) -> None:
     add_closed_pair_trade()
     add_journal(database, simulated=False)

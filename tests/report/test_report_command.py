@@ -41,6 +41,7 @@ def datadir(tmp_path: Path) -> Path:
 def test_the_folder(tmp_path: Path, pairs_path: Path, datadir: Path, capsys) -> None:
     rows = two_pair_trades()
     rows[0]["exit_reason"] = f"exchange said apiKey={SECRETS['exchange key']}"
+    rows[2]["exit_reason"] = "<script>alert(1)</script>"
     export = write_export(
         tmp_path,
         rows,
