@@ -38,6 +38,7 @@ from pairbot_ext.startup import (
     check_overrides,
     check_pairs_source,
     check_start,
+    check_trading_mode,
     required_startup_candles,
 )
 from pairbot_ext.watcher import PairsFileWatcher
@@ -85,6 +86,9 @@ class PairsRuntime:
         try:
             self.settings: Settings = parse_settings(config.get("pairbot"))
             self._watcher = PairsFileWatcher(self.settings.pairs_path())
+            if config.get("runmode") in TRADE_MODES:
+                # Freqtrade refuses a short strategy on spot with an ImportError and a traceback.
+                check_trading_mode(config)
             if config.get("runmode") in OPTIMIZE_MODES:
                 # Backtesting reads whitelist and candles before `start` is called, and would fail there
                 # with messages of its own.

@@ -28,6 +28,9 @@ ANALYSIS_MODES = (RunMode.UTIL_NO_EXCHANGE, RunMode.PLOT, RunMode.WEBSERVER, Run
 """Commands that look at a strategy without trading or backtesting it."""
 
 _FILLS_AT_ONCE = ("IOC", "FOK")
+_FUTURES_INTERFACES = {
+    f"fapi{access}{version}" for access in ("Public", "Private") for version in ("", "V2", "V3")
+}
 
 
 def required_startup_candles(pairs_file: PairsFile, settings: Settings, timeframe: str) -> int:
@@ -76,11 +79,8 @@ def check_startup_candles(strategy: IStrategy, pairs_file: PairsFile, settings: 
         )
 
 
-def check_market(config: Mapping[str, Any], pairs_file: PairsFile) -> None:
-    """Refuse another market than one-way isolated futures of this file's timeframe and stake currency.
-
-    :raises SettingsError: naming the key.
-    """
+def check_trading_mode(config: Mapping[str, Any]) -> None:
+    """Refuse anything but isolated futures. Raises SettingsError."""
     for key, wanted in (("trading_mode", "futures"), ("margin_mode", "isolated")):
         if str(config.get(key, "")) != wanted:
             raise SettingsError(
@@ -88,6 +88,14 @@ def check_market(config: Mapping[str, Any], pairs_file: PairsFile) -> None:
                 value=repr(str(config.get(key, ""))),
                 remedy=f'Set "{key}": "{wanted}"',
             )
+
+
+def check_market(config: Mapping[str, Any], pairs_file: PairsFile) -> None:
+    """Refuse another market than one-way isolated futures of this file's timeframe and stake currency.
+
+    :raises SettingsError: naming the key.
+    """
+    check_trading_mode(config)
     for block in ("ccxt_config", "ccxt_sync_config", "ccxt_async_config"):
         options = config.get("exchange", {}).get(block, {}).get("options", {})
         for key in ("hedged", "hedgeMode", "defaultHedged"):
@@ -263,12 +271,16 @@ def check_live(config: Mapping[str, Any]) -> None:
 
 
 def is_on_loopback(config: Mapping[str, Any]) -> bool:
-    """Whether every address of the exchange, for both of ccxt's clients, is the simulated one's."""
+    """Whether every address of the exchange, for both of ccxt's clients, is the simulated one's.
+
+    ccxt keeps its own address for every interface the config does not name, so those that futures orders go
+    through must all be named.
+    """
     exchange = config.get("exchange", {})
-    for part in ("ccxt_config", "ccxt_async_config"):
+    for part in ("ccxt_sync_config", "ccxt_async_config"):
         urls = {**exchange.get("ccxt_config", {}), **exchange.get(part, {})}.get("urls", {}).get("api")
-        if not isinstance(urls, Mapping) or {urlsplit(str(url)).hostname for url in urls.values()} != {
-            "127.0.0.1"
-        }:
+        if not isinstance(urls, Mapping) or not urls.keys() >= _FUTURES_INTERFACES:
+            return False
+        if {urlsplit(str(url)).hostname for url in urls.values()} != {"127.0.0.1"}:
             return False
     return True
