@@ -11,19 +11,24 @@ from pairbot_ext.commands import ExitCode
 from pairbot_ext.errors import PairbotError
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """The parser with one subparser for each module in `pairbot_ext.commands`."""
+def build_parser(only: str | None = None) -> argparse.ArgumentParser:
+    """The parser with one subparser for each module in `pairbot_ext.commands`.
+
+    :param only: load just this command where it exists: the others may need libraries that take a second.
+    """
     parser = argparse.ArgumentParser(prog="pairbot", description="Pair trading for Freqtrade.")
     parser.add_argument("--version", action="version", version=f"pairbot {__version__}")
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for module in sorted(pkgutil.iter_modules(commands.__path__), key=lambda m: m.name):
-        importlib.import_module(f"{commands.__name__}.{module.name}").add_parser(subparsers)
+    names = sorted(module.name for module in pkgutil.iter_modules(commands.__path__))
+    for name in [only] if only in names else names:
+        importlib.import_module(f"{commands.__name__}.{name}").add_parser(subparsers)
     return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one subcommand. Returns its exit code: 0 ok, 1 found a problem, 2 usage or bad input."""
-    args = build_parser().parse_args(argv)
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    args = build_parser(arguments[0] if arguments else None).parse_args(arguments)
     try:
         return int(args.run(args))
     except PairbotError as error:

@@ -183,7 +183,7 @@ def test_round_trip_passes_in_real_time(server, exchange):
     exchange.gateway.round_trip_ms = 60
     started = time.monotonic()
     client.fetch_time()
-    assert 0.055 < time.monotonic() - started < 1.0
+    assert 0.055 < time.monotonic() - started < 5.0
 
 
 def test_late_fill_happens_without_a_request(server, exchange):

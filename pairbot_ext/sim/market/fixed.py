@@ -10,14 +10,16 @@ from pairbot_ext.sim.symbols import SymbolSpec, load_symbols
 
 FUNDING_INTERVAL_MS = 8 * 3_600_000
 DAY_MS = 86_400_000
-_INTERVAL_MS = {"1m": 60_000, "5m": 300_000, "15m": 900_000, "1h": 3_600_000, "4h": 14_400_000, "1d": DAY_MS}
+_INTERVAL_MS = {
+    "1m": 60_000, "5m": 300_000, "15m": 900_000, "1h": 3_600_000, "4h": 14_400_000, "1d": DAY_MS,
+}  # fmt: skip
 
 
 class FixedMarket:
     """Implements `pairbot_ext.sim.market.base.Market`: every price stays where it was put.
 
     :param prices: last and mark price by Binance id, in quote.
-    :param level_amount: base on every level of a book; `levels` how many, one tick apart; the best ones are one
+    :param level_amount: base on every level of a book; `levels` how many, one tick apart, the best ones one
         tick from the price.
     :param funding_rate: at every stamp (0, 8 and 16 h UTC), as a fraction of notional.
     """
@@ -43,15 +45,15 @@ class FixedMarket:
         """The symbols that were given a price."""
         return self._symbols
 
-    def price(self, symbol: str, now_ms: int) -> Decimal:
+    def price(self, symbol: str, now_ms: int) -> Decimal:  # noqa: ARG002 (Market's signature)
         """Where it was put."""
         return self.prices[symbol]
 
-    def mark_price(self, symbol: str, now_ms: int) -> Decimal:
+    def mark_price(self, symbol: str, now_ms: int) -> Decimal:  # noqa: ARG002 (Market's signature)
         """The last price, unless `marks` has another one."""
         return self.marks.get(symbol, self.prices[symbol])
 
-    def book(self, symbol: str, now_ms: int) -> Book:
+    def book(self, symbol: str, now_ms: int) -> Book:  # noqa: ARG002 (Market's signature)
         """Equal levels around the price, unless `books` has another one."""
         if symbol in self.books:
             return self.books[symbol]
@@ -81,7 +83,12 @@ class FixedMarket:
         ]
 
     def funding_rates(
-        self, symbol: str, start_ms: int | None, end_ms: int | None, limit: int, now_ms: int
+        self,
+        symbol: str,  # noqa: ARG002 (Market's signature)
+        start_ms: int | None,
+        end_ms: int | None,
+        limit: int,
+        now_ms: int,
     ) -> list[tuple[int, Decimal]]:
         """The fixed rate at every stamp."""
         last = min(now_ms, now_ms if end_ms is None else end_ms) // FUNDING_INTERVAL_MS * FUNDING_INTERVAL_MS
@@ -90,7 +97,7 @@ class FixedMarket:
             first = -(-start_ms // FUNDING_INTERVAL_MS) * FUNDING_INTERVAL_MS
         return [(stamp, self.funding_rate) for stamp in range(first, last + 1, FUNDING_INTERVAL_MS)][:limit]
 
-    def next_funding_ms(self, symbol: str, now_ms: int) -> int:
+    def next_funding_ms(self, symbol: str, now_ms: int) -> int:  # noqa: ARG002 (Market's signature)
         """The next of 0, 8 and 16 h UTC."""
         return now_ms // FUNDING_INTERVAL_MS * FUNDING_INTERVAL_MS + FUNDING_INTERVAL_MS
 
