@@ -169,14 +169,14 @@ def main(argv: list[str]) -> int:
     tests = SYMBOLS * (SYMBOLS - 1) // 2
     text = (
         "# The whole command on simulated markets\n\n"
-        f"`pairbot scan` with every default on {SYMBOLS} simulated symbols ({tests} tests), {CANDLES} candles, "
-        f"GARCH(1,1)-t5 noise of 1 % per candle, planted pairs at {HALF_LIVES} half-lives of formation; "
-        f"{args.draws} draws each, seed {args.seed}. *Innovations of the spread*: their volatility relative to "
-        "leg B's returns. Brackets: exact 95 % intervals.\n\n"
+        f"`pairbot scan` with every default on {SYMBOLS} simulated symbols ({tests} tests), {CANDLES} "
+        f"candles, GARCH(1,1)-t5 noise of 1 % per candle, planted pairs at {HALF_LIVES} half-lives of "
+        f"formation; {args.draws} draws each, seed {args.seed}. *Innovations of the spread*: their "
+        "volatility relative to leg B's returns. Brackets: exact 95 % intervals.\n\n"
         + markdown_table(header, rows)
-        + "\nA spread as volatile as the coins themselves (1) leaves the hedge ratio badly determined: the filter "
-        "on beta between the two directions then refuses a part of the pairs that the test has found.\n\n"
-        "Command: `python -m benchmarks.study_cli`.\n"
+        + "\nA spread as volatile as the coins themselves (1) leaves the hedge ratio badly determined: the "
+        "filter on beta between the two directions then refuses a part of the pairs that the test has "
+        "found.\n\nCommand: `python -m benchmarks.study_cli`.\n"
     )
     write_or_print(text, args.write)
     return int(not within)
