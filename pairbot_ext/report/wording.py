@@ -18,6 +18,8 @@ EXAMPLE_EDGE_BP = 10.0
 FILLS_PER_NOTIONAL = 2
 """Every unit of N_A + N_B is filled twice, at the entry and at the exit."""
 UNKNOWN = "–"
+TOO_FEW, TOO_FEW_WEEKS = 10, 3
+"""Fewer pair trades or weeks say nothing about their own scatter."""
 
 _FILL_CAVEATS = {
     SourceKind.BACKTEST: "A backtest fills both legs at a candle's open: bid-ask spread, slippage and the "
@@ -96,6 +98,12 @@ def evidence(everything: PairSummary) -> list[str]:
         reading = "The interval lies below zero: these trades lost money after costs."
     else:
         reading = "The interval includes zero: these trades cannot tell the result from chance."
+    if mean.n < TOO_FEW or mean.weeks < TOO_FEW_WEEKS:
+        return [
+            reading,
+            f"{counted(mean.n, 'pair trade')} in {counted(mean.weeks, 'week')} are too few to say how "
+            "results scatter: nothing follows from the figure.",
+        ]
     power = (
         f"The standard error is {number(mean.se, 1)} bp. {counted(mean.n, 'pair trade')} that scatter like "
         f"these (standard deviation {number(mean.sd, 0)} bp) reveal an edge of "
@@ -103,7 +111,7 @@ def evidence(everything: PairSummary) -> list[str]:
         "smaller loss, stays invisible."
     )
     if mean.detectable > EXAMPLE_EDGE_BP:
-        needed = mean.needed_for(EXAMPLE_EDGE_BP)
+        needed = float(f"{mean.needed_for(EXAMPLE_EDGE_BP):.2g}")
         power += f" An edge of {EXAMPLE_EDGE_BP:.0f} bp would take about {needed:,.0f} pair trades."
     said = [reading, power]
     if mean.weeks < FEW_WEEKS:

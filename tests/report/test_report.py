@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,11 @@ from pairbot_ext.demo import BOT_NAME, SIMULATED
 from pairbot_ext.errors import DataError
 from pairbot_ext.report.data_files import as_json, pairs_csv, trades_csv
 from pairbot_ext.report.document import Report, build_report
+from pairbot_ext.report.evidence import clustered_mean
 from pairbot_ext.report.redact import without_secrets
 from pairbot_ext.report.sources import open_source
+from pairbot_ext.report.summary import total
+from pairbot_ext.report.wording import evidence
 
 NOW = START + timedelta(days=40)
 HOUR = timedelta(hours=1)
@@ -74,11 +78,29 @@ def test_the_net_leads_and_says_what_it_cannot_show(tmp_path: Path) -> None:
     assert "+36.62 USDT on 2 closed pair trades in 2 weeks" in report.statements[0]
     said = " ".join(report.statements)
     assert "cannot tell the result from chance" in said
-    assert "standard error is 261.6 bp" in said
-    # (12.7062 + 1.37638) · 261.5875
-    assert "edge of 3,684 bp or more" in said
+    assert "2 pair trades in 2 weeks are too few" in said
     assert "at 45.8 bp per fill nothing is left" in said
     assert "chosen on data to 2025-03-03 00:00" in said
+
+
+def test_enough_pair_trades_say_which_edge_they_can_show() -> None:
+    # Weekly means 4 and -4 in turn, ten weeks of two: SE^2 = 10/9 * 10 * 8^2 / 20^2, t(9) = 2.26216, 0.88340.
+    values = [value for week in range(10) for value in [4.0 if week % 2 else -4.0] * 2]
+    times = [START + timedelta(days=7 * week + day) for week in range(10) for day in range(2)]
+    mean = clustered_mean(values, times)
+    assert mean is not None
+    se = math.sqrt(10 / 9 * 640 / 400)
+    summary = replace(total([]), pair_trades=20, net_bp=mean)
+    reading, power, rough = evidence(summary)
+    assert "includes zero" in reading
+    assert f"standard error is {se:.1f} bp" in power
+    assert "an edge of 4 bp or more" in power
+    assert mean.detectable == pytest.approx((2.26216 + 0.88340) * se, rel=1e-4)
+    assert "would take" not in power
+    assert "10 weeks" in rough
+    wide = clustered_mean([10 * value for value in values], times)
+    # (41.94 / 10)^2 * 20 = 352, to two digits.
+    assert "10 bp would take about 350 pair trades" in evidence(replace(summary, net_bp=wide))[1]
 
 
 def test_realized_equity_and_drawdown(tmp_path: Path) -> None:
