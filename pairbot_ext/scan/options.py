@@ -76,13 +76,21 @@ def _parsing(field: FieldInfo) -> dict[str, Any]:
 def knobs_from(args: argparse.Namespace, config: dict[str, Any]) -> ScanKnobs:
     """The config block `pairbot.scan` with the options given on the command line in its place.
 
+    Fee and spread, where the block does not set them, are those the bot charges (`pairbot.taker_fee_bp`,
+    `pairbot.spread_bp`).
+
     :raises SettingsError: naming the option or config key, its value and what is allowed.
     """
-    block = (config.get("pairbot") or {}).get("scan", {})
+    bot = config.get("pairbot") or {}
+    block = bot.get("scan", {})
     if not isinstance(block, dict):
         raise SettingsError("config pairbot.scan must be an object", value=repr(block))
     given = vars(args)
     merged = {key: dict(value) if isinstance(value, dict) else value for key, value in block.items()}
+    if isinstance(merged.setdefault("filters", {}), dict):
+        for name, source in (("fee_bp", "taker_fee_bp"), ("spread_bp", "spread_bp")):
+            if source in bot:
+                merged["filters"].setdefault(name, bot[source])
     for key, _, model in _GROUPS:
         options = {name: given[name] for name in model.model_fields if name in given}
         if options and isinstance(merged.setdefault(key, {}), dict):

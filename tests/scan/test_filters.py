@@ -1,5 +1,6 @@
 """Economic filters, the caps and the funnel: each refusal has its number and its limit."""
 
+from argparse import Namespace
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -10,6 +11,7 @@ import pytest
 from pairbot_ext.scan.checks import Check, apply_checks, cap, cap_per_coin, funnel
 from pairbot_ext.scan.filters import MarketInfo, filter_symbols, half_betas, pair_checks, pair_costs
 from pairbot_ext.scan.knobs import Filters, Thresholds
+from pairbot_ext.scan.options import knobs_from
 from pairbot_ext.scan.universe import FormationData, Window
 
 END = datetime(2025, 3, 1, tzinfo=UTC)
@@ -196,6 +198,20 @@ def test_the_funnel_loses_every_refused_pair_exactly_once():
         expected[name] = int(passing.sum())
     assert counts == expected
     assert (checked["reason"] == "").sum() == expected["three"]
+
+
+@pytest.mark.parametrize(
+    ("block", "options", "expected"),
+    [
+        ({}, {}, (5.0, 2.0)),
+        ({"taker_fee_bp": 4.5, "spread_bp": 1.0}, {}, (4.5, 1.0)),
+        ({"taker_fee_bp": 4.5, "scan": {"filters": {"fee_bp": 3.0}}}, {}, (3.0, 2.0)),
+        ({"taker_fee_bp": 4.5, "scan": {"filters": {"fee_bp": 3.0}}}, {"fee_bp": 1.0}, (1.0, 2.0)),
+    ],
+)
+def test_costs_come_from_the_option_then_the_scan_block_then_the_bot(block, options, expected):
+    knobs = knobs_from(Namespace(**options), {"pairbot": block})
+    assert (knobs.filters.fee_bp, knobs.filters.spread_bp) == expected
 
 
 def test_contradicting_knobs_are_refused():
