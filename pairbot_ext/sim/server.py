@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from collections.abc import Callable
 from typing import Protocol
@@ -12,6 +13,8 @@ from aiohttp import web
 from pairbot_ext.errors import PairbotError
 from pairbot_ext.sim.rest.messages import Answer, Delivery, Request
 from pairbot_ext.sim.tls import LOOPBACK, server_context
+
+logger = logging.getLogger(__name__)
 
 _START_TIMEOUT_SECS = 10.0
 # Longer than any client here waits; the connection is dropped after it so that no task lives for ever.
@@ -118,7 +121,11 @@ class LoopbackServer:
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(_TICK_SECS)
-            self._handler.tick()
+            try:
+                self._handler.tick()
+            except Exception:
+                # The venue's time must go on; the next request will meet the same problem and answer 500.
+                logger.exception("The simulated venue failed while time passed")
 
     async def _answer(self, raw: web.BaseRequest) -> web.StreamResponse:
         path, _, query = raw.raw_path.partition("?")

@@ -141,6 +141,15 @@ def test_partial_fill_during_cancel(world, client):
     assert (cancelled["status"], cancelled["filled"]) == ("canceled", 40)
 
 
+def test_fill_of_a_resting_order_during_cancel(world, client):
+    world.fault(when={"call": "DELETE /fapi/v1/order"}, before=[{"do": "fill_orders"}])
+    order = client.create_order(ADA, "limit", "buy", 100, 0.72)
+    with pytest.raises(ccxt.OrderNotFound, match="-2011"):
+        client.cancel_order(order["id"], ADA)
+    done = client.fetch_order(order["id"], ADA)
+    assert (done["status"], done["average"]) == ("closed", 0.72)
+
+
 def test_failing_and_delayed_reads(world, client):
     world.fault(when={"call": "GET /fapi/v3/*", "times": 2}, answer="html_502")
     for _ in range(2):
@@ -300,6 +309,7 @@ def test_schedule_file(tmp_path):
         ('{"rules": [{"typo": 1}]}', "typo"),
         ('{"rules": [{"before": [{"do": "explode"}]}]}', "before"),
         ('{"rules": [{"execute_delay_ms": 5}]}', "no normal answer"),
+        ('{"rules": [{"execute": false}]}', "no normal answer"),
         ("nonsense", "JSON"),
     ):
         path.write_text(text)

@@ -353,13 +353,19 @@ class Engine:
             self.close(order, OrderStatus.EXPIRED)
 
     def fill_open(self, order: Order, amount: Decimal | None = None) -> Decimal:
-        """Execute an open order now, against the book, within its limit; what remains ends as its type says.
+        """Execute an open order now; what remains ends as its type says.
+
+        One that a fault holds back takes from the book within its limit, as it would have. A resting one is
+        hit by somebody else: at its own price, as maker.
 
         :param amount: at most so much, in base; None for all of it.
         :returns: what was executed, in base.
         """
         request = order.request
         wanted = min(self.fillable(order), order.remaining if amount is None else amount)
+        if not order.held and request.price is not None:
+            self._execute(order, [(request.price, wanted)] if wanted else [], maker=True)
+            return wanted
         levels = counter_levels(self.book(request.symbol), request.side)
         executions = take(levels, request.side, wanted, request.price)
         self._consumption.record(request.symbol, request.side, executions, self._clock())

@@ -141,6 +141,8 @@ class FaultRule(_Strict):
             raise ValueError('answer "reject" needs a "code", such as -2019')
         if self.answer is AnswerForm.CUSTOM and (self.status is None or self.body is None):
             raise ValueError('answer "custom" needs "status" and "body"')
+        if self.answer is AnswerForm.NORMAL and self.execute is False:
+            raise ValueError("what was not executed has no normal answer: choose another one")
         if self.execute_delay_ms and self.answer is AnswerForm.NORMAL:
             raise ValueError("a delayed execution has no normal answer: choose one that leaves it open")
         return self
