@@ -4,6 +4,7 @@ Pure. Amounts are Decimals (exact on the step), statistics and money are floats.
 linear USDT contract of size 1: notional = amount * price, in quote currency.
 """
 
+import math
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
 from enum import StrEnum
@@ -93,8 +94,10 @@ def hedge_error(hedge_ratio: float, notional_a: float, notional_b: float) -> flo
 def worst_hedge_error(
     pair_notional: float, hedge_ratio: float, step_notional_a: float, step_notional_b: float
 ) -> float:
-    """Largest hedge error that rounding each leg to its nearest step can cause."""
-    return (hedge_ratio * step_notional_a + step_notional_b) / 2.0 / pair_notional
+    """Largest hedge error that rounding each leg to its nearest step can cause; inf where both may vanish."""
+    # Both legs rounded down make the position smaller, too.
+    least = pair_notional - (step_notional_a + step_notional_b) / 2.0
+    return (hedge_ratio * step_notional_a + step_notional_b) / 2.0 / least if least > 0 else math.inf
 
 
 def refusal(
