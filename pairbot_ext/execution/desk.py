@@ -38,6 +38,8 @@ logger = logging.getLogger(__name__)
 
 SHUTDOWN_BUDGET_MS = 15_000
 """How long a shutdown works on pair trades that are half open before it parks them for the next start."""
+REMEMBER_FINAL_MS = 3_600_000
+"""Finished pair trades stay in memory so long: Freqtrade still asks for their orders' fees."""
 _CONDITIONAL = ("stopPrice", "triggerPrice", "stopLossPrice", "takeProfitPrice", "trailingPercent")
 
 
@@ -300,6 +302,7 @@ class TradeDesk:
         self._is_stopped = False
         self._cleared.clear()
         self._reconcile()
+        self.journal.forget_final(self._clock.now_ms() - REMEMBER_FINAL_MS)
 
     def _reconcile(self) -> None:
         self.guard.disarm()
@@ -312,9 +315,13 @@ class TradeDesk:
     def _before_startup(self) -> None:
         """At start and after /start: before Freqtrade's own order update can delete anything."""
         self._is_stopped = False
-        self.watch.load_stops()
         self.reconciler.request()
-        self._reconcile()
+        try:
+            self.watch.load_stops()
+            self._reconcile()
+        except Exception:
+            # The bot must come up and supervise what is open; every loop tries again.
+            logger.exception("The reconciliation at start failed, it is repeated in the first loop")
 
     def _while_stopped(self) -> None:
         """Freqtrade is STOPPED and runs no loop: half-open pairs are still finished, open ones unattended."""
@@ -328,11 +335,15 @@ class TradeDesk:
                     "Half-open ones are still finished; nothing else is closed until /start",
                     is_warning=True,
                 )
-        if any(trade.state is not PairState.HEDGED for trade in open_trades):
+        half_open = [trade for trade in open_trades if trade.state is not PairState.HEDGED]
+        if not half_open:
+            return
+        try:
             with self._bridge.exit_lock:
-                for trade in open_trades:
-                    if trade.state is not PairState.HEDGED:
-                        self.coordinator.advance(trade.id, may_explain=True)
+                for trade in half_open:
+                    self.coordinator.advance(trade.id, may_explain=True)
+        except Exception:
+            logger.exception("A half-open pair trade could not be finished while stopped, it is tried again")
 
     def cleanup(self) -> list[str]:
         """Finish or park what is half open, within SHUTDOWN_BUDGET_MS. Returns the final statistics."""

@@ -9,7 +9,6 @@ file instead (I1, I5).
 import json
 import logging
 import threading
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, cast
@@ -146,11 +145,18 @@ class Journal:
             rows = session.scalars(select(PairTradeRow).where(PairTradeRow.state.not_in(final))).all()
             self._trades = {row.id: pair_trade_of(row) for row in rows}
             orders = session.scalars(select(OrderRow).where(OrderRow.pair_trade_id.in_(self._trades))).all()
-            self._orders = {row.client_id: order_of(row) for row in orders}
+            self._orders = {row.client_id: self._as_left_behind(order_of(row)) for row in orders}
         for order in self._file.open():
-            self._orders[order.client_id] = order
+            self._orders[order.client_id] = self._as_left_behind(order)
             self._adopt_goal(order)
         self.recover()
+
+    def _as_left_behind(self, order: OrderRecord) -> OrderRecord:
+        """An intent of an earlier process may have been sent: only the venue can tell."""
+        if order.status.is_settled:
+            return order
+        sent_ms = order.sent_ms or self._clock.now_ms()
+        return replace(order, status=OrderStatus.UNKNOWN, sent_ms=sent_ms)
 
     def _adopt_goal(self, order: OrderRecord) -> None:
         """An exit found in the intent file says where its pair trade was heading."""
@@ -290,11 +296,18 @@ class Journal:
         with self._lock:
             self._unsaved_events.append(Event(pair_trade_id, self._clock.now_ms(), kind, detail))
 
-    def forget_final(self, keep: Iterable[str] = ()) -> None:
-        """Drop final pair trades from memory (they stay in the database)."""
+    def forget_final(self, older_than_ms: int) -> None:
+        """Drop pair trades from memory that became final before then (they stay in the database)."""
         with self._lock:
-            kept = set(keep) | self._unsaved_trades
-            done = {trade.id for trade in self._trades.values() if trade.state.is_final} - kept
+            done = {
+                trade.id
+                for trade in self._trades.values()
+                if trade.state.is_final
+                and trade.updated_ms < older_than_ms
+                and trade.id not in self._unsaved_trades
+            }
+            if not done or self.is_degraded or not self._file.is_empty:
+                return
             self._trades = {key: trade for key, trade in self._trades.items() if key not in done}
             self._orders = {
                 key: order for key, order in self._orders.items() if order.pair_trade_id not in done

@@ -177,7 +177,9 @@ class Rig:
         self.clock = clock
         self.dry_run = dry_run
         self.symbols = symbols
-        self.market = ShortHistory({name: Decimal(PRICES[name]) for name in symbols})
+        self.market = config.pop("market", None) or ShortHistory(
+            {name: Decimal(PRICES[name]) for name in symbols}
+        )
         self.venue = Venue(self.market, clock.now_ms, VenueOptions())
         self.gateway = Gateway(self.venue, CREDENTIALS, limits=RateLimits(enforced=True))
         self.transport = InProcessTransport(SimulatedExchange(self.gateway), clock.advance)
@@ -227,7 +229,8 @@ class Rig:
             "force_entry_enable": True,
             **self.extra,
         }
-        base.pop("pairbot", None)
+        if "pairbot" not in self.extra:
+            base.pop("pairbot", None)
         base.pop("$schema", None)
         path.write_text(json.dumps(base))
         args = {"config": [str(path)], "verbosity": 0}
@@ -245,8 +248,9 @@ class Rig:
 
     @property
     def desk(self) -> Any:
-        """The strategy's desk."""
-        return self.bot.strategy.desk  # type: ignore[attr-defined]
+        """The strategy's desk: of the test's strategy, or of PairsArb."""
+        strategy: Any = self.bot.strategy
+        return strategy.desk if hasattr(strategy, "desk") else strategy.pairs.desk
 
     # -- driving -----------------------------------------------------------------------------------
 
@@ -408,10 +412,18 @@ class _Listener:
 
 @contextmanager
 def rig(
-    directory: Path, *, dry_run: bool = False, symbols: tuple[str, ...] = FOUR, **config: Any
+    directory: Path,
+    *,
+    dry_run: bool = False,
+    symbols: tuple[str, ...] = FOUR,
+    start: datetime = START,
+    **config: Any,
 ) -> Iterator[Rig]:
-    """A rig under a virtual clock. `config` overrides top-level keys of Freqtrade's configuration."""
-    with time_machine.travel(START, tick=False) as traveller:
+    """A rig under a virtual clock. `config` overrides top-level keys of Freqtrade's configuration.
+
+    :param config: with `market` another market than fixed prices, built for the time of `start`.
+    """
+    with time_machine.travel(start, tick=False) as traveller:
         clock = VirtualTime(traveller)
         with patch("time.sleep", clock.sleep):
             (directory / "user_data").mkdir(parents=True, exist_ok=True)

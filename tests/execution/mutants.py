@@ -53,7 +53,7 @@ MUTANTS = (
         "pairbot_ext/execution/liveport.py",
         '"newClientOrderId": order.client_id,',
         "",
-        (_execution("test_unclear_answers.py"), "-k", "unclear_entry"),
+        (_execution("test_unclear_answers.py"), "-k", "id_we_gave"),
     ),
     Mutant(
         "query after an unclear answer",

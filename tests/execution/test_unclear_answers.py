@@ -120,3 +120,12 @@ def test_questions_that_cannot_be_answered_either(live: Rig) -> None:
     live.loop(4)
     assert live.states() == ["HEDGED"]
     live.check_rest()
+
+
+def test_an_order_is_found_by_the_id_we_gave_it(live: Rig) -> None:
+    for symbol in ("ADAUSDT", "ALGOUSDT"):
+        live.fault(when={"symbol": symbol}, answer="unknown_503_msg", execute=True)
+    live.open()
+    assert live.states() == ["HEDGED"]
+    live.check_rest()
+    assert [len(live.posts(symbol)) for symbol in ("ADAUSDT", "ALGOUSDT")] == [1, 1]
