@@ -17,11 +17,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pairbot_ext.errors import DataError
+from pairbot_ext.pairs import is_symbol
 from pairbot_ext.stats.candles import missing_candles
 from pairbot_ext.stats.regression import MIN_STD
 
 FloatArray = NDArray[np.float64]
 FUNDING_TIMEFRAME = "1h"
+_NO_SYMBOL = "a pairs file cannot name it: letters and digits only, like ADA/USDT:USDT"
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +197,7 @@ def cut_window(
     volumes: list[float] = []
     symbols: list[str] = []
     for symbol in sorted(frames):
-        cut = _on_grid(frames[symbol], window, grid)
+        cut = _on_grid(frames[symbol], window, grid) if is_symbol(symbol) else _NO_SYMBOL
         if isinstance(cut, str):
             rejected[symbol] = cut
             continue
