@@ -4,13 +4,14 @@ them.
 
 import json
 from decimal import Decimal
+from typing import get_args
 
 import ccxt
 import pytest
 
 from pairbot_ext.errors import PairbotError
-from pairbot_ext.sim.venue.actions import OpenPosition, apply
-from pairbot_ext.sim.venue.faults import FaultRule, Faults, Schedule, When, load_schedule
+from pairbot_ext.sim.venue.actions import Action, OpenPosition, apply
+from pairbot_ext.sim.venue.faults import AnswerForm, FaultRule, Faults, Schedule, When, load_schedule
 from pairbot_ext.sim.venue.orders import OrderStatus
 
 ADA, ALGO = "ADA/USDT:USDT", "ALGO/USDT:USDT"
@@ -74,6 +75,9 @@ def test_execution_after_the_client_gave_up(world, client):
         client.fetch_order(None, ADA, {"clientOrderId": "slow-1"})
     world.clock.advance(1001)
     assert client.fetch_order(None, ADA, {"clientOrderId": "slow-1"})["filled"] == 100
+    sent, late = world.gateway.log.calls("POST /fapi/v1/order")
+    assert (sent.executed, late.executed, late.delivery) == (False, True, "late")
+    assert late.received_ms - sent.received_ms == 3000
 
 
 def test_execution_later_than_recv_window_does_not_happen(world, client):
@@ -318,3 +322,18 @@ def test_schedule_file(tmp_path):
         assert "faults.json" in str(wrong.value)
     with pytest.raises(PairbotError, match="cannot be read"):
         load_schedule(tmp_path / "absent.json")
+
+
+def test_the_guide_is_right(repo_root, tmp_path):
+    """The schedule in docs/exchange.md loads, and the guide names every answer form and action there is."""
+    guide = (repo_root / "docs" / "exchange.md").read_text(encoding="utf-8")
+    example = guide.partition("```json\n")[2].partition("```")[0]
+    (tmp_path / "faults.json").write_text(example)
+    assert len(load_schedule(tmp_path / "faults.json").rules) == 6
+    actions = {kind.model_fields["do"].default for kind in get_args(get_args(Action)[0])}
+    assert len(actions) == 11
+    assert not {
+        name
+        for name in {form.value for form in AnswerForm} - {"normal"} | actions
+        if f"`{name}`" not in guide
+    }

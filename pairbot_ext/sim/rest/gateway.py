@@ -23,6 +23,7 @@ from pairbot_ext.sim.venue.venue import Venue
 
 ROUTES: dict[str, Route] = market_routes.ROUTES | account_routes.ROUTES | order_routes.ROUTES
 NO_SUCH_PATH = -5000
+LATE = "late"
 T = TypeVar("T")
 
 
@@ -102,23 +103,38 @@ class Gateway:
         answer = outcome.answer if rule is None else bend(outcome.answer, rule)
         meters = self.limits.headers(now_ms, with_orders=route is not None and route.counts_order)
         answer = replace(answer, headers={**meters, **answer.headers})
-        sent = answer.delivery is Delivery.SEND
+        status = answer.status if answer.delivery is Delivery.SEND else 0
+        self._note(
+            request, params, outcome, rule, weight=weight, status=status, delivery=answer.delivery.value
+        )
+        return answer
+
+    def _note(
+        self,
+        request: Request,
+        params: Mapping[str, str],
+        outcome: _Outcome,
+        rule: FaultRule | None,
+        *,
+        weight: int,
+        status: int,
+        delivery: str,
+    ) -> None:
         self.log.add(
             RequestRecord(
                 number=self.log.next_number(),
-                received_ms=now_ms,
+                received_ms=self.venue.clock(),
                 call=request.call,
                 params=public_params(params),
                 weight=weight,
-                status=answer.status if sent else 0,
+                status=status,
                 code=outcome.code,
-                delivery=answer.delivery.value,
+                delivery=delivery,
                 executed=outcome.executed,
                 fault="" if rule is None else rule.name or rule.answer.value,
                 order_id=outcome.order_id,
             )
         )
-        return answer
 
     def _client_id(self, params: Mapping[str, str]) -> str:
         """The client order id a request is about, also where it names the order by its number."""
@@ -143,7 +159,7 @@ class Gateway:
         elif rule.execute_delay_ms:
             self.venue.timeline.schedule(
                 self.venue.clock() + rule.execute_delay_ms,
-                lambda: self._carry_out(request, route, params, rule),
+                lambda: self._carry_out_late(request, route, params, rule),
             )
             outcome = _Outcome(Answer(200, b"{}"))
         else:
@@ -151,6 +167,13 @@ class Gateway:
         for action in rule.after:
             apply(action, self.venue, symbol)
         return outcome
+
+    def _carry_out_late(
+        self, request: Request, route: Route, params: Mapping[str, str], rule: FaultRule
+    ) -> None:
+        """The request arrives after its client has given up; the log shows it a second time."""
+        outcome = self._carry_out(request, route, params, rule)
+        self._note(request, params, outcome, rule, weight=0, status=0, delivery=LATE)
 
     def _carry_out(
         self, request: Request, route: Route, params: Mapping[str, str], rule: FaultRule | None

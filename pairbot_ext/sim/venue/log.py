@@ -18,6 +18,8 @@ class RequestRecord:
     :param number: counts from 1; `received_ms` epoch ms.
     :param status: HTTP status of the answer, 0 where none was sent; `code` Binance's error code, 0 without
         one.
+    :param delivery: how the answer went out: send, reset or hang; "late" marks the execution of a request
+        whose client had given up, noted when it happened.
     :param executed: whether the venue carried it out, whatever it answered.
     :param fault: name of the rule that bent it, "" for none.
     :param order_id: the order it created or touched, where there is one.
