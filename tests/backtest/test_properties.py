@@ -20,7 +20,7 @@ from backtest_oracle import Oracle
 from pairbot_ext.pairs import PairsFile
 from pairbot_ext.report import pair_trades as report
 
-CASES = int(os.environ.get("PAIRBOT_PROPERTY_CASES", "20"))
+CASES = int(os.environ.get("PAIRBOT_PROPERTY_CASES", "16"))
 FIRST_SEED = int(os.environ.get("PAIRBOT_PROPERTY_FIRST_SEED", "0"))
 LEAST_PAIR_TRADES = 20
 ENTRY_COLUMNS = [
