@@ -211,7 +211,7 @@ def _notes(
             for each in foreign
         )
         said.append(f"Trades of no pair, not in this report: {what}.")
-    if source.kind is not SourceKind.BACKTEST and source.journal is None and source.rows:
+    if source.kind in (SourceKind.DRY_RUN, SourceKind.LIVE) and source.journal is None:
         said.append(
             "The database has no journal of pair trades: legs are matched by tag and time, and hedge ratios "
             "come from the pairs file."

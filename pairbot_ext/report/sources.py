@@ -31,6 +31,8 @@ class SourceKind(StrEnum):
     BACKTEST = "backtest"
     DRY_RUN = "dry-run"
     LIVE = "live"
+    BOT = "bot without trades"
+    """A database that holds nothing yet does not tell dry-run from live."""
 
 
 @dataclass(frozen=True)
@@ -167,8 +169,11 @@ def _database_source(path: Path) -> Source:
     )
     first = found.rows[0] if found.rows else {}
     minutes = first.get("timeframe_mins")
+    kind = SourceKind.BOT
+    if journalled or found.rows:
+        kind = SourceKind.DRY_RUN if is_dry else SourceKind.LIVE
     return Source(
-        kind=SourceKind.DRY_RUN if is_dry else SourceKind.LIVE,
+        kind=kind,
         path=path,
         rows=found.rows,
         strategy=str(first.get("strategy") or ""),

@@ -26,6 +26,7 @@ _FILL_CAVEATS = {
     "time between two orders are not in these figures.",
     SourceKind.DRY_RUN: "Dry-run fills are simulated against the order book of the moment; a real order "
     "may fill worse.",
+    SourceKind.BOT: "",
     SourceKind.LIVE: "Fills, fees and funding are the exchange's own as Freqtrade booked them.",
 }
 

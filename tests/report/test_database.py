@@ -348,3 +348,11 @@ def test_a_bots_page_shows_the_models_that_ruled(database: Path, tmp_path: Path)
     page = (tmp_path / "drawn" / "pairs" / "ADA_LINK.html").read_text(encoding="utf-8")
     assert "−3.00" in page
     assert (tmp_path / "drawn" / "pairs" / "ADA_LINK.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_bot_that_has_not_traded_yet(database: Path, tmp_path: Path) -> None:
+    report = build_report(open_source(str(database)), None, now=T0)
+    assert report.source.kind == "bot without trades"
+    assert report.statements == ["No pair trade has closed: there is no result yet."]
+    write_report(report, tmp_path / "out")
+    assert "no result yet" in (tmp_path / "out" / "index.html").read_text(encoding="utf-8")

@@ -255,3 +255,26 @@ def test_an_export_of_several_strategies_needs_a_name(tmp_path: Path) -> None:
     path = write_export(tmp_path, two_pair_trades())
     with pytest.raises(DataError, match="PairsArb"):
         open_source(str(path), "Other")
+
+
+def test_selections_in_turn(tmp_path: Path) -> None:
+    """Walk-forward: each pair trade has the model of the epoch it was opened in."""
+    rows, first = two_pair_trades(), make_pairs_file().epochs[0]
+    turn = START + timedelta(days=5)
+    second = first.model_copy(
+        update={
+            "valid_from": turn, "formation_end": turn,
+            "pairs": (make_pair(hedge_ratio=1.0, half_life_hours=6.0),),
+        }
+    )  # fmt: skip
+    pairs_file = make_pairs_file().model_copy(
+        update={"epochs": (first.model_copy(update={"valid_to": turn}), second)}
+    )
+    report = report_of(tmp_path, rows, pairs_file=pairs_file)
+    assert [(trade.beta, trade.half_life_hours) for trade in report.trades] == [(1.02, 4.0), (1.0, 6.0)]
+    assert any(each.startswith("Out of sample: 2 selections in turn") for each in report.statements)
+    # A file that covers only some of the pair trades proves nothing.
+    only_first = pairs_file.model_copy(update={"epochs": pairs_file.epochs[:1]})
+    report = report_of(tmp_path, rows, pairs_file=only_first)
+    assert any("is not known here" in each for each in report.statements)
+    assert report.trades[1].hedge_error is None
