@@ -163,3 +163,34 @@ def test_bad_input_is_one_message_and_exit_code_2(repo_root, monkeypatch, freqtr
     assert main(["download", *args]) == 2
     assert message in capsys.readouterr().err
     assert not fake.calls
+
+
+@pytest.mark.process
+def test_real_freqtrade_downloads_futures_mark_and_funding_and_prepends(tmp_path, monkeypatch, capfd):
+    """The command as it is, real Freqtrade in a process of its own, against the loopback exchange."""
+    import json
+    from datetime import timedelta
+
+    from pairbot_ext.sim.launch import ExchangeOptions, open_exchange
+    from pairbot_ext.sim.overlay import overlay
+    from pairbot_ext.sim.server import LoopbackServer
+
+    monkeypatch.chdir(tmp_path)
+    Path("user_data").mkdir()
+    Path("table.csv").write_text("leg A,leg B,hedge ratio,ADF p,coint p\nAI,ALGO,0.7,0.01,0.01\n")
+    assert main(["scan", "--import-table", "table.csv", "--out", "pairs.json"]) == 0
+    now = datetime.now(tz=UTC)
+    with LoopbackServer(open_exchange(ExchangeOptions(market="synthetic"))) as server:
+        config = overlay(server.port) | {"stake_currency": "USDT", "dry_run": True}
+        Path("config.json").write_text(json.dumps(config))
+        for days in (3, 6):  # the second time the history must begin earlier
+            begin = f"{now - timedelta(days=days):%Y%m%d}"
+            assert main(["download", "--pairs-file", "pairs.json", "--timerange", f"{begin}-"]) == 0
+            stored = stored_candles(Path("user_data/data/binance"), ["AI/USDT:USDT", "ALGO/USDT:USDT"], "1h")
+            wanted = datetime.strptime(begin, "%Y%m%d").replace(tzinfo=UTC)
+            assert [entry.first for entry in stored.values()] == [wanted, wanted]
+            assert all(now - entry.last < timedelta(hours=3) for entry in stored.values())
+    names = {path.name for path in Path("user_data/data/binance/futures").iterdir()}
+    kinds = ("futures", "mark", "funding_rate")
+    assert names == {f"{coin}_USDT_USDT-1h-{kind}.feather" for coin in ("AI", "ALGO") for kind in kinds}
+    assert "2 of 2 symbols have candles" in capfd.readouterr().out
