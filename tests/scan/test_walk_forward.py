@@ -29,7 +29,7 @@ def _epochs(frames, end: datetime, options: ScanOptions, jobs: int = 1) -> list[
     ]
 
 
-@pytest.mark.parametrize(("rule", "cuts"), [(Rule.ROBUST, 200), (Rule.NAIVE, 40)])
+@pytest.mark.parametrize(("rule", "cuts"), [(Rule.ROBUST, 200), (Rule.NAIVE, 20)])
 def test_appending_candles_never_changes_an_earlier_epoch(market, rule, cuts):
     """Random cuts: the epochs of the cut history are the first epochs of the whole one, bit for bit,
     whatever the later candles are."""
@@ -156,7 +156,7 @@ def test_funding_of_the_window_alone_counts(market):
 
 def test_no_signal_up_to_a_candle_depends_on_any_later_candle(market):
     """Selection and signals together: every candle after t is replaced by noise, the pairs are selected anew
-    from that history, and every entry up to t is the same, for 60 random t."""
+    from that history, and every entry up to t is the same, for 50 random t."""
     from pairbot_ext.book import SignalBook
     from pairbot_ext.scan.document import build_pairs_file
     from pairbot_ext.settings import Settings
@@ -184,7 +184,7 @@ def test_no_signal_up_to_a_candle_depends_on_any_later_candle(market):
     assert sum(int((side != 0).sum()) for side, _ in whole.values()) >= 20
     rng = np.random.default_rng(5)
     changed_later = 0
-    for t in rng.integers(FORMATION, candles - 1, size=60):
+    for t in rng.integers(FORMATION, candles - 1, size=50):
         frames = {}
         for symbol, frame in market.items():
             noisy = frame.copy()
