@@ -29,13 +29,17 @@ def closes(datadir: Path, coin: str) -> pd.Series:
 
 
 def frozen_pair(datadir: Path, leg_a: str, leg_b: str) -> Pair:
-    """A pair whose model is a regression on the formation window. Loose thresholds: it is to trade often."""
+    """A pair with a model of the formation window, ratio of standard deviations so that beta is positive.
+
+    Loose thresholds: it is to trade often, not well.
+    """
     log_a, log_b = closes(datadir, leg_a), closes(datadir, leg_b)
-    beta, alpha = np.polyfit(log_b, log_a, 1)
+    beta = float(log_a.std() / log_b.std())
+    alpha = float(log_a.mean() - beta * log_b.mean())
     residual = log_a - alpha - beta * log_b
     return Pair(
         id=f"{leg_a}_{leg_b}", leg_a=unified(f"{leg_a}USDT"), leg_b=unified(f"{leg_b}USDT"),
-        hedge_ratio=float(beta), alpha=float(alpha), mu=0.0, sigma=float(residual.std()),
+        hedge_ratio=beta, alpha=alpha, mu=0.0, sigma=float(residual.std()),
         half_life_hours=6.0, adf_p=0.01, coint_p=0.01, entry_z=0.7, exit_z=0.2, stop_z=9.0,
         max_half_lives=2.0,
     )  # fmt: skip

@@ -92,9 +92,10 @@ def test_unclear_unwind(live: Rig) -> None:
 
 
 def test_an_entry_that_arrives_late_is_found(live: Rig) -> None:
-    # The request was on its way when the client gave up, and is executed within its recvWindow.
+    # The connection drops while the request is on its way: the venue does not know it yet when asked, and
+    # executes it within its recvWindow.
     for leg in ("A", "B"):
-        live.fault(when={"leg": leg, "role": "e"}, answer="read_timeout", execute_delay_ms=1_500)
+        live.fault(when={"leg": leg, "role": "e"}, answer="reset", execute_delay_ms=1_500)
         live.open()
         live.loop(3)
         assert live.states()[-1] in ("HEDGED", "ABORTED")
