@@ -38,6 +38,9 @@ def ended_by_sigterm() -> Iterator[None]:
         raise SystemExit(128 + number)
 
     previous = signal.signal(signal.SIGTERM, leave)
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # So a shell starts what it puts in the background; our children would inherit it and not stop.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield
     finally:
