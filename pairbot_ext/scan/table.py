@@ -40,7 +40,10 @@ def summary(results: Sequence[ScanResult]) -> dict[str, Any]:
     facts = [scan_facts(result) for result in results]
     totals = {
         name: round(sum(fact[name] for fact in facts), 2)
-        for name in ("combinations", "selected", "expected_false_positives", "passing_textbook_p")
+        for name in (
+            *("combinations", "selected", "expected_false_positives"),
+            *("passing_textbook_p", "underpowered"),
+        )
     }
     every = [
         {"formation_end": result.window.end.isoformat()}
@@ -130,7 +133,8 @@ def print_walk_forward(console: Console, results: Sequence[ScanResult]) -> None:
         f"{len(results)} epochs, {totals['combinations']} tests, "
         f"with p < 0.05: {totals['passing_textbook_p']}, "
         f"expected by chance alone: {totals['expected_false_positives']:.1f}. "
-        f"Selected: {totals['selected']}; epochs without a tradable pair: {empty}.",
+        f"Selected: {totals['selected']}, of which underpowered: {totals['underpowered']}; "
+        f"epochs without a tradable pair: {empty}.",
         highlight=False,
     )
 
