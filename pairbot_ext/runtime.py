@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
-from freqtrade.enums.runmode import OPTIMIZE_MODES, TRADE_MODES
+from freqtrade.enums.runmode import NON_UTIL_MODES, OPTIMIZE_MODES, TRADE_MODES
 from freqtrade.exceptions import OperationalException
 from freqtrade.exchange import timeframe_to_seconds
 from freqtrade.persistence import Order, Trade
@@ -172,7 +172,8 @@ class PairsRuntime:
             )
         except PairbotError as error:
             raise OperationalException(str(error)) from error
-        self._tell(self._banner())
+        knows_markets = strategy.config.get("runmode") in NON_UTIL_MODES
+        self._tell([*self._banner(), *(self.untradable_pairs() if knows_markets else [])])
 
     def _backtest_desk(self, rules: PairRules) -> BacktestDesk:
         strategy, config = self.strategy, self.strategy.config

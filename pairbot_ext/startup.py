@@ -154,7 +154,8 @@ def check_candles(config: Mapping[str, Any], pairs_file: PairsFile) -> None:
                 f"no {timeframe} {kind} candles of {len(missing)} symbols of the pairs file in "
                 f"{datadir / 'futures'}",
                 value=shown,
-                remedy="Download them with `pairbot download`, or name another directory with --datadir",
+                remedy="Download them with `pairbot download`, name another directory with --datadir, "
+                "or take their pairs out of the file",
             )
 
 

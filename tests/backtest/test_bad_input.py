@@ -16,6 +16,8 @@ from backtest_markets import MarketFiles, rolling_file
 from freqtrade.exceptions import OperationalException
 from freqtrade.main import main
 
+from pairbot_ext.pairs import PairsFile
+
 ORDER_TYPES = {"entry": "limit", "exit": "market", "stoploss": "market", "stoploss_on_exchange": False}
 RESTING_EXIT = {**ORDER_TYPES, "exit": "limit"}
 # Backtesting switches it off by itself; a bot refuses (see test_a_bot_refuses...).
@@ -123,6 +125,25 @@ def test_missing_candle_files_are_named(market, tmp_path, files, kind, names) ->
     message = start(market, tmp_path / "run", MarketFiles(datadir, files.candles), {})
     for name in [*names, str(datadir / "futures")]:
         assert name in message
+
+
+def test_a_symbol_the_venue_does_not_trade_disables_its_pair_with_one_message(
+    market, tmp_path, files, caplog
+) -> None:
+    datadir = tmp_path / "binance"
+    shutil.copytree(files.datadir, datadir)
+    for path in (datadir / "futures").glob("ADA_USDT*"):
+        path.rename(path.with_name(path.name.replace("ADA_", "NOSUCHCOIN_")))
+    document = rolling_file(["ADA_LINK", "AVAX_LINK"]).model_dump_json().replace("ADA/", "NOSUCHCOIN/")
+    pairs_file = PairsFile.model_validate_json(document)
+    (tmp_path / "run").mkdir()
+    settings = {"timerange": "20250126-20250130", "max_open_trades": -1}
+    with caplog.at_level(logging.INFO, logger="pairbot_ext"):
+        run = market.run(tmp_path / "run", pairs_file, datadir, settings)
+    said = [record.getMessage() for record in caplog.records]
+    assert len([line for line in said if "ADA_LINK is disabled" in line and "NOSUCHCOIN" in line]) == 1
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+    assert set(run.trades["enter_tag"]) == {"AVAX_LINK"}
 
 
 def broken_pairs_files() -> dict[str, tuple[str, list[str]]]:
