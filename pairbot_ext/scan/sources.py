@@ -24,7 +24,7 @@ class Candles:
     markets: Mapping[str, MarketInfo] = field(default_factory=dict)
 
     def last_close(self) -> datetime:
-        """Close time of the newest candle."""
+        """Newest close that at least half of the symbols reach."""
         return last_close(self.frames, self.timeframe)
 
 

@@ -172,11 +172,13 @@ def load_funding(datadir: Path, symbols: Sequence[str]) -> dict[str, pd.DataFram
 
 
 def last_close(frames: Mapping[str, pd.DataFrame], timeframe: str) -> datetime:
-    """Close time of the newest candle of any frame. Raises DataError if all are empty."""
-    newest = [frame["date"].iloc[-1] for frame in frames.values() if len(frame)]
+    """Newest close that at least half of the symbols reach: one symbol that was downloaded later, or stopped
+    earlier, does not decide for all. Raises DataError if all frames are empty."""
+    newest = sorted((frame["date"].iloc[-1] for frame in frames.values() if len(frame)), reverse=True)
     if not newest:
         raise DataError("no candles found", remedy="Fetch candles with `pairbot download`")
-    return max(newest).to_pydatetime().astimezone(UTC) + candle_length(timeframe)
+    reached = newest[(len(newest) - 1) // 2]
+    return reached.to_pydatetime().astimezone(UTC) + candle_length(timeframe)
 
 
 def cut_window(

@@ -7,7 +7,14 @@ import pandas as pd
 import pytest
 
 from pairbot_ext.errors import DataError
-from pairbot_ext.scan.universe import Window, available_symbols, cut_window, floor_to_candle, load_candles
+from pairbot_ext.scan.universe import (
+    Window,
+    available_symbols,
+    cut_window,
+    floor_to_candle,
+    last_close,
+    load_candles,
+)
 
 END = datetime(2025, 1, 26, tzinfo=UTC)  # the market has 600 candles: exactly 25 days
 WINDOW = Window("1h", 500, END)
@@ -110,6 +117,18 @@ def test_a_torn_file_is_rejected_by_name(market, store_candles):
     (datadir / "futures" / "THIN_USDT_USDT-1h-futures.feather").write_bytes(b"torn")
     data = cut_window(load_candles(datadir, "1h", available_symbols(datadir, "1h")), WINDOW)
     assert data.rejected == {"THIN/USDT:USDT": "no candles: its file is missing, empty or unreadable"}
+
+
+def test_the_newest_close_is_that_of_most_symbols(market):
+    assert last_close(market, "1h") == END
+    market["WALK1/USDT:USDT"] = market["WALK1/USDT:USDT"].iloc[:-200]
+    later = market["WALK2/USDT:USDT"]
+    market["WALK2/USDT:USDT"] = pd.concat(
+        [later, later.iloc[-5:].assign(date=later["date"].iloc[-5:] + timedelta(hours=5))]
+    )
+    assert last_close(market, "1h") == END
+    with pytest.raises(DataError, match="no candles found"):
+        last_close({"A": later.iloc[:0]}, "1h")
 
 
 @pytest.mark.parametrize("timeframe", ["1w", "1M", "h", "", "0h", "-1h", "1x"])
