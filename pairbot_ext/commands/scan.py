@@ -74,7 +74,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--end",
         type=_utc_time,
         metavar="ISO",
-        help="exclusive end of the formation window, UTC; pairs are valid from here (default: newest candle of most)",
+        help="exclusive end of the window, UTC; pairs are valid from here (default: newest close of most)",
     )
     window.add_argument("--walk-forward", action="store_true", help="one epoch per step over --timerange")
     window.add_argument(
