@@ -46,6 +46,14 @@ def test_cancelling_a_filled_order_says_that_it_filled(live: Rig) -> None:
     assert (answer["status"], answer["filled"]) == ("closed", 1032.3)
 
 
+def test_cancel_itself_answers_what_became_of_the_order(live: Rig) -> None:
+    # -2011 "no such open order" of one of ours is an answer, not an error.
+    live.open()
+    order = order_of(live, "B")
+    answer = live.bot.exchange.cancel_order(order.order_id, order.symbol)
+    assert (answer["status"], answer["filled"]) == ("closed", 1032.3)
+
+
 def test_cancel_invents_nothing_where_the_venue_cannot_say(live: Rig) -> None:
     # Freqtrade would make up "canceled, filled 0" and delete the trade.
     live.open()
