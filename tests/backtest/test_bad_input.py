@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from backtest_harness import REPO_ROOT, Market
 from backtest_markets import MarketFiles, rolling_file
@@ -137,13 +138,20 @@ def test_a_symbol_the_venue_does_not_trade_disables_its_pair_with_one_message(
     document = rolling_file(["ADA_LINK", "AVAX_LINK"]).model_dump_json().replace("ADA/", "NOSUCHCOIN/")
     pairs_file = PairsFile.model_validate_json(document)
     (tmp_path / "run").mkdir()
-    settings = {"timerange": "20250126-20250130", "max_open_trades": -1}
+    settings = {"timerange": "20250126-20250202", "max_open_trades": -1}
     with caplog.at_level(logging.INFO, logger="pairbot_ext"):
         run = market.run(tmp_path / "run", pairs_file, datadir, settings)
     said = [record.getMessage() for record in caplog.records]
     assert len([line for line in said if "ADA_LINK is disabled" in line and "NOSUCHCOIN" in line]) == 1
     assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
-    assert set(run.trades["enter_tag"]) == {"AVAX_LINK"}
+    # The disabled pair takes no symbol from the other one either.
+    alone = rolling_file(["AVAX_LINK"])
+    (tmp_path / "alone").mkdir()
+    expected = market.run(tmp_path / "alone", alone, files.datadir, settings)
+    columns = ["pair", "enter_tag", "open_date", "close_date", "amount"]
+    assert len(run.trades) >= 4
+    one, two = (each.trades.sort_values(["open_date", "pair"])[columns] for each in (run, expected))
+    pd.testing.assert_frame_equal(one.reset_index(drop=True), two.reset_index(drop=True))
 
 
 def broken_pairs_files() -> dict[str, tuple[str, list[str]]]:
