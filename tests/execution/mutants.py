@@ -100,8 +100,8 @@ MUTANTS = (
     Mutant(
         "exclusivity",
         "pairbot_ext/execution/preflight.py",
-        "            if owner is not None:\n                raise RefusedError(",
-        "            if owner is None and False:\n                raise RefusedError(",
+        "        for symbol in (plan.leg_a, plan.leg_b):\n            owner =",
+        "        for symbol in ():\n            owner =",
         (_execution("test_people.py"), "-k", "coin_wanted"),
     ),
     Mutant(

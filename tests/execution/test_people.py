@@ -168,6 +168,7 @@ def test_a_coin_wanted_by_two_pairs_goes_to_one(live: Rig) -> None:
     # ADA-XRP has XRP as leg B, XRP-DOGE as leg A.
     live.open("ADA-XRP", "XRP-DOGE")
     assert live.states() == ["HEDGED"]
+    assert live.desk.watch.statistics.refused == {"symbol_taken": 1}, "refused before the venue is asked"
     live.check_rest()
 
 

@@ -77,7 +77,6 @@ def replay(directory: Path, datadir: Path, *, dry_run: bool) -> tuple[list[tuple
     with rig(directory, dry_run=dry_run, **options) as bot:
         for _ in range(MOST_CANDLES):
             bot.bot.process()
-            bot.loop()
             if bot.states().count("CLOSED") >= WANTED:
                 break
             bot.next_candle()

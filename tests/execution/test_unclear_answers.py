@@ -78,7 +78,8 @@ def test_unclear_exit(live: Rig, leg: str) -> None:
         rig.script.exits.clear()
         rig.loop(2)
 
-    run_cases(live, play, CASES)
+    # The legs' exits take the same road: all forms on leg A, every third on leg B.
+    run_cases(live, play, CASES if leg == "A" else CASES[::3])
 
 
 def test_unclear_unwind(live: Rig) -> None:
