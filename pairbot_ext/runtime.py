@@ -333,7 +333,11 @@ class PairsRuntime:
                 if not candles.empty:
                     self._frames[each] = candles[["date", "open", "high", "low", "close", "volume"]].copy()
             self._book = None
-            startup = self.strategy.startup_candle_count
+            # Next to another strategy (--strategy-list) Freqtrade drops the longer startup of the two.
+            startup = max(
+                self.strategy.startup_candle_count,
+                self.strategy.dp.get_required_startup(self.strategy.timeframe),
+            )
             self._spans = {
                 each: data_span(candles, startup, self.timeframe) for each, candles in self._frames.items()
             }

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from freqtrade.configuration import Configuration
+from freqtrade.configuration import Configuration, validate_config_consistency
 from freqtrade.enums import RunMode
 from freqtrade.exchange import Exchange
 from freqtrade.optimize.backtesting import Backtesting
@@ -155,7 +155,10 @@ class Market:
         files = self.write_config(folder, pairs_file, datadir, settings)
         with chdir(REPO_ROOT):
             arguments = {"config": files, "datadir": str(datadir)}
-            return Configuration(arguments, RunMode.BACKTEST).get_config()
+            config = Configuration(arguments, RunMode.BACKTEST).get_config()
+        # Fills in the defaults of Freqtrade's schema, as the command does.
+        validate_config_consistency(config, preliminary=True)
+        return config
 
     def exchange(self, config: Mapping[str, Any]) -> Exchange:
         """Made once; it holds markets and leverage tiers only."""

@@ -71,6 +71,9 @@ class Venue:
     def get_pair_dataframe(self, symbol: str) -> pd.DataFrame:
         return self.ohlcv(symbol, "1h")
 
+    def get_required_startup(self, timeframe: str) -> int:
+        return 10
+
     def loop(self) -> dict[str, int]:
         """One loop of the bot; returns the side of every analysed symbol's last candle."""
         self.runtime._note_late_candles()
