@@ -174,10 +174,10 @@ def main(argv: list[str]) -> int:
         f"formation; {args.draws} draws each, seed {args.seed}. *Innovations of the spread*: their "
         "volatility relative to leg B's returns. Brackets: exact 95 % intervals.\n\n"
         + markdown_table(header, rows)
-        + "\nWhere the spread's innovations are as volatile as the coins themselves (1), the power lies below the "
-        "bounds: R² is low, so the hedge ratio is badly determined, one of the two directions often fails to "
-        "reject, and the filters on beta refuse a part of the rest. Validity was kept and power given up: "
-        "between independent series the command found nothing.\n\nCommand: `python -m benchmarks.study_cli`.\n"
+        + "\nWhere the spread's innovations are as volatile as the coins themselves (1), R² is low and the "
+        "hedge ratio badly determined: one of the two directions often fails to reject, and the filters on "
+        "beta refuse a part of the rest. A row below its bound is power given up for validity.\n\n"
+        "Command: `python -m benchmarks.study_cli`.\n"
     )
     write_or_print(text, args.write)
     return int(not within)
