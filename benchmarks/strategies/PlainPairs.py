@@ -1,4 +1,4 @@
-# ruff: noqa: RUF012, N999, ARG002
+# ruff: noqa: RUF012, ARG002
 """The baseline: what Freqtrade does with two signals and no engine between them."""
 
 from datetime import datetime
