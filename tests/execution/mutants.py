@@ -131,7 +131,7 @@ MUTANTS = (
         "pairbot_ext/gates.py",
         "                self.refused_symbols.add(pair)\n                return refusal",
         "                raise",
-        (_execution("test_failing_surroundings.py"), "-k", "exception_in_a_callback"),
+        ("tests/backtest/test_gates.py",),
     ),
     Mutant(
         "deferral",
