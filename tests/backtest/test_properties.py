@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from backtest_checks import naked_leg_candles, pair_trades, violations
-from backtest_harness import Market, Run
+from backtest_harness import STRATEGIES, Market, Run
 from backtest_markets import epochs_file, rolling_file
 from backtest_oracle import Oracle
 
@@ -23,6 +23,8 @@ from pairbot_ext.report import pair_trades as report
 CASES = int(os.environ.get("PAIRBOT_PROPERTY_CASES", "16"))
 FIRST_SEED = int(os.environ.get("PAIRBOT_PROPERTY_FIRST_SEED", "0"))
 LEAST_PAIR_TRADES = 20
+# Room for every pair of the markets at once, and finite, as Freqtrade demands with an "unlimited" stake.
+MANY_SLOTS = 10
 ENTRY_COLUMNS = [
     "pair",
     "enter_tag",
@@ -87,7 +89,12 @@ class Case:
     @property
     def is_free(self) -> bool:
         """Whether neither slots, nor money, nor protections bind."""
-        return self.slots == -1 and self.wallet == "ample" and self.protections == "none"
+        return self.has_room and self.protections == "none"
+
+    @property
+    def has_room(self) -> bool:
+        """Whether neither slots nor money bind."""
+        return self.slots in (-1, MANY_SLOTS) and self.wallet == "ample"
 
     @property
     def settings(self) -> dict[str, object]:
@@ -106,13 +113,16 @@ def draw(seed: int) -> Case:
     rng = np.random.default_rng(seed)
     # Every fifth case is free of all limits: its whole trade list is compared with the oracle's.
     is_free = seed % 5 == 4
-    slots = -1 if is_free else (2, 3, 5, -1)[seed % 4]
+    if is_free:
+        slots = -1 if seed % 10 == 4 else MANY_SLOTS
+    else:
+        slots = (2, 3, 5, -1)[seed % 4]
     return Case(
         seed=seed,
         market=("calm", "gappy", "ragged")[seed % 3],
         models=str(rng.choice(["rolling", "frozen1", "frozen3", "mixed4", "rolling2"])),
         slots=slots,
-        stake="fixed" if slots == -1 else str(rng.choice(["fixed", "unlimited"])),
+        stake={-1: "fixed", MANY_SLOTS: "unlimited"}.get(slots) or str(rng.choice(["fixed", "unlimited"])),
         wallet="ample" if is_free else str(rng.choice(["ample", "tight"])),
         protections="none" if is_free else str(rng.choice(list(PROTECTIONS))),
         leverage=int(rng.choice([1, 1, 2, 3])),
@@ -134,7 +144,7 @@ def backtest(market: Market, case: Case, files, pairs_file: PairsFile, whitelist
     if PROTECTIONS[case.protections]:
         settings |= {
             "strategy": "PairsArbProtected",
-            "strategy_path": "tests/backtest/strategies",
+            "strategy_path": str(STRATEGIES),
             "enable_protections": True,
             "test_protections": PROTECTIONS[case.protections],
         }
@@ -169,6 +179,6 @@ def test_no_leg_is_alone_and_every_decision_is_its_own_models(case, market, mark
             (t.pair_id, t.opened, run.candles.row(t.legs[0].close_date), t.legs[0].exit_reason)
             for t in trades
         ] == expected
-    if case.slots == -1 and case.wallet == "ample":
+    if case.has_room:
         backward = backtest(market, case, files, pairs_file, whitelist[::-1], tmp_path / "backward")
         pd.testing.assert_frame_equal(in_order(backward), in_order(run), check_exact=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from backtest_checks import naked_leg_candles, pair_trades
-from backtest_harness import Run
+from backtest_harness import STRATEGIES, Run
 from backtest_markets import rolling_file
 from freqtrade.optimize.backtesting import Backtesting
 
@@ -12,7 +12,7 @@ def test_a_longer_startup_of_the_other_strategy_splits_no_pair(market, market_fi
     files, pairs_file = market_files("ragged"), rolling_file(["ADA_LINK", "ACE_ALT", "AVAX_LINK"])
     settings = {
         "strategy_list": ["PairsArbProtected", "SlowStart"],
-        "strategy_path": "tests/backtest/strategies",
+        "strategy_path": str(STRATEGIES),
         "test_protections": [],
         "max_open_trades": -1,
     }
