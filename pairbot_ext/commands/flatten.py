@@ -139,8 +139,8 @@ def _on_venue(
         ours_from_journal,
         ours_from_venue,
         plan_flatten,
-        read_positions,
     )
+    from pairbot_ext.execution.positions import read_positions
     from pairbot_ext.preflight.setup import open_exchange
 
     try:

@@ -12,6 +12,7 @@ from freqtrade.persistence import Order, PairLocks, Trade
 from pairbot_ext.bridge import Bridge
 from pairbot_ext.errors import PairbotError
 from pairbot_ext.execution.dryport import DryMarket
+from pairbot_ext.execution.positions import read_open_orders, read_positions
 from pairbot_ext.execution.records import LegSizing, OrderRecord, PairTrade
 from pairbot_ext.sizing import Leg, MarketLimits, stake_for
 
@@ -94,7 +95,7 @@ class Broker:
         """Signed positions by symbol, base currency; a symbol without one is left out (weight 5).
 
         In dry-run they are Freqtrade's own open trades: there is no other truth. One attempt, no retries:
-        a failed query raises and never counts as flat.
+        a failed query, or an answer that is none, raises and never counts as flat.
         """
         if self._bridge.is_dry_run:
             return {
@@ -102,19 +103,13 @@ class Broker:
                 for trade in Trade.get_open_trades()
                 if trade.amount
             }
-        positions: dict[str, Decimal] = {}
-        for position in self._bridge.api.fetch_positions():
-            size = Decimal(str(position.get("contracts") or 0))
-            if size:
-                positions[position["symbol"]] = -size if position["side"] == "short" else size
-        return positions
+        return read_positions(self._bridge.api)
 
     def open_orders(self, symbol: str) -> list[dict[str, Any]]:
         """Orders resting on a symbol (weight 1)."""
         if self._bridge.is_dry_run:
             return []
-        orders: list[dict[str, Any]] = self._bridge.api.fetch_open_orders(symbol)
-        return orders
+        return read_open_orders(self._bridge.api, symbol)
 
     def leg_sizing(self, symbol: str, amount: Decimal, price: float) -> LegSizing:
         """The symbol's steps and minimum around a planned amount."""

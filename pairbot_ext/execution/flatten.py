@@ -15,6 +15,7 @@ import ccxt
 
 from pairbot_ext.execution.answers import read_answer, refusal_of
 from pairbot_ext.execution.ledger import PairStatus
+from pairbot_ext.execution.positions import read_all_orders
 from pairbot_ext.execution.states import ClientOrderId, Role
 from pairbot_ext.sizing import Leg
 
@@ -105,15 +106,12 @@ def ours_from_venue(client: Any, symbols: Iterable[str], now_ms: int) -> list[Ou
 
 def _our_fills(client: Any, symbol: str, now_ms: int) -> list[tuple[str, Decimal]]:
     """(client order id, signed filled amount) of the symbol's orders of the last seven days."""
-    orders = client.fetch_orders(symbol, now_ms - HISTORY_DAYS * DAY_MS + 60_000)
-    return [
-        (
-            str(order.get("clientOrderId") or ""),
-            Decimal(str(order["filled"])) * (1 if order["side"] == "buy" else -1),
-        )
-        for order in orders
-        if order.get("filled")
-    ]
+    orders = read_all_orders(client, symbol, now_ms - HISTORY_DAYS * DAY_MS + 60_000)
+    fills = (
+        (str(row["clientOrderId"]), Decimal(str(row["executedQty"])) * (1 if row["side"] == "BUY" else -1))
+        for row in orders
+    )
+    return [(client_id, filled) for client_id, filled in fills if filled]
 
 
 def plan_flatten(positions: dict[str, Decimal], ours: Iterable[Ours], only: str | None = None) -> FlattenPlan:
@@ -143,16 +141,6 @@ def plan_flatten(positions: dict[str, Decimal], ours: Iterable[Ours], only: str 
             )
     untouched = {symbol: amount for symbol, amount in left.items() if amount}
     return FlattenPlan(tuple(closings), untouched)
-
-
-def read_positions(client: Any) -> dict[str, Decimal]:
-    """Signed positions by symbol. Raises ccxt's errors: a failed query is not flat."""
-    positions: dict[str, Decimal] = {}
-    for position in client.fetch_positions():
-        size = Decimal(str(position.get("contracts") or 0))
-        if size:
-            positions[position["symbol"]] = -size if position["side"] == "short" else size
-    return positions
 
 
 def close_on_venue(

@@ -14,8 +14,8 @@ from pairbot_ext.execution.flatten import (
     ours_from_journal,
     ours_from_venue,
     plan_flatten,
-    read_positions,
 )
+from pairbot_ext.execution.positions import read_positions
 from pairbot_ext.execution.ledger import read_ledger
 from pairbot_ext.sim.venue.actions import OpenPosition
 from pairbot_ext.sim.venue.orders import Side

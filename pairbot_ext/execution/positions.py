@@ -1,0 +1,49 @@
+"""Reading an account so that nothing is mistaken for "nothing": ccxt turns an empty or truncated answer with
+status 200 into an empty list, and an empty list of positions would count as flat (I3).
+
+Source: Binance USDⓈ-M futures, Position Information V3, Current All Open Orders, All Orders: each answers
+with a JSON list.
+"""
+
+from decimal import Decimal
+from typing import Any
+
+import ccxt
+
+
+def read_positions(client: Any) -> dict[str, Decimal]:
+    """Signed positions by ccxt symbol, base currency; a symbol without one is left out (weight 5).
+
+    :raises ccxt.BaseError: as ccxt does, and BadResponse for an answer that is no list of positions.
+    """
+    client.load_markets()
+    positions: dict[str, Decimal] = {}
+    for row in _rows(client.fapiPrivateV3GetPositionRisk(), "positionRisk", "symbol", "positionAmt"):
+        amount = Decimal(str(row["positionAmt"]))
+        if amount:
+            symbol = str(client.safe_symbol(row["symbol"], None, None, "contract"))
+            positions[symbol] = positions.get(symbol, Decimal(0)) + amount
+    return positions
+
+
+def read_open_orders(client: Any, symbol: str) -> list[dict[str, Any]]:
+    """The venue's rows of the orders resting on `symbol` (weight 1). Raises as `read_positions`."""
+    request = {"symbol": client.market(symbol)["id"]}
+    return _rows(client.fapiPrivateGetOpenOrders(request), "openOrders", "symbol")
+
+
+def read_all_orders(client: Any, symbol: str, since_ms: int) -> list[dict[str, Any]]:
+    """The venue's rows of the orders on `symbol` since then (weight 5). Raises as `read_positions`."""
+    request = {"symbol": client.market(symbol)["id"], "startTime": since_ms}
+    return _rows(client.fapiPrivateGetAllOrders(request), "allOrders", "clientOrderId", "side", "executedQty")
+
+
+def _rows(answer: Any, name: str, *keys: str) -> list[dict[str, Any]]:
+    if not isinstance(answer, list) or not all(
+        isinstance(row, dict) and all(row.get(key) not in (None, "") for key in keys) for row in answer
+    ):
+        shown = str(answer)[:80] or "nothing"
+        raise ccxt.BadResponse(
+            f"binance {name} answered {shown!r}, not a list of rows with {', '.join(keys)}"
+        )
+    return answer
