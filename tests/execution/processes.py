@@ -6,6 +6,7 @@ import json
 import signal
 import sqlite3
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -82,8 +83,13 @@ class Stage:
         self.exits = dict.fromkeys(pair_ids, "pair_reverted")
         self._write_script()
 
-    def start(self) -> None:
-        """Start `freqtrade trade`."""
+    @property
+    def config(self) -> Path:
+        """The bot's configuration file."""
+        return self.directory / "config.json"
+
+    def start(self, *, api_port: int | None = None) -> None:
+        """Start `freqtrade trade`; with `api_port` its API server too."""
         config = json.loads((REPO_ROOT / "config.json").read_text())
         config |= {
             "strategy": "DeskStrategy",
@@ -100,8 +106,17 @@ class Stage:
         exchange = overlay(self.server.port, timeout_ms=3_000)["exchange"]
         config["exchange"] |= exchange
         config["exchange"]["pair_whitelist"] = [unified(name) for name in FOUR]
+        if api_port is not None:
+            config["api_server"] = {
+                "enabled": True,
+                "listen_ip_address": "127.0.0.1",
+                "listen_port": api_port,
+                "username": "someone",
+                "password": "made-up",
+                "jwt_secret_key": "made-up-for-a-test-" * 2,
+            }
         (self.directory / "user_data").mkdir(exist_ok=True)
-        path = self.directory / "config.json"
+        path = self.config
         path.write_text(json.dumps(config))
         with (self.directory / "bot.log").open("ab") as output:
             self.bot = subprocess.Popen(
@@ -112,6 +127,18 @@ class Stage:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+
+    def pairbot(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run our command beside the bot."""
+        return subprocess.run(
+            [sys.executable, "-m", "pairbot_ext.cli", *arguments],
+            cwd=self.directory,
+            env=child_environment() | {"PYTHONPATH": str(REPO_ROOT)},
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_SECS,
+            check=False,
+        )
 
     def kill(self) -> None:
         """kill -9."""

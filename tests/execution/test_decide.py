@@ -206,7 +206,14 @@ def test_failing_exits_are_bounded() -> None:
         for n in range(1, MAX_REDUCES + 1)
     ]
     done = order(Leg.B, Role.EXIT, OrderStatus.FILLED, "24.0")
-    decision = decide(closing, facts(A_FULL, B_FULL, done, *failed, now_ms=T0 + 10**9))
+    decision = decide(closing, facts(A_FULL, B_FULL, done, *failed, now_ms=T0 + 59_000))
+    assert (decision.state, decision.actions) == (PairState.NEEDS_OPERATOR, ())
+    # What may pass later is still tried, slowly, and the person stays asked.
+    decision = decide(closing, facts(A_FULL, B_FULL, done, *failed, now_ms=T0 + 61_000))
+    assert decision.state is PairState.NEEDS_OPERATOR
+    assert decision.actions == (Reduce(Leg.A, Role.EXIT, Decimal(100)),)
+    refused = [replace(each, refusal=Refusal.HARD) for each in failed]
+    decision = decide(closing, facts(A_FULL, B_FULL, done, *refused, now_ms=T0 + 10**9))
     assert (decision.state, decision.actions) == (PairState.NEEDS_OPERATOR, ())
 
 

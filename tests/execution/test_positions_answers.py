@@ -5,6 +5,7 @@ import pytest
 from harness import Rig, ccxt_client
 
 from pairbot_ext.execution.positions import read_all_orders, read_open_orders, read_positions
+from pairbot_ext.sim.venue.actions import ClosePosition
 
 POSITIONS = "GET /fapi/v3/positionRisk"
 NO_ANSWERS = [
@@ -44,3 +45,29 @@ def test_readers_refuse_what_is_no_answer(live: Rig, form: str) -> None:
         live.fault(when={"call": call}, answer=form)
         with pytest.raises(ccxt.BadResponse):
             read()
+
+
+def test_one_empty_list_writes_nothing_off(live: Rig) -> None:
+    # A valid answer, and a stale one: the next read of the venue is right again.
+    live.open()
+    held, said = live.positions(), len(live.told)
+    live.fault(when={"call": POSITIONS}, answer="custom", status=200, body="[]")
+    live.loop(pause_secs=31)
+    assert live.states() == ["HEDGED"]
+    assert any("read once more" in text for text in live.told[said:])
+    live.loop(2)
+    assert live.states() == ["HEDGED"]
+    assert live.positions() == held
+    live.check_rest()
+
+
+def test_what_two_answers_miss_is_written_off(live: Rig) -> None:
+    # Gone from the venue, and no fill of it can be found: the mate is closed a loop later.
+    live.open()
+    live.desk._broker.look_for_fills = lambda _symbol: None
+    live.act(ClosePosition(symbol="ADAUSDT"))
+    live.loop(pause_secs=31)
+    assert live.states() == ["HEDGED"]
+    live.loop()
+    assert live.states() == ["CLOSED"]
+    assert not live.positions()

@@ -1,10 +1,11 @@
 """The same engine in real `freqtrade trade` processes: killed and interrupted at every send."""
 
 import os
+import socket
 from pathlib import Path
 
 import pytest
-from processes import stage
+from processes import Stage, stage
 
 pytestmark = pytest.mark.process
 
@@ -77,3 +78,47 @@ def test_every_answer_lost_at_once(tmp_path: Path) -> None:
         venue.want()
         venue.want_out("ADA-ALGO")
         venue.wait_for("flat", lambda: not venue.positions() and not venue.trades())
+
+
+def open_two_pairs(venue: Stage) -> None:
+    """Both hedged, no further signal."""
+    venue.want("ADA-ALGO", "XRP-DOGE")
+    venue.wait_for("two open pairs", lambda: venue.states() == ["HEDGED", "HEDGED"])
+    venue.want()
+
+
+@pytest.mark.parametrize("database", ["alive", "dead"])
+def test_flatten_when_the_bot_is_dead(tmp_path: Path, database: str) -> None:
+    with stage(tmp_path) as venue:
+        venue.start()
+        open_two_pairs(venue)
+        venue.kill()
+        extra = [] if database == "alive" else ["--ignore-database"]
+        command = ["flatten", "all", "--direct", "-c", str(venue.config), *extra]
+        asked = venue.pairbot(*command)
+        assert asked.returncode == 1, "nothing is sent unconfirmed"
+        assert asked.stdout.count("pair trade") == 4, asked.stdout + asked.stderr
+        assert len(venue.positions()) == 4
+        done = venue.pairbot(*command, "--yes")
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert not venue.positions()
+        again = venue.pairbot(*command, "--yes")
+        assert "Nothing of ours is open" in again.stdout
+        venue.start()
+        venue.wait_for("the bot to learn of it", lambda: venue.states() == ["CLOSED", "CLOSED"])
+        assert not venue.trades()
+
+
+def test_flatten_through_the_running_bot(tmp_path: Path) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with stage(tmp_path) as venue:
+        venue.start(api_port=port)
+        open_two_pairs(venue)
+        done = venue.pairbot("flatten", "all", "--yes", "-c", str(venue.config))
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "Through the running bot" in done.stdout
+        assert not venue.positions()
+        shown = venue.pairbot("status", "--db-url", f"sqlite:///{venue.database}")
+        assert shown.stdout.count("CLOSED") == 2

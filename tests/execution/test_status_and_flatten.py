@@ -15,8 +15,8 @@ from pairbot_ext.execution.flatten import (
     ours_from_venue,
     plan_flatten,
 )
-from pairbot_ext.execution.positions import read_positions
 from pairbot_ext.execution.ledger import read_ledger
+from pairbot_ext.execution.positions import read_positions
 from pairbot_ext.sim.venue.actions import OpenPosition
 from pairbot_ext.sim.venue.orders import Side
 from pairbot_ext.sizing import Leg
