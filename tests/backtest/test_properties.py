@@ -22,6 +22,8 @@ from pairbot_ext.report import pair_trades as report
 
 CASES = int(os.environ.get("PAIRBOT_PROPERTY_CASES", "16"))
 FIRST_SEED = int(os.environ.get("PAIRBOT_PROPERTY_FIRST_SEED", "0"))
+# Seed 26 is the first whose wallet would be short of a whole stake for the last leg.
+SEEDS = sorted({*range(FIRST_SEED, FIRST_SEED + CASES), 26})
 LEAST_PAIR_TRADES = 20
 # Room for every pair of the markets at once, and finite, as Freqtrade demands with an "unlimited" stake.
 MANY_SLOTS = 10
@@ -99,11 +101,12 @@ class Case:
     @property
     def settings(self) -> dict[str, object]:
         """Freqtrade settings of this case."""
-        # "unlimited" stake with unlimited slots is refused by Freqtrade; "tight" allows about two pairs.
+        # "unlimited" stake with unlimited slots is refused by Freqtrade; "tight" allows two pairs, often
+        # so narrowly that the last leg would find less than a whole configured stake.
         return {
             "max_open_trades": self.slots,
             "stake_amount": "unlimited" if self.stake == "unlimited" else 500,
-            "dry_run_wallet": {"ample": 100_000, "tight": 2_300}[self.wallet],
+            "dry_run_wallet": 100_000 if self.wallet == "ample" else 2_020 + 35 * (self.seed % 8),
             "pairbot": {"leverage": self.leverage},
         }
 
@@ -156,7 +159,7 @@ def in_order(run: Run) -> pd.DataFrame:
     return run.trades.sort_values(["open_date", "pair"])[COLUMNS].reset_index(drop=True)
 
 
-@pytest.mark.parametrize("case", [draw(FIRST_SEED + n) for n in range(CASES)], ids=str)
+@pytest.mark.parametrize("case", [draw(seed) for seed in SEEDS], ids=str)
 def test_no_leg_is_alone_and_every_decision_is_its_own_models(case, market, market_files, tmp_path) -> None:
     files = market_files(case.market)
     pairs_file = pairs_of(case, files.candles)
