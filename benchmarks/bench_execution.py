@@ -179,7 +179,7 @@ def _weight(rig: harness.Rig, work: Any) -> int:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Print the table; a missed target says so beside its figure. Returns 0: how busy the machine is decides."""
+    """Print the table; a missed target says so. Returns 0: how busy the machine is decides."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=30, help="pair trades per round trip (default 30)")
     args = parser.parse_args(argv)
