@@ -105,6 +105,14 @@ def check_market(config: Mapping[str, Any], pairs_file: PairsFile) -> None:
                     value=options[key],
                     remedy="Pairs need one-way mode: remove the option",
                 )
+        for key in ("adjustForTimeDifference", "timeDifference"):
+            if options.get(key):
+                raise SettingsError(
+                    f"config exchange.{block}.options.{key} shifts the timestamps of orders",
+                    value=options[key],
+                    remedy="Whether a lost order can still arrive is judged by them: remove the option and "
+                    "set the machine's clock (NTP)",
+                )
     if config.get("timeframe") != pairs_file.timeframe:
         raise SettingsError(
             f"config timeframe differs from the pairs file's {pairs_file.timeframe!r}",

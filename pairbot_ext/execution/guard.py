@@ -75,13 +75,20 @@ class OrderGuard:
         self._claim_exit = claim_exit
         self._armed = threading.local()
         self._sent: set[str] = set()
+        self._left_to_caller: set[str] = set()
+        self._bounds_ms: dict[str, int] = {}
 
     # -- intents -----------------------------------------------------------------------------------
 
-    def arm(self, client_id: str) -> None:
-        """The next order this thread creates on the intent's symbol is this one."""
+    def arm(self, client_id: str, *, may_ask: bool = True) -> None:
+        """The next order this thread creates on the intent's symbol is this one.
+
+        :param may_ask: False where the caller asks for an unclear order himself: the mate is sent first.
+        """
         order = self._journal.order(client_id)
         assert order is not None
+        if not may_ask:
+            self._left_to_caller.add(client_id)
         self._slips()[order.symbol] = client_id
 
     def armed(self, symbol: str) -> OrderRecord | None:
@@ -171,9 +178,9 @@ class OrderGuard:
                 order.client_id, status=OrderStatus.UNKNOWN, sent_ms=self._clock.now_ms()
             )
             raise
-        final = read_answer(answer)
+        final = _final(answer)
         if final is None:
-            shown = "resting" if is_open(answer) else "an empty or truncated answer"
+            shown = "resting" if _is_open(answer) else "an empty or truncated answer"
             return self._outcome(self._unclear(order, shown))
         return self._outcome(self._record(order, final, sent_ms=order.intent_ms), answer)
 
@@ -183,13 +190,15 @@ class OrderGuard:
             order.client_id, status=OrderStatus.UNKNOWN, sent_ms=self._clock.now_ms(), error=error
         )
         self._journal.add_event(order.pair_trade_id, "unclear", order=order.client_id, error=error)
+        if order.client_id in self._left_to_caller:
+            return order
         return self.settle(order)
 
     def settle(self, order: OrderRecord, budget_ms: int | None = None) -> OrderRecord:
         """Ask by client order id until the venue has answered or the budget is spent (I3).
 
         "Not found" settles an order only if the venue's own clock was past request timestamp + recvWindow
-        + margin before the question was asked.
+        + margin before the question was asked. Whatever a question raises counts as no answer.
         """
         if order.status.is_settled:
             return order
@@ -200,7 +209,7 @@ class OrderGuard:
                 order.client_id, status=OrderStatus.UNKNOWN, sent_ms=self._clock.now_ms()
             )
         assert order.sent_ms is not None
-        bound_ms = order.sent_ms + ORDER_RECV_WINDOW_MS + SETTLE_MARGIN_MS
+        self._left_to_caller.discard(order.client_id)
         deadline_ms = self._clock.now_ms() + budget_ms
         is_past_bound = False
         while True:
@@ -209,36 +218,45 @@ class OrderGuard:
             except ccxt.OrderNotFound:
                 if is_past_bound:
                     return self._void(order)
-                is_past_bound = self._venue_is_past(bound_ms)
+                is_past_bound = self._venue_is_past_bound(order, order.sent_ms)
                 if is_past_bound:
                     continue
             except ccxt.DDoSProtection as error:
                 logger.warning(f"{order.client_id} cannot be asked for: {_text(error)}")
                 break
-            except ccxt.BaseError as error:
+            except Exception as error:  # noqa: BLE001 - ccxt stumbles over an empty answer with a TypeError
                 logger.warning(f"{order.client_id} cannot be asked for: {_text(error)}")
             else:
-                final = read_answer(found)
+                final = _final(found)
                 if final is not None:
                     return self._record(order, final, sent_ms=order.sent_ms)
-                if is_open(found):
+                if _is_open(found):
                     self._cancel(order)
             if self._clock.now_ms() >= deadline_ms:
                 break
             self._clock.sleep(POLL_SECS)
         return order
 
-    def _venue_is_past(self, bound_ms: int) -> bool:
+    def _venue_is_past_bound(self, order: OrderRecord, sent_ms: int) -> bool:
+        """Whether the venue can no longer take the order. The bound counts from the later of our clock when
+        the order was sent and the venue's when it was first missed: the two may differ by any amount."""
         try:
-            return self._port.venue_ms() > bound_ms
-        except ccxt.BaseError:
+            venue_ms: object = self._port.venue_ms()
+        except Exception as error:  # noqa: BLE001 - an empty answer makes ccxt raise a TypeError
+            logger.warning(f"The venue's clock cannot be read: {_text(error)}")
             return False
+        if not isinstance(venue_ms, int) or isinstance(venue_ms, bool):
+            return False
+        bound_ms = self._bounds_ms.setdefault(
+            order.client_id, max(sent_ms, venue_ms) + ORDER_RECV_WINDOW_MS + SETTLE_MARGIN_MS
+        )
+        return venue_ms > bound_ms
 
     def _cancel(self, order: OrderRecord) -> None:
         """Pair legs never rest. Whatever the cancel says, the next question tells what became of it."""
         try:
             self._port.cancel(order)
-        except ccxt.BaseError as error:
+        except Exception as error:  # noqa: BLE001 - the next question tells
             logger.warning(f"{order.client_id} could not be cancelled: {_text(error)}")
 
     def _record(self, order: OrderRecord, final: Answer, *, sent_ms: int) -> OrderRecord:
@@ -290,9 +308,9 @@ class OrderGuard:
         """ccxt's structure of a settled order: the venue's, or, where it cannot be read, the journal's."""
         try:
             found = self._port.query(order)
-            if read_answer(found) is not None:
+            if _final(found) is not None:
                 return found
-        except ccxt.BaseError as error:
+        except Exception as error:  # noqa: BLE001 - what is settled is in the journal
             logger.warning(f"{order.client_id} is taken from the journal: {_text(error)}")
         return order_structure(order)
 
@@ -356,6 +374,18 @@ def order_structure(order: OrderRecord) -> dict[str, Any]:
         "trades": [],
         "info": {},
     }
+
+
+def _final(answer: Any) -> Answer | None:
+    """`read_answer`; None also for what is no order at all."""
+    try:
+        return read_answer(answer)
+    except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError):
+        return None
+
+
+def _is_open(answer: Any) -> bool:
+    return isinstance(answer, dict) and is_open(answer)
 
 
 def _text(error: BaseException) -> str:
