@@ -26,9 +26,11 @@ from pairbot_ext.execution.decide import (
     Enter,
     Explain,
     Facts,
+    LegFacts,
     ReadVenue,
     Reduce,
     decide,
+    held_back,
 )
 from pairbot_ext.execution.facts import Knowledge, Pass
 from pairbot_ext.execution.guard import OrderGuard
@@ -49,6 +51,8 @@ logger = logging.getLogger(__name__)
 
 MAX_STEPS = 60
 """Decisions in one pass. A pass that needs more has a fault of ours: it stops and is told (I6)."""
+CONFIRM_MS = 3_000
+"""Two positions answers at least so far apart must miss an amount before it is written off (I3)."""
 BOOK_AGE_MS = 3_000
 """A book older than this is read again before leg B is priced from it."""
 
@@ -77,6 +81,8 @@ class Coordinator:
         self._lock = threading.RLock()
         self._busy: set[str] = set()
         self._books: dict[str, tuple[int, OrderBook]] = {}
+        self._missed_ms: dict[tuple[str, Leg], int] = {}
+        self._told_waiting: set[tuple[str, Leg]] = set()
         self.guard: OrderGuard
 
     # -- intents -----------------------------------------------------------------------------------
@@ -168,9 +174,7 @@ class Coordinator:
         if trade is None:
             return
         if venue is not None:
-            now.venue = {
-                leg: venue.get(trade.plan.symbol(leg), Decimal(0)) * leg_side(trade, leg) for leg in Leg
-            }
+            self._take_positions(trade, venue, now)
         try:
             with self._bridge.deferred():
                 self._go_on(trade, now)
@@ -182,12 +186,19 @@ class Coordinator:
 
     def _go_on(self, trade: PairTrade, now: Pass) -> None:
         for _ in range(MAX_STEPS):
-            decision = decide(trade, self._known.gather(trade, now))
+            facts = self._known.gather(trade, now)
+            decision = decide(trade, facts)
             trade = self._store(trade, decision, now)
+            self._tell_waiting(trade, facts)
             if not decision.actions:
                 return
             for action in decision.actions:
-                self._perform(trade, action, now)
+                try:
+                    self._perform(trade, action, now)
+                except Exception:
+                    # The mate's action has its turn; the next pass tries this one again.
+                    logger.exception(f"Pair trade {trade.id}: {action} failed")
+                    now.is_blocked = True
             if now.is_blocked:
                 return
         self._journal.add_event(trade.id, "no_rest", steps=MAX_STEPS)
@@ -209,6 +220,34 @@ class Coordinator:
         after = self._journal.change_pair_trade(trade.id, **changes)
         this.changes.append((trade, after))
         return after
+
+    def _tell_waiting(self, trade: PairTrade, facts: Facts) -> None:
+        """Once per leg and series of failures: what the engine cannot close or trim at once."""
+        for leg in facts.legs:
+            text = held_back(leg)
+            key = (trade.id, leg.leg)
+            if text is None:
+                self._told_waiting.discard(key)
+            elif key not in self._told_waiting:
+                self._told_waiting.add(key)
+                self._broker.tell(f"Pair {trade.plan.pair_id} ({trade.id}): {text}", is_warning=True)
+
+    @property
+    def has_suspicion(self) -> bool:
+        """Whether positions should be read again soon: an amount was missed once."""
+        is_open = {trade.id for trade in self._journal.open_pair_trades()}
+        self._missed_ms = {key: at_ms for key, at_ms in self._missed_ms.items() if key[0] in is_open}
+        return bool(self._missed_ms)
+
+    def _take_positions(self, trade: PairTrade, positions: dict[str, Decimal], now: Pass) -> None:
+        """Signed positions just read become facts of this pass; what is there again is no longer missed."""
+        now.venue = {
+            leg: positions.get(trade.plan.symbol(leg), Decimal(0)) * leg_side(trade, leg) for leg in Leg
+        }
+        for leg in Leg:
+            facts = self._known.gather_leg(trade, leg, now)
+            if facts.held - now.venue[leg] < facts.sizing.step / 2:
+                self._missed_ms.pop((trade.id, leg), None)
 
     def facts_of(self, trade: PairTrade) -> Facts:
         """What is known of a pair trade without asking the venue."""
@@ -316,16 +355,26 @@ class Coordinator:
         except JournalUnavailableError as error:
             logger.error(str(error))
             return
-        has_trade = self._broker.has_open_trade(order.symbol) if not self._journal.is_degraded else False
-        if has_trade:
+        if self._has_trade(order.symbol):
             step = trade.sizing[action.leg].step
             self._send(order, lambda: self._broker.exit(order, step, trade.reason[:255]), now)
         else:
             self._send(order, lambda: self._broker.send_only(order), now)
 
+    def _has_trade(self, symbol: str) -> bool:
+        """Whether Freqtrade can send the exit itself; where that cannot be read it goes past its books."""
+        if self._journal.is_degraded:
+            return False
+        try:
+            return self._broker.has_open_trade(symbol)
+        except SQLAlchemyError as error:
+            logger.error(f"Freqtrade's trades cannot be read, {symbol} is reduced past them: {error}")
+            return False
+
     def _send(self, order: OrderRecord, send: Callable[[], object], now: Pass) -> None:
         """Send one order. Whatever it raises, the other leg has its turn: `decide` sees what came of it."""
-        self.guard.arm(order.client_id)
+        # The answer of a lost exit is asked for by `decide`, when its mate's exit is out too (I5).
+        self.guard.arm(order.client_id, may_ask=not order.reduce_only)
         why = "Freqtrade did not send it"
         try:
             send()
@@ -337,7 +386,7 @@ class Coordinator:
         # Not reached on Ctrl+C: then the intent is asked for like one that a crash has left behind.
         self._drop_unsent(order.client_id, why)
         sent = self._journal.order(order.client_id)
-        if sent is not None and not sent.status.is_settled:
+        if sent is not None and not sent.status.is_settled and not sent.reduce_only:
             # The guard has just asked: not once more in the same breath.
             now.asked.add(order.client_id)
 
@@ -359,9 +408,7 @@ class Coordinator:
             logger.warning(f"Positions cannot be read: {error}")
             now.is_blocked = True
             return
-        now.venue = {
-            leg: positions.get(trade.plan.symbol(leg), Decimal(0)) * leg_side(trade, leg) for leg in Leg
-        }
+        self._take_positions(trade, positions, now)
 
     def _explain(self, trade: PairTrade, leg: Leg, now: Pass) -> None:
         """The venue holds less than our fills say: by hand, liquidated, auto-deleveraged, delisted."""
@@ -371,13 +418,42 @@ class Coordinator:
         venue = max(now.venue[leg], Decimal(0))
         if leg not in now.explained:
             now.explained.add(leg)
-            self._broker.look_for_fills(trade.plan.symbol(leg))
+            try:
+                self._broker.look_for_fills(trade.plan.symbol(leg))
+            except (FreqtradeException, ccxt.BaseError) as error:
+                logger.warning(f"The fills of {trade.plan.symbol(leg)} cannot be read: {error}")
+                now.is_blocked = True
+                return
         facts = self._known.gather_leg(trade, leg, now)
         missing = facts.held - venue
-        if missing >= facts.sizing.step / 2:
+        if missing < facts.sizing.step / 2:
+            self._missed_ms.pop((trade.id, leg), None)
+        elif self._is_confirmed(trade, facts, missing):
             self._known.external(
                 trade, leg, Role.EXTERNAL, missing, None, None, "gone from the venue without a fill we know"
             )
+
+        else:
+            now.is_blocked = True
+
+    def _is_confirmed(self, trade: PairTrade, leg: LegFacts, missing: Decimal) -> bool:
+        """Whether more than one answer misses the amount: an earlier read of the positions, or the venue's
+        refusal to reduce what it does not hold."""
+        last = leg.reduces[-1] if leg.reduces else None
+        key, at_ms = (trade.id, leg.leg), self._clock.now_ms()
+        if key not in self._missed_ms and not (last and last.refusal is Refusal.NO_POSITION):
+            self._missed_ms[key] = at_ms
+            self._broker.tell(
+                f"Pair {trade.plan.pair_id} ({trade.id}): the venue shows {missing} less of leg {leg.leg} "
+                f"({trade.plan.symbol(leg.leg)}) than our fills, {leg.held}, and no fill explains it. "
+                "The positions are read once more before it counts as gone",
+                is_warning=True,
+            )
+            return False
+        if at_ms - self._missed_ms.get(key, 0) < CONFIRM_MS:
+            return False
+        self._missed_ms.pop(key, None)
+        return True
 
     # -- native orders -----------------------------------------------------------------------------
 

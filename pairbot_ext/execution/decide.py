@@ -6,7 +6,7 @@ carries out the actions, gathers the facts anew and asks again until nothing is 
 then does nothing (I4).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from pairbot_ext.execution.records import LegSizing, OrderRecord, PairTrade
@@ -192,6 +192,9 @@ def decide(trade: PairTrade, facts: Facts) -> Decision:
     unsettled = [order for leg in facts.legs for order in leg.unsettled]
     ask = tuple(Ask(order.client_id) for order in unsettled if order.client_id not in facts.asked)
     if ask:
+        mate = _reduce_before_asking(trade, facts)
+        if mate is not None:
+            return replace(mate, actions=(*mate.actions, *ask))
         state = trade.state if trade.state is not PairState.PLANNED else PairState.UNKNOWN
         return Decision(state, trade.goal, trade.reason, ask)
     book = tuple(
@@ -216,6 +219,20 @@ def decide(trade: PairTrade, facts: Facts) -> Decision:
     if trade.was_hedged:
         return _hold(trade, facts)
     return _open(trade, facts)
+
+
+def _reduce_before_asking(trade: PairTrade, facts: Facts) -> Decision | None:
+    """What can be sent of an exit while the fate of other orders is unknown: a question may take as long as
+    the client waits for an answer, and the mate must not (I5). None where that is nothing."""
+    goal, reason = trade.goal, trade.reason
+    if goal is Goal.OPEN and facts.exit_reason is not None:
+        goal, reason = Goal.CLOSE, facts.exit_reason
+    if goal is Goal.OPEN:
+        return None
+    clear = {leg.leg for leg in facts.legs if not (leg.unsettled or leg.unbooked or leg.venue is not None)}
+    decision = _shrink(facts, goal, reason)
+    actions = tuple(a for a in decision.actions if isinstance(a, Reduce) and a.leg in clear)
+    return replace(decision, actions=actions) if actions else None
 
 
 def _is_less(leg: LegFacts, venue: Decimal) -> bool:
@@ -305,9 +322,15 @@ def _trim(trade: PairTrade, facts: Facts, state: PairState) -> Decision:
         return Decision(PairState.HEDGED, Goal.OPEN, "")
     if amount == big.held:
         return _shrink(facts, Goal.CLOSE, f"leg {big.leg.mate} is too small to be hedged")
-    waiting = _wait(big, facts)
+    unanswered = [o.client_id for leg in facts.legs for o in leg.unsettled if not o.role.increases]
+    if unanswered:
+        # Sent again it could trim twice; only what closes the whole leg may overtake it.
+        return Decision(PairState.UNKNOWN, Goal.OPEN, f"waiting for the answer to {unanswered[0]}")
+    waiting = _wait(big, facts, Role.TRIM)
     if waiting is not None:
         return Decision(waiting, Goal.OPEN, f"leg {big.leg} is {amount} too big")
+    if _failures(big, Role.TRIM) >= MAX_REDUCES:
+        state = PairState.NEEDS_OPERATOR
     actions = _reduce(big, Role.TRIM, amount)
     return Decision(state, Goal.OPEN, f"leg {big.leg} is {amount} too big", actions)
 
@@ -324,11 +347,10 @@ def _shrink(facts: Facts, goal: Goal, reason: str) -> Decision:
     for leg in facts.legs:
         if not leg.held:
             continue
-        waiting = _wait(leg, facts)
-        if waiting is None:
+        if _wait(leg, facts, role) is None:
             actions += _reduce(leg, role, leg.held)
-        elif waiting is PairState.NEEDS_OPERATOR:
-            state = waiting
+        if _failures(leg, role) >= MAX_REDUCES:
+            state = PairState.NEEDS_OPERATOR
     if not any(leg.held for leg in facts.legs):
         # Freqtrade has to book what is missing before the pair trade may be forgotten.
         unbooked = {client_id for leg in facts.legs for client_id in leg.unbooked}
@@ -350,21 +372,48 @@ def _reduce(leg: LegFacts, role: Role, amount: Decimal) -> tuple[Action, ...]:
     return (Reduce(leg.leg, role, amount),) if amount > 0 else ()
 
 
-def _wait(leg: LegFacts, facts: Facts) -> PairState | None:
-    """Whether the next reduce-only order of a leg has to wait (its state meanwhile), or None."""
+def _failures(leg: LegFacts, role: Role) -> int:
+    """Reduce-only orders of a leg in a row that reduced nothing. Failed trims do not hold up an exit."""
     failed = 0
     for order in reversed(leg.reduces):
-        if order.filled:
+        if order.filled or (order.role is Role.TRIM) != (role is Role.TRIM):
             break
         failed += 1
-    if failed >= MAX_REDUCES:
-        return PairState.NEEDS_OPERATOR
-    if not leg.reduces or not failed:
+    return failed
+
+
+def held_back(leg: LegFacts) -> str | None:
+    """What a person is told where the next reduce-only order of a leg waits because the last ones failed."""
+    last = leg.reduces[-1] if leg.reduces else None
+    if last is None or not leg.held or last.filled:
+        return None
+    failed = _failures(leg, last.role)
+    if failed < QUICK_REDUCES:
+        return None
+    error = f": {last.error}" if last.error else ""
+    return (
+        f"{failed} reduce-only orders of leg {leg.leg} in a row have reduced nothing, {leg.held} "
+        f"{last.symbol} are still open; the last was {last.status}{error}. The next ones wait longer"
+    )
+
+
+def _wait(leg: LegFacts, facts: Facts, role: Role) -> PairState | None:
+    """Whether the next reduce-only order of a leg has to wait (its state meanwhile), or None.
+
+    After MAX_REDUCES failures a person is asked; what may pass later is still tried, at LONGEST_WAIT_MS.
+    """
+    if not leg.reduces:
         return None
     last = leg.reduces[-1]
     age_ms = facts.now_ms - last.intent_ms
-    if not last.status.is_settled and age_ms < UNANSWERED_EXIT_MS:
+    failed = _failures(leg, role)
+    if not last.status.is_settled and not last.filled and age_ms < UNANSWERED_EXIT_MS:
         return PairState.UNKNOWN
+    if not failed:
+        return None
+    if failed >= MAX_REDUCES:
+        may_pass = last.refusal is Refusal.TRANSIENT or last.status is OrderStatus.VOID
+        return None if may_pass and age_ms >= LONGEST_WAIT_MS else PairState.NEEDS_OPERATOR
     if failed < QUICK_REDUCES:
         return None
     wait_ms = min(LONGEST_WAIT_MS, 1_000 * 2 ** (failed - QUICK_REDUCES))

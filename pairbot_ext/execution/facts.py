@@ -110,6 +110,9 @@ class Knowledge:
             booked, booking = set(known), None
         if booking is not None:
             booked = set(booking.fills)
+            if any(not order.status.is_settled for order in orders):
+                # A fill we do not know may be the unsettled order's own: it would count twice.
+                booking = replace(booking, fills={})
             for order_id, (side, filled, average) in booking.fills.items():
                 if order_id not in known:
                     orders.append(self._import_fill(trade, leg, order_id, side, filled, average))
