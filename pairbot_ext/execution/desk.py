@@ -16,6 +16,7 @@ from freqtrade.persistence import Order, Trade
 from freqtrade.strategy import IStrategy
 
 from pairbot_ext.bridge import Bridge, Hooks
+from pairbot_ext.errors import PairbotError
 from pairbot_ext.execution.broker import Broker
 from pairbot_ext.execution.clock import Clock, SystemClock, as_datetime
 from pairbot_ext.execution.coordinator import Coordinator
@@ -29,7 +30,7 @@ from pairbot_ext.execution.plan import EntryPlan
 from pairbot_ext.execution.preflight import Cleared, Preflight, RefusedError, slippage_cap
 from pairbot_ext.execution.reconciler import Reconciler
 from pairbot_ext.execution.records import OrderRecord, PairTrade
-from pairbot_ext.execution.states import PairState
+from pairbot_ext.execution.states import Goal, PairState
 from pairbot_ext.execution.watch import Watch
 from pairbot_ext.sizing import Leg, stake_for
 from pairbot_ext.startup import is_on_loopback
@@ -113,10 +114,23 @@ class TradeDesk:
         """Open the journal and take the bot's orders over. Raises PairbotError."""
         desk = cls(strategy, signals, leverage, clock=clock, rng=rng)
         desk.journal.open()
+        desk._refuse_other_mode()
         desk._bridge.install(desk._hooks())
         # A report of this database must be able to say that its market was a simulated one.
         desk.journal.add_event(None, "started", simulated=is_on_loopback(strategy.config))
         return desk
+
+    def _refuse_other_mode(self) -> None:
+        mine = self._bridge.is_dry_run
+        others = [trade.id for trade in self.journal.open_pair_trades() if trade.dry_run != mine]
+        if others:
+            self.journal.close()
+            modes = ("dry-run", "live") if mine else ("live", "dry-run")
+            raise PairbotError(
+                f"this bot runs {modes[0]}, its database holds {len(others)} open pairs of {modes[1]}",
+                value=", ".join(others[:5]),
+                remedy="Use a database per mode (db_url), or close them in the mode they were made in",
+            )
 
     def _port(self) -> VenuePort:
         if self._bridge.is_dry_run:
@@ -272,7 +286,8 @@ class TradeDesk:
     def exit_reason(self, trade: Trade, now: datetime) -> str | None:
         """Closes both legs at once where the model says so. Always None: Freqtrade has nothing left to do."""
         owner = self.journal.owner_of(trade.pair)
-        if owner is not None and owner.state is PairState.HEDGED:
+        # Not the state: it may be UNKNOWN or NEEDS_OPERATOR for the sake of a trim (I5).
+        if owner is not None and owner.goal is Goal.OPEN and owner.was_hedged:
             reason = self._signals.model_exit(owner.plan, as_datetime(owner.created_ms), now)
             if reason is not None:
                 self.close(owner, str(reason))
@@ -325,6 +340,13 @@ class TradeDesk:
 
     def _while_stopped(self) -> None:
         """Freqtrade is STOPPED and runs no loop: half-open pairs are still finished, open ones unattended."""
+        try:
+            self._finish_while_stopped()
+        except Exception:
+            # Freqtrade has no net here: what is raised would end the process.
+            logger.exception("Half-open pair trades could not be finished while stopped, it is tried again")
+
+    def _finish_while_stopped(self) -> None:
         open_trades = self.journal.open_pair_trades()
         if not self._is_stopped:
             self._is_stopped = True
@@ -338,12 +360,16 @@ class TradeDesk:
         half_open = [trade for trade in open_trades if trade.state is not PairState.HEDGED]
         if not half_open:
             return
+        with self._bridge.exit_lock:
+            for trade in half_open:
+                self._finish(trade)
+
+    def _finish(self, trade: PairTrade) -> None:
+        """One pass over a half-open pair trade; a fault in it does not keep the next from its own (I5)."""
         try:
-            with self._bridge.exit_lock:
-                for trade in half_open:
-                    self.coordinator.advance(trade.id, may_explain=True)
+            self.coordinator.advance(trade.id, may_explain=True)
         except Exception:
-            logger.exception("A half-open pair trade could not be finished while stopped, it is tried again")
+            logger.exception(f"Pair trade {trade.id} could not be finished, it is tried again")
 
     def cleanup(self) -> list[str]:
         """Finish or park what is half open, within SHUTDOWN_BUDGET_MS. Returns the final statistics."""
@@ -355,7 +381,7 @@ class TradeDesk:
         deadline_ms = self._clock.now_ms() + SHUTDOWN_BUDGET_MS
         while (half_open := self._half_open()) and self._clock.now_ms() < deadline_ms:
             for trade in half_open:
-                self.coordinator.advance(trade.id, may_explain=True)
+                self._finish(trade)
             if self._half_open():
                 self._clock.sleep(0.5)
         for trade in self._half_open():

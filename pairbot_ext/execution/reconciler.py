@@ -41,7 +41,11 @@ class Reconciler:
         if self._is_due(now):
             positions = self._read()
         for trade in self._journal.open_pair_trades():
-            self._coordinator.advance(trade.id, may_explain=True, venue=positions)
+            try:
+                self._coordinator.advance(trade.id, may_explain=True, venue=positions)
+            except Exception:
+                # The next pair has its turn; this one has another in the next loop.
+                logger.exception(f"The pass over pair trade {trade.id} failed")
         if positions is not None:
             self._last_ms = now
             self._note_foreign(positions)
@@ -52,6 +56,8 @@ class Reconciler:
 
     def _is_due(self, now_ms: int) -> bool:
         if self._last_ms is None or now_ms - self._last_ms >= INTERVAL_MS:
+            return True
+        if self._coordinator.has_suspicion:
             return True
         return any(
             not order.status.is_settled
