@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/.installed
 PYTEST_WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format data backtest trade bench lock clean
+.PHONY: help install demo test lint format data backtest trade bench mutants chaos lock clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -48,6 +48,12 @@ trade: $(INSTALLED) ## preflight, then the bot in dry-run on Binance's public da
 
 bench: $(INSTALLED) ## the benchmarks, each against its alternative in the same run
 	$(BIN)/python -m benchmarks
+
+mutants: $(INSTALLED) ## remove each safeguard in turn and see the tests go red (long)
+	$(BIN)/python tests/execution/mutants.py
+
+chaos: $(INSTALLED) ## kill and interrupt real freqtrade processes around every send (long)
+	PAIRBOT_CHAOS=1 $(BIN)/python -m pytest -q tests/execution/test_real_processes.py
 
 lock: $(INSTALLED) ## pin the dependencies anew
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
