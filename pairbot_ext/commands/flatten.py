@@ -84,7 +84,7 @@ def _open_pairs(url: str) -> list[PairStatus]:
     from sqlalchemy import create_engine
     from sqlalchemy.exc import SQLAlchemyError
 
-    from pairbot_ext.commands.status import read_only
+    from pairbot_ext.commands.status import read_only, shown
     from pairbot_ext.execution.ledger import has_journal, read_ledger
 
     try:
@@ -92,7 +92,7 @@ def _open_pairs(url: str) -> list[PairStatus]:
         return read_ledger(engine, only_open=True) if has_journal(engine) else []
     except SQLAlchemyError as error:
         raise PairbotError(
-            f"the database {url} cannot be read: {str(error).splitlines()[0]}",
+            f"the database {shown(url)} cannot be read: {str(error).splitlines()[0]}",
             remedy="Use --ignore-database to go by the venue's order history",
         ) from error
 

@@ -68,13 +68,13 @@ def run(args: argparse.Namespace) -> int:
         pairs = read_ledger(engine, only_open=args.open, last=args.last) if has_journal(engine) else []
     except SQLAlchemyError as error:
         raise PairbotError(
-            f"the database {url} cannot be read: {str(error).splitlines()[0]}",
+            f"the database {shown(url)} cannot be read: {str(error).splitlines()[0]}",
             remedy="Name it with --db-url; the bot makes it at its first start",
         ) from error
     if args.json:
         print(json.dumps([pair.to_json() for pair in pairs], indent=2))
     elif not pairs:
-        print(f"No pair trades in {url}")
+        print(f"No pair trades in {shown(url)}")
     else:
         for pair in pairs:
             print("\n".join(_lines(pair, with_orders=args.orders)))
@@ -87,6 +87,17 @@ def database_url(configs: list[str] | None) -> str:
     from pairbot_ext.preflight import load_config
 
     return str(load_config(configs or (), live=False, strategy=None)["db_url"])
+
+
+def shown(url: str) -> str:
+    """The database's address as it may be printed: without its password."""
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        return make_url(url).render_as_string(hide_password=True)
+    except SQLAlchemyError:
+        return "of that address"
 
 
 def read_only(url: str) -> Any:

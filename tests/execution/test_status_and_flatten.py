@@ -8,6 +8,7 @@ from harness import Rig, ccxt_client
 from sqlalchemy import create_engine
 
 from pairbot_ext.cli import main
+from pairbot_ext.commands.status import shown
 from pairbot_ext.execution.flatten import (
     Ours,
     close_on_venue,
@@ -110,3 +111,8 @@ def test_flatten_never_turns_a_position() -> None:
     assert plan_flatten({"ADA/USDT:USDT": Decimal(-40)}, mine).closings == ()
     smaller = plan_flatten({"ADA/USDT:USDT": Decimal(40)}, mine).closings
     assert [(closing.side, closing.amount) for closing in smaller] == [("sell", Decimal(40))]
+
+
+def test_a_database_address_is_shown_without_its_password() -> None:
+    assert shown("postgresql://bot:secret@db/trades") == "postgresql://bot:***@db/trades"
+    assert "secret" not in shown("postgresql//bot:secret@db")
