@@ -12,8 +12,8 @@ _NEXT = {
     PairState.UNKNOWN: "The venue is asked until it answers; no new pair is entered meanwhile",
     PairState.UNWINDING: "What is open is closed with reduce-only orders",
     PairState.CLOSING: "What is open is closed with reduce-only orders",
-    PairState.NEEDS_OPERATOR: "Automatic orders have stopped: look at the venue, then use /forceexit or "
-    "`pairbot flatten`",
+    PairState.NEEDS_OPERATOR: "Exits go on once a minute at most, where the venue may still take them: look "
+    "there, then use /forceexit or `pairbot flatten`",
 }
 
 

@@ -158,3 +158,16 @@ def test_the_committed_config_and_pairs_file_belong_together(repo_root) -> None:
     check_market(config, pairs_file)
     # 1440 of the rolling window, 168 in which a stop still blocks.
     assert required_startup_candles(pairs_file, Settings(), "1h") == 1608
+
+
+@pytest.mark.parametrize("option", ["adjustForTimeDifference", "timeDifference"])
+@pytest.mark.parametrize("block", ["ccxt_config", "ccxt_sync_config", "ccxt_async_config"])
+def test_shifted_timestamps_are_refused(repo_root, block, option) -> None:
+    config = {
+        "trading_mode": "futures",
+        "margin_mode": "isolated",
+        "exchange": {block: {"options": {option: 500}}},
+    }
+    pairs_file = load_pairs_file(repo_root / "pairs_config.json")
+    with pytest.raises(SettingsError, match=f"{block}.options.{option}"):
+        check_market(config, pairs_file)
