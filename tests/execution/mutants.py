@@ -58,8 +58,8 @@ MUTANTS = (
     Mutant(
         "query after an unclear answer",
         "pairbot_ext/execution/guard.py",
-        'order=order.client_id, error=error)\n        return self.settle(order)',
-        'order=order.client_id, error=error)\n        return self._void(order)',
+        "            return order\n        return self.settle(order)",
+        "            return order\n        return self._void(order)",
         (_execution("test_unclear_answers.py"), "-k", "unclear_entry"),
     ),
     Mutant(
