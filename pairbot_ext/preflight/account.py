@@ -8,6 +8,7 @@ from typing import Any
 import ccxt
 
 from pairbot_ext.bridge import client_of
+from pairbot_ext.execution.positions import read_positions
 from pairbot_ext.execution.states import ClientOrderId
 from pairbot_ext.preflight.results import Finding, Number, Status
 from pairbot_ext.preflight.setup import NotCheckedError, Setup
@@ -120,12 +121,7 @@ def foreign(setup: Setup) -> Finding:
     """
     account, known = setup.account(), setup.known()
     legs = setup.symbols()
-    held = {
-        str(position["symbol"]): float(position["contracts"] or 0.0)
-        * (-1.0 if position["side"] == "short" else 1.0)
-        for position in account.fetch_positions()
-        if position["contracts"]
-    }
+    held = {symbol: float(amount) for symbol, amount in read_positions(client_of(account)).items()}
     rows: list[dict[str, Number]] = []
     elsewhere: list[str] = []
     for symbol, amount in held.items():
