@@ -1,7 +1,7 @@
 """What the coordinator asks of the bot and has it do: positions, books, trades, entries, exits."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, cast
 
@@ -194,6 +194,12 @@ class Broker:
     def free_slots(self) -> int:
         """Trades Freqtrade may still open."""
         return int(self._bot.get_free_open_trades())
+
+    def was_closed_since(self, symbol: str, when: datetime) -> bool:
+        """Whether a trade on a symbol was closed at or after `when`."""
+        naive_utc = when.astimezone(UTC).replace(tzinfo=None)
+        closed = [Trade.pair == symbol, Trade.is_open.is_(False), Trade.close_date >= naive_utc]
+        return Trade.get_trades(closed).first() is not None
 
     def has_open_trade(self, symbol: str) -> bool:
         """Whether Freqtrade holds a trade on the symbol, ours or not."""

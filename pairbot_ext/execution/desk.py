@@ -7,11 +7,12 @@ same process.
 import hashlib
 import logging
 import secrets
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+from freqtrade.exchange import timeframe_to_seconds
 from freqtrade.persistence import Order, Trade
 from freqtrade.strategy import IStrategy
 
@@ -74,6 +75,7 @@ class TradeDesk:
     ) -> None:
         self._signals = signals
         self._leverage = leverage
+        self._timeframe_secs = timeframe_to_seconds(strategy.timeframe)
         self._clock = clock or SystemClock()
         self._bridge = Bridge.of(strategy)
         self._broker = Broker(self._bridge)
@@ -221,6 +223,7 @@ class TradeDesk:
         self.watch.statistics.received += 1
         try:
             self._check_stopped(plan)
+            self._check_fresh(plan)
             if leverage != self._leverage:
                 raise RefusedError(
                     "leverage", f"{symbol} allows leverage {leverage:g}, configured is {self._leverage}"
@@ -249,6 +252,14 @@ class TradeDesk:
             if not self._signals.has_recovered(plan.pair_id, stopped_at, plan.candle):
                 raise RefusedError("stopped", f"stopped at {stopped_at} and not back inside exit_z since")
             del self.watch.stopped_ms[plan.pair_id]
+
+    def _check_fresh(self, plan: EntryPlan) -> None:
+        """No symbol is entered again on the candle it was closed on, as in a backtest: the signal is the one
+        the close was decided on."""
+        candle_start = plan.candle + timedelta(seconds=self._timeframe_secs)
+        for symbol in (plan.leg_a, plan.leg_b):
+            if self._broker.was_closed_since(symbol, candle_start):
+                raise RefusedError("just_closed", f"{symbol} was closed on this candle")
 
     def _refuse(self, plan: EntryPlan, refused: RefusedError, now: datetime) -> None:
         logger.info(f"Pair {plan.pair_id} is not entered ({refused.code}): {refused}")

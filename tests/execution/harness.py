@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from math import log
 from pathlib import Path
@@ -154,7 +154,7 @@ class Script:
             direction=direction,
             model=EntryModel(alpha=alpha, beta=beta, mu=0.0, sigma=SIGMA, half_life_candles=20.0),
             thresholds=THRESHOLDS,
-            candle=now.replace(minute=0, second=0, microsecond=0),
+            candle=now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=1),
             z=z,
         )
 

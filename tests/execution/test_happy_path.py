@@ -2,6 +2,8 @@
 
 from harness import Rig
 
+from pairbot_ext.signals import LONG_SPREAD, SHORT_SPREAD
+
 
 def test_a_pair_is_opened_and_closed(live: Rig) -> None:
     live.open()
@@ -10,3 +12,17 @@ def test_a_pair_is_opened_and_closed(live: Rig) -> None:
     live.check_rest()
     live.close()
     live.check_flat()
+
+
+def test_no_symbol_is_entered_again_on_the_candle_it_was_closed_on(live: Rig) -> None:
+    """The other direction too, which Freqtrade's own lock after an exit leaves open."""
+    live.open(direction=SHORT_SPREAD)
+    live.close()
+    live.script.exits.clear()
+    live.open(direction=LONG_SPREAD)
+    assert live.states() == ["CLOSED"]
+    live.check_flat()
+    live.next_candle()
+    live.open(direction=LONG_SPREAD)
+    assert live.states() == ["CLOSED", "HEDGED"]
+    live.check_rest()
