@@ -9,14 +9,13 @@ file instead (I1, I5).
 import json
 import logging
 import threading
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
-from typing import Any, cast
+from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, create_engine, select
+from sqlalchemy import Engine, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
-from sqlalchemy.pool import StaticPool
 
 from pairbot_ext.errors import PairbotError
 from pairbot_ext.execution.clock import Clock
@@ -24,102 +23,25 @@ from pairbot_ext.execution.intentfile import IntentFile
 from pairbot_ext.execution.plan import EntryPlan
 from pairbot_ext.execution.records import Event, OrderRecord, PairTrade, Sizing
 from pairbot_ext.execution.schema import migrate
-from pairbot_ext.execution.states import Goal, OrderStatus, PairState, Refusal, Role
-from pairbot_ext.execution.tables import EventRow, OrderRow, PairTradeRow
+from pairbot_ext.execution.states import Goal, OrderStatus, PairState, Role
+from pairbot_ext.execution.store import (
+    Write,
+    event_write,
+    journal_engine,
+    order_of,
+    order_write,
+    pair_trade_of,
+    setting_write,
+    trade_write,
+)
+from pairbot_ext.execution.tables import OrderRow, PairTradeRow, SettingRow
 from pairbot_ext.sizing import Leg
 
 logger = logging.getLogger(__name__)
 
-SQLITE_BUSY_TIMEOUT_SECS = 0.5
-"""How long a locked SQLite file may hold up an order; SQLAlchemy's default of 5 s would be paid per write."""
-
 
 class JournalUnavailableError(PairbotError):
     """The journal cannot be written: nothing new may be opened."""
-
-
-def journal_engine(engine: Engine) -> Engine:
-    """The engine the journal writes through: the database of `engine`, with a short wait on locks."""
-    if engine.dialect.name != "sqlite" or isinstance(engine.pool, StaticPool):
-        return engine
-    return create_engine(
-        engine.url, connect_args={"check_same_thread": False, "timeout": SQLITE_BUSY_TIMEOUT_SECS}
-    )
-
-
-def order_of(row: OrderRow) -> OrderRecord:
-    """The record of a stored order."""
-    return OrderRecord(
-        client_id=row.client_id,
-        pair_trade_id=row.pair_trade_id,
-        leg=Leg(row.leg),
-        role=Role(row.role),
-        attempt=row.attempt,
-        symbol=row.symbol,
-        side=row.side,
-        order_type=row.order_type,
-        amount=row.amount,
-        price=row.price,
-        leverage=row.leverage,
-        reduce_only=row.reduce_only,
-        reason=row.reason,
-        status=OrderStatus(row.status),
-        refusal=None if row.refusal is None else Refusal(row.refusal),
-        error=row.error,
-        order_id=row.order_id,
-        filled=row.filled,
-        average=row.average,
-        intent_ms=row.intent_ms,
-        sent_ms=row.sent_ms,
-        answered_ms=row.answered_ms,
-        settled_ms=row.settled_ms,
-    )
-
-
-def pair_trade_of(row: PairTradeRow) -> PairTrade:
-    """The record of a stored pair trade."""
-    return PairTrade(
-        id=row.id,
-        plan=EntryPlan.from_json(json.loads(row.plan)),
-        sizing=Sizing.from_json(json.loads(row.sizing)),
-        state=PairState(row.state),
-        goal=Goal(row.goal),
-        was_hedged=row.was_hedged,
-        reason=row.reason,
-        dry_run=row.dry_run,
-        created_ms=row.created_ms,
-        updated_ms=row.updated_ms,
-        hedged_ms=row.hedged_ms,
-        closed_ms=row.closed_ms,
-    )
-
-
-@dataclass(frozen=True)
-class _Write:
-    """One row to store. With a key it replaces the row that has it, without it is appended."""
-
-    table: Table
-    values: dict[str, Any]
-    key: str | None = None
-
-    def run(self, connection: Connection) -> None:
-        """Plain statements: the order path waits for them."""
-        if self.key is not None:
-            column = self.table.c[self.key]
-            changed = connection.execute(
-                self.table.update().where(column == self.values[self.key]).values(self.values)
-            )
-            if changed.rowcount:
-                return
-        connection.execute(self.table.insert().values(self.values))
-
-
-def _order_write(order: OrderRecord) -> _Write:
-    values = dict(vars(order))
-    values.update(leg=order.leg.value, role=order.role.value, status=order.status.value)
-    values["refusal"] = None if order.refusal is None else order.refusal.value
-    values["reason"] = order.reason[:255]
-    return _Write(cast(Table, OrderRow.__table__), values, "client_id")
 
 
 class Journal:
@@ -135,6 +57,7 @@ class Journal:
         self._unsaved_trades: set[str] = set()
         self._unsaved_orders: set[str] = set()
         self._unsaved_events: list[Event] = []
+        self._settings: dict[str, str] = {}
         self.is_degraded = False
 
     def open(self) -> None:
@@ -146,6 +69,7 @@ class Journal:
             self._trades = {row.id: pair_trade_of(row) for row in rows}
             orders = session.scalars(select(OrderRow).where(OrderRow.pair_trade_id.in_(self._trades))).all()
             self._orders = {row.client_id: self._as_left_behind(order_of(row)) for row in orders}
+            self._settings = {row.key: row.value for row in session.scalars(select(SettingRow))}
         for order in self._file.open():
             self._orders[order.client_id] = self._as_left_behind(order)
             self._adopt_goal(order)
@@ -220,6 +144,12 @@ class Journal:
                 last[row.pair_id] = max(last.get(row.pair_id, 0), row.closed_ms or row.updated_ms)
         return last
 
+    def setting(self, key: str) -> Any | None:
+        """What `set_setting` has stored, in this run or an earlier one; None where there is nothing."""
+        with self._lock:
+            text = self._settings.get(key)
+        return None if text is None else json.loads(text)
+
     # -- writing -----------------------------------------------------------------------------------
 
     def add_pair_trade(
@@ -241,7 +171,7 @@ class Journal:
         )
         with self._lock:
             event = Event(trade.id, now, "planned", {"pair": plan.pair_id, "z": round(plan.z, 4)})
-            self._commit_or_refuse(self._trade_write(trade), self._event_write(event))
+            self._commit_or_refuse(trade_write(trade), event_write(event))
             self._trades[trade.id] = trade
         return trade
 
@@ -264,7 +194,7 @@ class Journal:
             try:
                 if self.is_degraded and order.reduce_only:
                     raise SQLAlchemyError("the database could not be written a moment ago")
-                self._commit(_order_write(order))
+                self._commit(order_write(order))
             except SQLAlchemyError as error:
                 self._degrade(error)
                 if not order.reduce_only:
@@ -284,7 +214,7 @@ class Journal:
             try:
                 if self.is_degraded:
                     raise SQLAlchemyError("the database could not be written a moment ago")
-                self._commit(_order_write(order))
+                self._commit(order_write(order))
             except SQLAlchemyError as error:
                 self._degrade(error)
                 self._unsaved_orders.add(client_id)
@@ -295,6 +225,17 @@ class Journal:
         """Append a line to the history. Stored with the next change or `flush`: no order waits for it."""
         with self._lock:
             self._unsaved_events.append(Event(pair_trade_id, self._clock.now_ms(), kind, detail))
+
+    def set_setting(self, key: str, value: Any) -> None:
+        """Store a setting at once.
+
+        :param value: anything JSON can hold; None is what a setting is that was never set.
+        :raises JournalUnavailableError: the database cannot be written; the setting is what it was.
+        """
+        write = setting_write(key, value, self._clock.now_ms())
+        with self._lock:
+            self._commit_or_refuse(write)
+            self._settings[key] = write.values["value"]
 
     def forget_final(self, older_than_ms: int) -> None:
         """Drop pair trades from memory that became final before then (they stay in the database)."""
@@ -323,7 +264,7 @@ class Journal:
                 if self.is_degraded:
                     break
                 try:
-                    self._commit(_order_write(self._orders[client_id]))
+                    self._commit(order_write(self._orders[client_id]))
                 except SQLAlchemyError as error:
                     self._degrade(error)
                 else:
@@ -339,17 +280,17 @@ class Journal:
 
     # -- the database ------------------------------------------------------------------------------
 
-    def _commit(self, *writes: _Write) -> None:
+    def _commit(self, *writes: Write) -> None:
         """Store `writes` and what is queued in one transaction."""
-        queued = [self._trade_write(self._trades[key]) for key in sorted(self._unsaved_trades)]
-        queued += [self._event_write(event) for event in self._unsaved_events]
+        queued = [trade_write(self._trades[key]) for key in sorted(self._unsaved_trades)]
+        queued += [event_write(event) for event in self._unsaved_events]
         with self._engine.begin() as connection:
             for write in (*writes, *queued):
                 write.run(connection)
         self._unsaved_trades.clear()
         self._unsaved_events.clear()
 
-    def _commit_or_refuse(self, *writes: _Write) -> None:
+    def _commit_or_refuse(self, *writes: Write) -> None:
         try:
             self._commit(*writes)
         except SQLAlchemyError as error:
@@ -383,35 +324,6 @@ class Journal:
                     f"neither the database nor the intent file can be written: {error}",
                     remedy="Free the disk; until then close positions on the venue by hand",
                 ) from error
-
-    def _trade_write(self, trade: PairTrade) -> _Write:
-        values = {
-            "id": trade.id,
-            "pair_id": trade.plan.pair_id,
-            "leg_a": trade.plan.leg_a,
-            "leg_b": trade.plan.leg_b,
-            "state": trade.state.value,
-            "goal": trade.goal.value,
-            "was_hedged": trade.was_hedged,
-            "reason": trade.reason,
-            "plan": json.dumps(trade.plan.to_json()),
-            "sizing": json.dumps(trade.sizing.to_json()),
-            "dry_run": trade.dry_run,
-            "created_ms": trade.created_ms,
-            "updated_ms": trade.updated_ms,
-            "hedged_ms": trade.hedged_ms,
-            "closed_ms": trade.closed_ms,
-        }
-        return _Write(cast(Table, PairTradeRow.__table__), values, "id")
-
-    def _event_write(self, event: Event) -> _Write:
-        values = {
-            "pair_trade_id": event.pair_trade_id,
-            "at_ms": event.at_ms,
-            "kind": event.kind,
-            "detail": event.detail_json,
-        }
-        return _Write(cast(Table, EventRow.__table__), values)
 
 
 def signed_fill(order: OrderRecord) -> Decimal:

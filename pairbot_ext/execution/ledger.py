@@ -11,8 +11,9 @@ from typing import Any
 from sqlalchemy import Engine, Row, inspect, select, text
 from sqlalchemy.orm import Session
 
-from pairbot_ext.execution.journal import order_of, pair_trade_of, signed_fill
+from pairbot_ext.execution.journal import signed_fill
 from pairbot_ext.execution.records import OrderRecord, PairTrade
+from pairbot_ext.execution.store import order_of, pair_trade_of
 from pairbot_ext.execution.tables import OrderRow, PairTradeRow
 from pairbot_ext.sizing import Leg, hedge_error
 

@@ -6,10 +6,10 @@ the same in SQLite and PostgreSQL: exact decimals and enums as text, times as ep
 """
 
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 from freqtrade.persistence.base import ModelBase
-from sqlalchemy import BigInteger, Boolean, Index, Integer, String, Text, TypeDecorator
+from sqlalchemy import BigInteger, Boolean, Index, Integer, String, Table, Text, TypeDecorator
 from sqlalchemy.orm import Mapped, mapped_column
 
 
@@ -97,6 +97,17 @@ class EventRow(ModelBase):
     detail: Mapped[str] = mapped_column(Text, default="{}")
 
 
+class SettingRow(ModelBase):
+    """Something the operator has set and a restart must not forget."""
+
+    __tablename__ = "pairbot_settings"
+
+    key: Mapped[str] = mapped_column(String(64), primary_key=True)
+    value: Mapped[str] = mapped_column(Text)
+    """As JSON."""
+    changed_ms: Mapped[int] = mapped_column(BigInteger)
+
+
 class SchemaRow(ModelBase):
     """The schema version the tables are at: one row."""
 
@@ -106,4 +117,7 @@ class SchemaRow(ModelBase):
     version: Mapped[int] = mapped_column(Integer)
 
 
-JOURNAL_TABLES = (SchemaRow.__table__, PairTradeRow.__table__, OrderRow.__table__, EventRow.__table__)
+JOURNAL_TABLES = tuple(
+    cast(Table, row.__table__) for row in (SchemaRow, PairTradeRow, OrderRow, EventRow, SettingRow)
+)
+"""Of the newest schema version; `schema` leads older databases to it."""

@@ -42,7 +42,7 @@ MUTANTS = (
     Mutant(
         "intent row",
         "pairbot_ext/execution/journal.py",
-        "                self._commit(_order_write(order))\n            except SQLAlchemyError as error:\n"
+        "                self._commit(order_write(order))\n            except SQLAlchemyError as error:\n"
         "                self._degrade(error)\n                if not order.reduce_only:",
         "                pass\n            except SQLAlchemyError as error:\n"
         "                self._degrade(error)\n                if not order.reduce_only:",

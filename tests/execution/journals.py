@@ -1,0 +1,79 @@
+"""Journals without a bot: records to put into them, and a clock to stamp them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine
+
+from pairbot_ext.execution.intentfile import IntentFile
+from pairbot_ext.execution.journal import Journal
+from pairbot_ext.execution.plan import EntryModel, EntryPlan
+from pairbot_ext.execution.records import LegSizing, OrderRecord, Sizing
+from pairbot_ext.execution.states import ClientOrderId, OrderStatus, Role
+from pairbot_ext.signals import SHORT_SPREAD, Thresholds
+from pairbot_ext.sizing import Leg
+
+PAIR_TRADE = "0a1b2c3d4e5f"
+PLAN = EntryPlan(
+    pair_id="ADA-ALGO",
+    leg_a="ADA/USDT:USDT",
+    leg_b="ALGO/USDT:USDT",
+    direction=SHORT_SPREAD,
+    model=EntryModel(alpha=0.5, beta=1.2, mu=0.0, sigma=0.02, half_life_candles=20.0),
+    thresholds=Thresholds(entry=2.0, exit=0.3, stop=4.0, max_half_lives=4.0),
+    candle=datetime(2026, 2, 2, tzinfo=UTC),
+    z=2.5,
+)
+_LEG = LegSizing(
+    amount=Decimal("248"), step=Decimal("1"), tick=Decimal("0.0001"), min_notional=5.0, price=0.732
+)
+SIZING = Sizing(leg_a=_LEG, leg_b=replace(_LEG, amount=Decimal("1032.3")), leverage=2, slippage_cap=0.001)
+
+
+class StepClock:
+    """Every look at it is a millisecond later."""
+
+    def __init__(self, now_ms: int = 1_770_000_000_000) -> None:
+        self._now_ms = now_ms
+
+    def now_ms(self) -> int:
+        """Epoch ms."""
+        self._now_ms += 1
+        return self._now_ms
+
+    def sleep(self, secs: float) -> None:
+        """In place of time.sleep."""
+        self._now_ms += round(secs * 1000)
+
+
+def make_order(
+    role: Role = Role.EXIT, attempt: int = 1, *, leg: Leg = Leg.A, trade: str = PAIR_TRADE, **more: Any
+) -> OrderRecord:
+    """An intent of one leg of PLAN."""
+    symbol = PLAN.symbol(leg)
+    values: dict[str, Any] = {
+        "side": "sell" if role.increases == (leg is Leg.A) else "buy",
+        "order_type": "limit" if role.increases else "market",
+        "amount": SIZING[leg].amount,
+        "price": 0.7321 if role.increases else None,
+        "leverage": 2.0,
+        "reduce_only": not role.increases,
+        "reason": "" if role.increases else "pair_stop",
+        "status": OrderStatus.INTENT,
+        "intent_ms": 1_770_000_000_000 + attempt,
+    }
+    client_id = str(ClientOrderId(trade, leg, role, attempt))
+    identity = {"client_id": client_id, "pair_trade_id": trade, "leg": leg, "role": role}
+    return OrderRecord(**identity, attempt=attempt, symbol=symbol, **(values | more))
+
+
+def make_journal(engine: Engine, path: Path) -> Journal:
+    """An opened journal of a database, its intent file at `path`."""
+    journal = Journal(engine, StepClock(), IntentFile(path))
+    journal.open()
+    return journal
