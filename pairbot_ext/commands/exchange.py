@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
+from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 from pairbot_ext.commands import ExitCode
+from pairbot_ext.sim.market.books import DEFAULT_SHAPE
 
 _EPILOG = """The overlay configuration goes to stdout (or --overlay-out FILE), everything else to stderr:
   pairbot exchange --overlay-out overlay.json &
@@ -34,6 +37,16 @@ def _port(text: str) -> int:
     if not text.isdigit() or not 0 <= int(text) <= 65_535:
         raise argparse.ArgumentTypeError(f"{text!r} is no port number (0 to 65535)")
     return int(text)
+
+
+def _quantity(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number") from None
+    if not math.isfinite(number) or number < 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a finite number of 0 or more")
+    return number
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -65,6 +78,31 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         default=0,
         metavar="MS",
         help="network round trip to simulate (default: 0)",
+    )
+    parser.add_argument(
+        "--spread-bp",
+        type=_quantity,
+        default=DEFAULT_SHAPE.spread_bp,
+        metavar="BP",
+        help="best ask minus best bid of every book, basis points of the price; never below one tick "
+        f"(default: {DEFAULT_SHAPE.spread_bp:g})",
+    )
+    parser.add_argument(
+        "--depth-usdt",
+        type=_quantity,
+        default=DEFAULT_SHAPE.top_notional,
+        metavar="USDT",
+        help="notional resting at the best price of each side, give or take "
+        f"{DEFAULT_SHAPE.jitter * 100:g} %%; each level behind it, {DEFAULT_SHAPE.gap_bp:g} bp further "
+        f"away, holds {DEFAULT_SHAPE.growth:g} times the one before "
+        f"(default: {DEFAULT_SHAPE.top_notional:g})",
+    )
+    parser.add_argument(
+        "--levels",
+        type=int,
+        default=DEFAULT_SHAPE.levels,
+        metavar="N",
+        help=f"price levels on each side of every book (default: {DEFAULT_SHAPE.levels})",
     )
     parser.add_argument(
         "--strict-client-ids",
@@ -100,6 +138,12 @@ def run(args: argparse.Namespace) -> int:
             seed=args.seed,
             faults_file=args.faults,
             round_trip_ms=args.round_trip_ms,
+            book=replace(
+                DEFAULT_SHAPE,
+                spread_bp=args.spread_bp,
+                top_notional=args.depth_usdt,
+                levels=args.levels,
+            ),
             venue=VenueOptions(deposit=args.deposit, strict_client_ids=args.strict_client_ids),
         )
     )

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -182,12 +183,13 @@ def _wallet(state: dict[str, Any]) -> Decimal:
 
 def table(result: BotResult) -> Table:
     """Every pair trade of one run."""
-    drawn = Table(title=f"Pair trades of the bot, {result.mode}\n{SIMULATED}")
-    drawn.add_column("pair", no_wrap=True)
-    drawn.add_column("spread")
-    for name in ("opened UTC", "held s", "naked s", "hedge error", "PnL USDT"):
-        drawn.add_column(name, justify="right")
-    drawn.add_column("exit", no_wrap=True)
+    drawn = _terminal_table(f"Pair trades of the bot, {result.mode}\n{SIMULATED}")
+    drawn.add_column("pair", overflow="fold")
+    drawn.add_column("spread", no_wrap=True)
+    # Headers of two lines: the whole table fits 80 columns.
+    for name in ("opened\nUTC", "held\ns", "naked\ns", "hedge\nerror", "PnL\nUSDT"):
+        drawn.add_column(name, justify="right", no_wrap=True)
+    drawn.add_column("exit", overflow="fold")
     for trade in result.trades:
         held = "" if trade.closed is None else f"{(trade.closed - trade.opened).total_seconds():.0f}"
         error = "" if trade.hedge_error is None else f"{trade.hedge_error:.3%}"
@@ -210,12 +212,23 @@ def _side(trade: PairTrade) -> str:
     return "short" if is_short else "long"
 
 
+def _terminal_table(title: str) -> Table:
+    return Table(
+        title=title,
+        min_width=max(map(len, title.splitlines())),
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        pad_edge=False,
+        collapse_padding=True,
+    )
+
+
 def venue_table(results: list[BotResult]) -> Table:
     """What the venue itself says after each run."""
-    drawn = Table(title="The venue's own account after each run", caption=SIMULATED)
-    drawn.add_column("run")
-    for name in ("fills", "positions", "open orders", "wallet change USDT", "the bot says USDT"):
-        drawn.add_column(name, justify="right")
+    drawn = _terminal_table(f"The venue's own account after each run\n{SIMULATED}")
+    drawn.add_column("run", no_wrap=True)
+    for name in ("fills", "positions", "open\norders", "wallet change\nUSDT", "the bot says\nUSDT"):
+        drawn.add_column(name, justify="right", overflow="fold")
     for result in results:
         held = ", ".join(f"{symbol} {amount}" for symbol, amount in result.venue_positions.items())
         drawn.add_row(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pairbot_ext.sim.control import SimulatedExchange
 from pairbot_ext.sim.market import SYNTHETIC, open_market
+from pairbot_ext.sim.market.books import DEFAULT_SHAPE, BookShape
 from pairbot_ext.sim.overlay import API_KEY, API_SECRET
 from pairbot_ext.sim.rest.auth import Credentials
 from pairbot_ext.sim.rest.gateway import Gateway
@@ -28,6 +29,7 @@ class ExchangeOptions:
 
     :param market: "synthetic", or a Freqtrade datadir whose candles are replayed; None leaves it to the
         command.
+    :param book: shape of every order book.
     :param list_all: also list the symbols the market has no prices for, as analysis commands need them.
     """
 
@@ -36,6 +38,7 @@ class ExchangeOptions:
     seed: int = 1
     faults_file: str | None = None
     round_trip_ms: int = 0
+    book: BookShape = DEFAULT_SHAPE
     list_all: bool = False
     venue: VenueOptions = field(default_factory=VenueOptions)
 
@@ -47,7 +50,11 @@ def open_exchange(options: ExchangeOptions) -> SimulatedExchange:
     """
     schedule = load_schedule(Path(options.faults_file)) if options.faults_file else Schedule()
     market = open_market(
-        options.market or SYNTHETIC, compress=options.compress, clock=wall_clock_ms, seed=options.seed
+        options.market or SYNTHETIC,
+        compress=options.compress,
+        clock=wall_clock_ms,
+        seed=options.seed,
+        shape=options.book,
     )
     venue = Venue(market, wall_clock_ms, options.venue)
     if options.list_all:

@@ -206,3 +206,18 @@ def test_tables_show_a_position_left_behind() -> None:
     assert "ADAUSDT 3" in text
     assert "flat" in text
     assert "means nothing" in text
+
+
+def test_tables_fit_a_terminal_of_80_columns() -> None:
+    from rich.console import Console
+
+    long = replace(pair_trade("1000SHIB_1000PEPE"), legs_a=(leg("A/USDT:USDT", short=True, pair_id="x"),))
+    run = replace(with_trades([long]), mode="dry-run")
+    console = Console(width=80, record=True, file=StringIO())
+    console.print(table(run), venue_table([run, good_run()]))
+    text = console.export_text()
+    assert "…" not in text, "no cell and no header is cut"
+    for header in ("opened", "naked", "hedge", "error", "PnL", "USDT", "wallet change", "the bot says"):
+        assert header in text
+    assert "12:00:00" in text
+    assert max(len(line) for line in text.splitlines()) <= 80

@@ -7,13 +7,16 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
 from pairbot_ext.cli import main
 from pairbot_ext.errors import PairbotError
 from pairbot_ext.sim import offline
+from pairbot_ext.sim.market.scripted import DEMO_PLANTED
 from pairbot_ext.sim.overlay import overlay
 
 OVERLAY = Path("overlay.json")
@@ -157,10 +160,45 @@ def test_exchange_command(tmp_path):
     assert "Not modelled" in "".join(lines)
 
 
+def test_exchange_serves_books_as_deep_and_wide_as_asked(tmp_path, monkeypatch):
+    """The flags reach the books that are served, best price first."""
+    import requests
+
+    books = []
+
+    def read_a_book_instead_of_waiting():
+        port = urlsplit(json.loads(overlay_file.read_text())["exchange"]["ccxt_config"]["urls"]["api"]
+                        ["fapiPublic"]).port  # fmt: skip
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the certificate is the simulated exchange's own
+            answer = requests.get(
+                f"https://127.0.0.1:{port}/fapi/v1/depth",
+                {"symbol": f"{DEMO_PLANTED[0].a}USDT", "limit": 20},
+                verify=False, timeout=10,
+            )  # fmt: skip
+        books.append(answer.json())
+
+    overlay_file = tmp_path / "overlay.json"
+    monkeypatch.setattr("pairbot_ext.sim.launch.run_until_stopped", read_a_book_instead_of_waiting)
+    flags = ["--spread-bp", "40", "--depth-usdt", "500", "--levels", "3"]
+    for chosen in ([], flags):
+        assert main(["exchange", "--market", "demo", "--overlay-out", str(overlay_file), *chosen]) == 0
+    plain, thin = books
+    assert (len(plain["asks"]), len(thin["asks"]), len(thin["bids"])) == (20, 3, 3)
+    (bid, _), (ask, amount) = ([float(x) for x in thin[side][0]] for side in ("bids", "asks"))
+    assert (ask - bid) / bid * 1e4 == pytest.approx(40, abs=2), "on the tick"
+    assert ask * amount == pytest.approx(500, rel=0.35), "give or take the jitter"
+    best_bid, best_ask = (float(plain[side][0][0]) for side in ("bids", "asks"))
+    assert (best_ask - best_bid) / best_bid * 1e4 < 5
+
+
 @pytest.mark.parametrize(
     "arguments",
-    [["--port", "70000"], ["--deposit", "-5"], ["--deposit", "much"]],
-)
+    [
+        ["--port", "70000"], ["--deposit", "-5"], ["--deposit", "much"],
+        ["--spread-bp", "-1"], ["--depth-usdt", "nan"], ["--depth-usdt", "deep"],
+    ],
+)  # fmt: skip
 def test_exchange_usage(arguments, capsys):
     with pytest.raises(SystemExit) as stop:
         main(["exchange", *arguments])
@@ -174,9 +212,11 @@ def test_exchange_bad_input(tmp_path, capsys):
     assert main(["exchange", "--faults", str(faults)]) == 2
     assert main(["exchange", "--pairs", "x.json"]) == 2
     assert main(["exchange", "--round-trip-ms", "-1"]) == 2
+    assert main(["exchange", "--levels", "0"]) == main(["exchange", "--depth-usdt", "0"]) == 2
     errors = capsys.readouterr().err
     assert "faults.json" in errors
     assert "--pairs-out" in errors
+    assert errors.count("No order book has this shape") == 2
 
 
 @pytest.mark.process
