@@ -7,17 +7,21 @@ notionals: ``notional_B = hedge_ratio * notional_A``.
 """
 
 import json
+import math
 import os
 import re
 import tempfile
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     AwareDatetime,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     StringConstraints,
@@ -27,21 +31,44 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
+from pairbot_ext.documents import plain, read_document
 from pairbot_ext.errors import PairsFileError
 
 SCHEMA_VERSION: Literal[1] = 1
 DEFAULT_MAX_HALF_LIVES = 4.0
 
 PairId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
-_SYMBOL_PATTERN = r"^[A-Za-z0-9_]+/[A-Z0-9]+:[A-Z0-9]+$"
+_SYMBOL_PATTERN = r"^[A-Za-z0-9_]{1,40}/[A-Z0-9]{1,20}:[A-Z0-9]{1,20}$"
 Symbol = Annotated[str, StringConstraints(pattern=_SYMBOL_PATTERN)]
-Timeframe = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]*[mhdw]$")]
+Timeframe = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,3}[mhdw]$")]
 # Strict: JSON numbers only, as the published schema says; not "0.7" and not true.
 Probability = Annotated[float, Field(strict=True, ge=0, le=1, allow_inf_nan=False)]
-Positive = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
-NotNegative = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]
-Finite = Annotated[float, Field(strict=True, allow_inf_nan=False)]
-Count = Annotated[int, Field(strict=True, ge=0)]
+# The bound keeps products of two such numbers, and amounts of base currency, finite.
+Positive = Annotated[float, Field(strict=True, gt=0, le=1e9, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(strict=True, ge=0, le=1e9, allow_inf_nan=False)]
+Finite = Annotated[float, Field(strict=True, ge=-1e9, le=1e9, allow_inf_nan=False)]
+Count = Annotated[int, Field(strict=True, ge=0, le=10**12)]
+ExchangeName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_]{1,40}$")]
+# One line: it is part of messages.
+Line = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]*$", max_length=500)]
+
+_EARLIEST, _LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+
+
+def _is_time_text(value: object) -> object:
+    """Pydantic would take numbers, and text of digits, for seconds since 1970."""
+    if isinstance(value, datetime) or (isinstance(value, str) and re.match(r"\d{4}-\d\d-\d\d", value)):
+        return value
+    raise ValueError("must be a time with its zone, like 2026-02-01T20:40:21Z")
+
+
+def _is_near(when: datetime) -> datetime:
+    if not _EARLIEST <= when < _LATEST:
+        raise ValueError("lies outside the years 2000 to 2199; an open end is null")
+    return when
+
+
+Time = Annotated[AwareDatetime, BeforeValidator(_is_time_text), AfterValidator(_is_near)]
 
 
 class _Model(BaseModel):
@@ -109,10 +136,10 @@ class Pair(_Model):
 class Epoch(_Model):
     """One selection: which pairs may be entered from ``valid_from`` until before ``valid_to``."""
 
-    valid_from: AwareDatetime
-    valid_to: AwareDatetime | None = Field(default=None, description="exclusive; open-ended when null")
-    formation_start: AwareDatetime
-    formation_end: AwareDatetime = Field(description="exclusive: the last formation candle closed by then")
+    valid_from: Time
+    valid_to: Time | None = Field(default=None, description="exclusive; open-ended when null")
+    formation_start: Time
+    formation_end: Time = Field(description="exclusive: the last formation candle closed by then")
     pairs: tuple[Pair, ...]
 
     @model_validator(mode="after")
@@ -157,12 +184,23 @@ class Scan(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
-    rule: str
+    rule: Line
     combinations: Count | None = Field(default=None, description="tests made")
     selected: Count | None = None
     expected_false_positives: NotNegative | None = Field(
         default=None, description="how many of the combinations pass p < 0.05 by chance alone"
     )
+
+    @model_validator(mode="after")
+    def _is_json(self) -> Self:
+        todo: list[Any] = list((self.model_extra or {}).values())
+        while todo:
+            value = todo.pop()
+            if isinstance(value, float) and not math.isfinite(value):
+                raise ValueError(f"holds {value}, which is no JSON number")
+            if isinstance(value, dict | list):
+                todo.extend(value.values() if isinstance(value, dict) else value)
+        return self
 
 
 class PairsFile(_Model):
@@ -170,11 +208,11 @@ class PairsFile(_Model):
 
     pairs: tuple[Symbol, ...] = Field(description="union of the legs over all epochs: Freqtrade's whitelist")
     refresh_period: int = Field(
-        strict=True, ge=1, description="seconds after which Freqtrade reads the file again"
+        strict=True, ge=1, le=31_536_000, description="seconds after which Freqtrade reads the file again"
     )
     schema_version: Literal[1] = SCHEMA_VERSION
-    generated_at: AwareDatetime
-    exchange: str
+    generated_at: Time
+    exchange: ExchangeName
     timeframe: Timeframe
     scan: Scan
     epochs: tuple[Epoch, ...]
@@ -197,13 +235,14 @@ class PairsFile(_Model):
                     )
         union = symbols_of(self.epochs)
         if len(set(self.pairs)) != len(self.pairs):
-            raise ValueError(f"pairs holds a symbol twice: {list(self.pairs)}")
+            twice = [symbol for symbol, count in Counter(self.pairs).items() if count > 1]
+            raise ValueError(f"pairs holds a symbol twice: {_some(twice)}")
         if set(self.pairs) != set(union):
             missing = sorted(set(union) - set(self.pairs))
             extra = sorted(set(self.pairs) - set(union))
             raise ValueError(
                 "`pairs` must be the union of the epochs' legs; "
-                f"missing: {', '.join(missing) or 'none'}; no leg of any pair: {', '.join(extra) or 'none'}"
+                f"missing: {_some(missing)}; no leg of any pair: {_some(extra)}"
             )
         return self
 
@@ -226,6 +265,11 @@ class PairsFile(_Model):
             ((epoch.formation_end - epoch.formation_start).total_seconds() for epoch in self.epochs),
             default=0.0,
         )
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return (", ".join(names[:5]) or "none") + more
 
 
 def is_symbol(text: str) -> bool:
@@ -258,7 +302,7 @@ def parse_pairs_file(document: Any, *, origin: str) -> PairsFile:
         is_short = isinstance(value, str | int | float | bool) or value is None
         raise PairsFileError(
             f"pairs file {origin}: {_place(document, first['loc'])}: {problem_text(first)}{more}",
-            value=repr(value) if is_short and first["type"] != "missing" else None,
+            value=plain(repr(value), _VALUE_CHARACTERS) if is_short and first["type"] != "missing" else None,
             remedy="Correct the file or write it anew with `pairbot scan`; its schema is "
             "pairbot_ext/schemas/pairs_config.schema.json",
         ) from error
@@ -268,17 +312,22 @@ def _place(document: Any, loc: Sequence[int | str]) -> str:
     """Where in the document: `epochs[0].pairs[2] (AI_ALGO).hedge_ratio`."""
     text = ""
     for part in loc:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+        key = part if isinstance(part, int) else plain(part, _NAME_CHARACTERS)
+        text += f"[{key}]" if isinstance(key, int) else f".{key}" if text else key
         try:
             document = document[part]
         except (LookupError, TypeError):
             document = None
         if isinstance(document, dict) and isinstance(document.get("id"), str):
-            text += f" ({document['id']})"
+            text += f" ({plain(document['id'], _NAME_CHARACTERS)})"
     return text or "the document"
 
 
+_VALUE_CHARACTERS, _NAME_CHARACTERS, _MESSAGE_CHARACTERS = 100, 64, 600
+
 _PATTERN_EXAMPLES = {
+    "exchange": "binance",
+    "rule": "one line of text",
     "leg_a": "ADA/USDT:USDT",
     "leg_b": "ADA/USDT:USDT",
     "pairs": "ADA/USDT:USDT",
@@ -306,27 +355,21 @@ def problem_text(error: ErrorDetails) -> str:
         case "timezone_aware":
             return "needs a time zone, like 2026-02-01T20:40:21Z"
         case _:
-            return error["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
+            text = error["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
+            return plain(text, _MESSAGE_CHARACTERS)
 
 
 def load_pairs_file(path: Path) -> PairsFile:
     """Read and validate `path`. Raises PairsFileError."""
     try:
-        text = path.read_text(encoding="utf-8")
+        document = read_document(
+            path, "pairs file", PairsFileError, "Restore it, or write it anew with `pairbot scan`"
+        )
     except FileNotFoundError:
         raise PairsFileError(
             f"pairs file {path} does not exist",
             remedy="Name it in config `pairbot.pairs_file`, or write one with `pairbot scan --out FILE`",
         ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise PairsFileError(f"pairs file {path} cannot be read: {error}") from error
-    try:
-        document = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise PairsFileError(
-            f"pairs file {path} is not JSON: {error.msg} at line {error.lineno}, column {error.colno}",
-            remedy="Restore it, or write it anew with `pairbot scan`",
-        ) from error
     return parse_pairs_file(document, origin=str(path))
 
 
