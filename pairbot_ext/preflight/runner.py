@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 
 import ccxt
 from freqtrade.exceptions import FreqtradeException
 
 from pairbot_ext.errors import PairbotError
 from pairbot_ext.preflight import account, effective, files, sizes, telegram, venue
-from pairbot_ext.preflight.redact import redacted
-from pairbot_ext.preflight.results import CheckResult, Finding, Report, Status
+from pairbot_ext.preflight.results import CheckResult, Finding, Number, Report, Status
 from pairbot_ext.preflight.setup import NotCheckedError, Setup
+from pairbot_ext.redact import hide, scrub
 
 logger = logging.getLogger(__name__)
 
@@ -79,7 +79,26 @@ def run_check(check: Check, setup: Setup) -> CheckResult:
             f"the check itself broke: {type(error).__name__}: {error}",
             "Please report this with the line above",
         )
-    return redacted(CheckResult.of(check.name, finding), setup.secrets)
+    return _redacted(CheckResult.of(check.name, finding), setup.secrets)
+
+
+def _redacted(result: CheckResult, secrets: frozenset[str]) -> CheckResult:
+    """Without any of the secrets, in whatever field they came: a failed request's error message may hold the
+    URL with the token or the signature in it."""
+
+    def clean(row: Mapping[str, Number]) -> dict[str, Number]:
+        return {key: text(value) if isinstance(value, str) else value for key, value in row.items()}
+
+    def text(value: str) -> str:
+        return scrub(hide(value, secrets))
+
+    return replace(
+        result,
+        text=text(result.text),
+        remedy=text(result.remedy),
+        numbers=clean(result.numbers),
+        details=tuple(clean(row) for row in result.details),
+    )
 
 
 def run_checks(setup: Setup, checks: Iterable[Check] = CHECKS) -> Report:

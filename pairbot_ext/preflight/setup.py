@@ -25,8 +25,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from pairbot_ext.errors import PairbotError
 from pairbot_ext.pairs import Epoch, Pair, PairsFile, load_pairs_file
-from pairbot_ext.preflight.redact import secrets_of
 from pairbot_ext.preflight.results import Status
+from pairbot_ext.redact import secrets_of
 from pairbot_ext.settings import Settings, parse_settings
 
 TELEGRAM_URL = "https://api.telegram.org"

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from pairbot_ext.errors import DataError
+from pairbot_ext.redact import without_secrets
 from pairbot_ext.report import wording
 from pairbot_ext.report.database import JournalTrade
 from pairbot_ext.report.equity import EquityPath, marked_path, realized_path
@@ -22,7 +23,6 @@ from pairbot_ext.report.models import (
     with_models,
 )
 from pairbot_ext.report.pair_trades import legs_of, pair_trades
-from pairbot_ext.report.redact import without_secrets
 from pairbot_ext.report.sources import Source, SourceKind
 from pairbot_ext.report.summary import PairSummary, summarize, total
 

@@ -12,11 +12,11 @@ from collections.abc import Iterable, Sequence
 from html import escape
 
 from pairbot_ext.pairs import Pair
+from pairbot_ext.redact import without_secrets
 from pairbot_ext.report.document import Report
 from pairbot_ext.report.evidence import ClusteredMean
 from pairbot_ext.report.legs import PairTrade
 from pairbot_ext.report.picture import TradeMark
-from pairbot_ext.report.redact import without_secrets
 from pairbot_ext.report.summary import PairSummary
 from pairbot_ext.report.wording import (
     UNKNOWN,

@@ -12,8 +12,8 @@ import pandas as pd
 from pairbot_ext.book import build_grid
 from pairbot_ext.errors import DataError
 from pairbot_ext.pairs import Pair, PairsFile
+from pairbot_ext.redact import without_secrets
 from pairbot_ext.report.pair_trades import PairTrade
-from pairbot_ext.report.redact import without_secrets
 from pairbot_ext.signals import FloatArray
 from pairbot_ext.stats.rolling import RollingModels, rolling_models
 
