@@ -139,6 +139,12 @@ class Bridge:
         return cast(Engine, Trade.session.get_bind())
 
     @property
+    def credentials(self) -> list[str]:
+        """What signs requests to the venue; Freqtrade takes it out of its configuration."""
+        values = (getattr(self.api, name, None) for name in self.api.requiredCredentials)
+        return [value for value in values if isinstance(value, str) and value]
+
+    @property
     def exit_lock(self) -> threading.Lock:
         """Freqtrade's lock between the loop and the RPC thread. Not reentrant; held in callbacks."""
         return self.bot._exit_lock

@@ -35,8 +35,6 @@ _SECRET = re.compile(_BOT_TOKEN.pattern + r"|\b(?=[A-Za-z]*\d)(?=\d*[A-Za-z])[A-
 _PARAMETER = re.compile(
     r"(?i)((?:signature|apikey|api_key|listenkey|x-mbx-apikey)[\"']?\s*[=:]\s*[\"']?)[\w%-]+"
 )
-    r"(?i)((?:signature|apikey|api_key|listenkey|x-mbx-apikey)[\"']?\s*[=:]\s*[\"']?)[\w%-]+"
-)
 
 
 def secrets_of(config: Mapping[str, Any]) -> frozenset[str]:

@@ -14,6 +14,7 @@ from pairbot_ext.errors import PairbotError
 from pairbot_ext.execution.dryport import DryMarket
 from pairbot_ext.execution.positions import read_open_orders, read_positions
 from pairbot_ext.execution.records import LegSizing, OrderRecord, PairTrade
+from pairbot_ext.redact import scrub
 from pairbot_ext.sizing import Leg, MarketLimits, stake_for
 
 BOOK_LEVELS = 20
@@ -296,9 +297,11 @@ class Broker:
             self._bot.handle_onexchange_order(trade)
 
     def tell(self, text: str, *, is_warning: bool = False) -> None:
-        """A message to the operator, through every channel Freqtrade has."""
+        """A message to the operator, through every channel Freqtrade has: Telegram, webhook, Discord."""
         kind = RPCMessageType.WARNING if is_warning else RPCMessageType.STATUS
-        self._bot.rpc.send_msg({"type": kind, "status": text})
+        # Freqtrade's Telegram puts the text between backticks: one of ours would end that, and Telegram
+        # refuses a message whose markup does not close.
+        self._bot.rpc.send_msg({"type": kind, "status": scrub(text).replace("`", "'")})
 
 
 def leg_side(trade: PairTrade, leg: Leg) -> int:

@@ -22,6 +22,7 @@ from pairbot_ext.execution.broker import Broker
 from pairbot_ext.execution.clock import Clock, SystemClock, as_datetime
 from pairbot_ext.execution.coordinator import Coordinator
 from pairbot_ext.execution.dryport import DryPort
+from pairbot_ext.execution.eventlog import EventLog, event_log_path
 from pairbot_ext.execution.guard import OrderGuard, VenuePort
 from pairbot_ext.execution.intentfile import IntentFile
 from pairbot_ext.execution.journal import Journal, JournalUnavailableError
@@ -33,6 +34,7 @@ from pairbot_ext.execution.reconciler import Reconciler
 from pairbot_ext.execution.records import OrderRecord, PairTrade
 from pairbot_ext.execution.states import Goal, PairState
 from pairbot_ext.execution.watch import Watch
+from pairbot_ext.redact import protect
 from pairbot_ext.sizing import Leg, stake_for
 from pairbot_ext.startup import is_on_loopback
 
@@ -83,7 +85,13 @@ class TradeDesk:
         self.journal = Journal(
             self._bridge.engine, self._clock, IntentFile(intent_file_path(config, self._bridge.is_dry_run))
         )
-        self.watch = Watch(self.journal, self._broker, self._clock, str(config["stake_currency"]))
+        self.watch = Watch(
+            self.journal,
+            self._broker,
+            self._clock,
+            str(config["stake_currency"]),
+            EventLog(event_log_path(config)),
+        )
         self.coordinator = Coordinator(
             self._bridge,
             self._broker,
@@ -115,6 +123,7 @@ class TradeDesk:
     ) -> "TradeDesk":
         """Open the journal and take the bot's orders over. Raises PairbotError."""
         desk = cls(strategy, signals, leverage, clock=clock, rng=rng)
+        protect(*desk._bridge.credentials, config=strategy.config)
         desk.journal.open()
         desk._refuse_other_mode()
         desk._bridge.install(desk._hooks())
@@ -220,7 +229,7 @@ class TradeDesk:
         plan = self._signals.entry_plan(pair_id or "", now)
         if plan is None or plan.leg_a != symbol or plan.side(Leg.A) != side:
             return 0.0
-        self.watch.statistics.received += 1
+        self.watch.received(plan)
         try:
             self._check_stopped(plan)
             self._check_fresh(plan)
@@ -262,7 +271,6 @@ class TradeDesk:
                 raise RefusedError("just_closed", f"{symbol} was closed on this candle")
 
     def _refuse(self, plan: EntryPlan, refused: RefusedError, now: datetime) -> None:
-        logger.info(f"Pair {plan.pair_id} is not entered ({refused.code}): {refused}")
         self.watch.refused(plan, refused)
         # Freqtrade would ask again every loop, 12 weight each.
         self._broker.lock(plan.leg_a, now, f"pairbot: {refused.code}")
@@ -398,11 +406,12 @@ class TradeDesk:
         for trade in self._half_open():
             text = f"Pair trade {trade.id} of {trade.plan.pair_id} is parked in state {trade.state}"
             logger.warning(f"{text}: the next start goes on with it")
-            self._broker.tell(f"{text}: start the bot again soon, or use `pairbot flatten`", is_warning=True)
+            self._broker.tell(f"{text}: start the bot again soon, or use pairbot flatten", is_warning=True)
         lines = self.watch.statistics.lines(self._clock.now_ms(), self.watch.currency)
         for line in lines:
             logger.info(f"pairbot: {line}")
         self.journal.close()
+        self.watch.events.close()
         return lines
 
     def _half_open(self) -> list[PairTrade]:
