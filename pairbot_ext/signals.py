@@ -28,6 +28,7 @@ class ExitReason(StrEnum):
     TIME = "pair_time_stop"
     MATE_GONE = "pair_mate_gone"
     DATA_END = "pair_data_end"
+    HALTED = "pair_halted"
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,7 @@ from pairbot_ext.execution.records import OrderRecord, PairTrade
 from pairbot_ext.execution.states import Goal, PairState
 from pairbot_ext.execution.watch import Watch
 from pairbot_ext.redact import protect
+from pairbot_ext.risk.desk import RiskDesk
 from pairbot_ext.sizing import Leg, stake_for
 from pairbot_ext.startup import is_on_loopback
 
@@ -107,6 +108,7 @@ class TradeDesk:
         self.coordinator.guard = self.guard
         self.preflight = Preflight(self._bridge, self._broker, self.journal, leverage)
         self.reconciler = Reconciler(self.journal, self._broker, self.coordinator, self._clock)
+        self.risk = RiskDesk(self.journal, self._broker, self._clock, self.close)
         self._cleared: dict[str, tuple[EntryPlan, Cleared]] = {}
         self._is_stopped = False
         self._is_closed = False
@@ -126,6 +128,7 @@ class TradeDesk:
         protect(*desk._bridge.credentials, config=strategy.config)
         desk.journal.open()
         desk._refuse_other_mode()
+        desk.risk.load()
         desk._bridge.install(desk._hooks())
         # A report of this database must be able to say that its market was a simulated one.
         desk.journal.add_event(None, "started", simulated=is_on_loopback(strategy.config))
@@ -231,6 +234,7 @@ class TradeDesk:
             return 0.0
         self.watch.received(plan)
         try:
+            self.risk.check_entry(plan)
             self._check_stopped(plan)
             self._check_fresh(plan)
             if leverage != self._leverage:
@@ -344,6 +348,7 @@ class TradeDesk:
         self.journal.recover()
         with self._bridge.exit_lock:
             self.reconciler.run()
+            self.risk.on_loop()
         self.journal.flush()
 
     def _before_startup(self) -> None:
@@ -377,9 +382,9 @@ class TradeDesk:
                     is_warning=True,
                 )
         half_open = [trade for trade in open_trades if trade.state is not PairState.HEDGED]
-        if not half_open:
-            return
         with self._bridge.exit_lock:
+            # The kill switch works in a stopped bot too.
+            self.risk.enforce()
             for trade in half_open:
                 self._finish(trade)
 

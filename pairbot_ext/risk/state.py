@@ -1,0 +1,175 @@
+"""The risk state of one bot, what has tripped, and the pairs a person has locked: kept over restarts."""
+
+import json
+import logging
+import threading
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any, Protocol, Self
+
+from pairbot_ext.execution.clock import Clock
+
+logger = logging.getLogger(__name__)
+
+STATE_KEY = "risk.state"
+LOCKS_KEY = "risk.locks"
+BY_HAND = "by_hand"
+UNREADABLE = "state_unreadable"
+
+
+class RiskState(StrEnum):
+    """What the bot may do.
+
+    ACTIVE: everything. REDUCING: exits only. HALTED: every pair is flattened, nothing is entered.
+    """
+
+    ACTIVE = "ACTIVE"
+    REDUCING = "REDUCING"
+    HALTED = "HALTED"
+
+
+RELEASE = "Released by hand only: /pairs_resume"
+WHAT_HAPPENS = {
+    RiskState.ACTIVE: "Pairs are entered and closed as their models say.",
+    RiskState.REDUCING: "No pair is entered, open pairs are closed as their models say.",
+    RiskState.HALTED: "Every open pair is closed, nothing is entered.",
+}
+
+
+@dataclass(frozen=True)
+class Trip:
+    """A rule that was broken.
+
+    :param rule: its name (`Rule`, or BY_HAND, UNREADABLE).
+    :param value: what was found; None where a person or an unreadable state holds the bot.
+    :param limit: what is allowed, in the same unit.
+    :param unit: of value and limit, e.g. "%", "s".
+    :param pair_id: the pair it concerns, or None for the whole bot.
+    :param text: one sentence: rule, value, limit, what happens, how it is released.
+    """
+
+    rule: str
+    value: float | None
+    limit: float | None
+    unit: str
+    at_ms: int
+    pair_id: str | None
+    text: str
+
+    def to_json(self) -> dict[str, Any]:
+        """A document for the database."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Self:
+        """The inverse of `to_json`. Raises TypeError where a field is missing or unknown."""
+        return cls(**document)
+
+
+class Store(Protocol):
+    """What is asked of the journal: small values by key, kept over restarts."""
+
+    def setting(self, key: str) -> Any | None:
+        """The stored value, or None."""
+        ...
+
+    def set_setting(self, key: str, value: Any) -> None:
+        """Store a JSON value at once. Raises PairbotError where that is impossible."""
+        ...
+
+
+class RiskMemory:
+    """State, trip and pair locks; every change is stored before the call returns.
+
+    Where it cannot be stored the change holds in this process all the same, and `flush` tries again. Where it
+    cannot be read at start the bot fails closed: REDUCING.
+    """
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self._lock = threading.RLock()
+        self._state = RiskState.ACTIVE
+        self._trip: Trip | None = None
+        self._locks: dict[str, str] = {}
+        self._unsaved: set[str] = set()
+
+    def load(self) -> None:
+        """Read what an earlier run has left."""
+        with self._lock:
+            try:
+                document = self._store.setting(STATE_KEY)
+                if document is not None:
+                    trip = document["trip"]
+                    self._state = RiskState(document["state"])
+                    self._trip = None if trip is None else Trip.from_json(trip)
+                locks = self._store.setting(LOCKS_KEY)
+                if locks is not None:
+                    self._locks = {str(pair): str(reason) for pair, reason in locks.items()}
+            except Exception as error:
+                logger.exception("The risk state cannot be read")
+                self._fail_closed(error)
+
+    def _fail_closed(self, error: Exception) -> None:
+        why = f"{type(error).__name__}: {error}".splitlines()[0][:200]
+        self._state = RiskState.REDUCING
+        text = (
+            f"Rule {UNREADABLE}: the risk state of the last run cannot be read ({why}). "
+            f"{WHAT_HAPPENS[self._state]} Look at the database; {RELEASE[0].lower()}{RELEASE[1:]}"
+        )
+        self._trip = Trip(UNREADABLE, None, None, "", self._clock.now_ms(), None, text)
+
+    @property
+    def state(self) -> RiskState:
+        """What the bot may do."""
+        return self._state
+
+    @property
+    def trip(self) -> Trip | None:
+        """What holds it, or None where it is ACTIVE."""
+        return self._trip
+
+    @property
+    def locks(self) -> dict[str, str]:
+        """Pairs a person has locked: {pair id: who and when}."""
+        with self._lock:
+            return dict(self._locks)
+
+    def change(self, state: RiskState, trip: Trip | None) -> bool:
+        """Take a state. Returns whether it could be stored at once."""
+        with self._lock:
+            self._state, self._trip = state, trip
+            return self._save(STATE_KEY)
+
+    def lock(self, pair_id: str, reason: str) -> bool:
+        """Lock a pair's entries. Returns whether it could be stored at once."""
+        with self._lock:
+            self._locks[pair_id] = reason
+            return self._save(LOCKS_KEY)
+
+    def unlock(self, pair_id: str) -> bool:
+        """Release a pair's entries. Returns whether it could be stored at once."""
+        with self._lock:
+            self._locks.pop(pair_id, None)
+            return self._save(LOCKS_KEY)
+
+    def flush(self) -> None:
+        """Store what could not be stored before."""
+        with self._lock:
+            for key in sorted(self._unsaved):
+                self._save(key)
+
+    def _save(self, key: str) -> bool:
+        trip = None if self._trip is None else self._trip.to_json()
+        value = {"state": self._state.value, "trip": trip} if key == STATE_KEY else dict(self._locks)
+        try:
+            # A value that is no JSON would only be noticed at the next start.
+            self._store.set_setting(key, json.loads(json.dumps(value)))
+        except Exception as error:  # noqa: BLE001 - a full disk must not keep the kill switch from working
+            if key not in self._unsaved:
+                logger.error(f"{key} cannot be stored, it holds in this process and is tried again: {error}")
+            self._unsaved.add(key)
+            return False
+        self._unsaved.discard(key)
+        return True
