@@ -106,6 +106,7 @@ def test_halt_flattens_within_a_loop_and_outlives_a_restart(make_rig: MakeRig) -
     assert rig.desk.risk.trip.rule == "by_hand"
     rig.next_candle()
     rig.open()
+    rig.loop()
     assert not rig.positions()
     assert any(event.kind == "refused" and "risk_state" in event.detail for event in rig.events())
 
