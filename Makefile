@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/.installed
 PYTEST_WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format data backtest trade bench mutants chaos lock clean
+.PHONY: help install demo test lint format docs data backtest trade bench mutants chaos lock clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -35,6 +35,9 @@ lint: $(INSTALLED) ## ruff and mypy
 format: $(INSTALLED) ## let ruff format and fix the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+docs: $(INSTALLED) ## write what is generated from the code: configuration reference, schemas, state diagram
+	$(BIN)/python -m pairbot_ext.reference
 
 data: $(INSTALLED) ## download the candles of the committed pairs (internet)
 	$(BIN)/pairbot download

@@ -83,21 +83,26 @@ class Pair(_Model):
     """One pair of one epoch. ``alpha`` and ``sigma`` together are a frozen model; without them the
     model is a rolling regression at the last closed candle and ``hedge_ratio`` is provenance only."""
 
-    id: PairId
+    id: PairId = Field(description="name of the pair: enter_tag of both legs' trades")
     leg_a: Symbol = Field(description="dependent variable of the regression: the thinner market, sent first")
     leg_b: Symbol = Field(description="the hedge")
     hedge_ratio: Positive = Field(description="beta of log A = alpha + beta*log B + u (notional B per A)")
     alpha: Finite | None = Field(default=None, description="intercept of a frozen model")
     mu: Finite | None = Field(default=None, description="mean of its residual, 0 when left out")
     sigma: Positive | None = Field(default=None, description="standard deviation of its residual")
-    half_life_hours: Positive | None = None
-    adf_p: Probability
-    coint_p: Probability
-    q_value: Probability | None = None
-    entry_z: Positive
-    exit_z: NotNegative
-    stop_z: Positive
-    max_half_lives: Positive = DEFAULT_MAX_HALF_LIVES
+    half_life_hours: Positive | None = Field(
+        default=None,
+        description="the time stop counts in it; left out: a rolling estimate, none with a frozen model",
+    )
+    adf_p: Probability = Field(description="p-value of the residual's ADF test, as the scan reports it")
+    coint_p: Probability = Field(description="p-value of the Engle-Granger test")
+    q_value: Probability | None = Field(default=None, description="coint_p corrected for the number of tests")
+    entry_z: Positive = Field(description="enter at |z| from here, below stop_z")
+    exit_z: NotNegative = Field(description="leave at |z| up to here")
+    stop_z: Positive = Field(description="leave at |z| from here")
+    max_half_lives: Positive = Field(
+        default=DEFAULT_MAX_HALF_LIVES, description="leave after this many half-lives"
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -136,11 +141,11 @@ class Pair(_Model):
 class Epoch(_Model):
     """One selection: which pairs may be entered from ``valid_from`` until before ``valid_to``."""
 
-    valid_from: Time
+    valid_from: Time = Field(description="no entry before it, in every mode")
     valid_to: Time | None = Field(default=None, description="exclusive; open-ended when null")
-    formation_start: Time
+    formation_start: Time = Field(description="first candle of the data the pairs were chosen on")
     formation_end: Time = Field(description="exclusive: the last formation candle closed by then")
-    pairs: tuple[Pair, ...]
+    pairs: tuple[Pair, ...] = Field(description="may be empty: no tradable pair is a valid answer")
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -184,9 +189,9 @@ class Scan(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
-    rule: Line
+    rule: Line = Field(description="by which rule the pairs were selected")
     combinations: Count | None = Field(default=None, description="tests made")
-    selected: Count | None = None
+    selected: Count | None = Field(default=None, description="pairs that were selected")
     expected_false_positives: NotNegative | None = Field(
         default=None, description="how many of the combinations pass p < 0.05 by chance alone"
     )
@@ -210,12 +215,12 @@ class PairsFile(_Model):
     refresh_period: int = Field(
         strict=True, ge=1, le=31_536_000, description="seconds after which Freqtrade reads the file again"
     )
-    schema_version: Literal[1] = SCHEMA_VERSION
-    generated_at: Time
-    exchange: ExchangeName
-    timeframe: Timeframe
+    schema_version: Literal[1] = Field(default=SCHEMA_VERSION, description="of this format")
+    generated_at: Time = Field(description="when the file was written; its age is checked by preflight")
+    exchange: ExchangeName = Field(description="whose candles the pairs were chosen on")
+    timeframe: Timeframe = Field(description="of the models; the bot's must be the same")
     scan: Scan
-    epochs: tuple[Epoch, ...]
+    epochs: tuple[Epoch, ...] = Field(description="in time order; walk-forward scans write several")
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

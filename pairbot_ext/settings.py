@@ -22,14 +22,19 @@ class _Block(BaseModel):
 class VolatilityGate(_Block):
     """Entry veto on each leg's NATR (TA-Lib: 100 * average true range / close), per cent."""
 
-    period_candles: Annotated[int, Field(ge=2, le=500)] = 14
-    max_natr_percent: Annotated[float, Field(gt=0)]
+    period_candles: Annotated[int, Field(ge=2, le=500)] = Field(
+        default=14, description="period of the average true range"
+    )
+    max_natr_percent: Annotated[float, Field(gt=0)] = Field(description="no entry while a leg is above it")
 
 
 class Settings(_Block):
     """Validated `pairbot` block with its defaults."""
 
-    pairs_file: str = Field(default="pairs_config.json", description="path from the working directory")
+    pairs_file: str = Field(
+        default="pairs_config.json",
+        description="path from the working directory; must be the file the whitelist comes from",
+    )
     rolling_window_candles: Annotated[int, Field(ge=30, le=MAX_STARTUP_CANDLES)] = Field(
         default=1440, description="window of the rolling regression, for pairs without a frozen model"
     )
@@ -58,12 +63,12 @@ class Settings(_Block):
 def parse_settings(block: Any) -> Settings:
     """Validate config["pairbot"] (or None). Raises SettingsError naming the key, value and remedy."""
     try:
-        return Settings.model_validate(block or {})
+        return Settings.model_validate({} if block is None else block)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in ("pairbot", *first["loc"]))
         raise SettingsError(
             f"config {place}: {first['msg']}",
             value=repr(first["input"]),
-            remedy="See the configuration reference in the README",
+            remedy="Every key, its bounds and default are in docs/configuration.md",
         ) from error
