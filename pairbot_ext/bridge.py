@@ -8,11 +8,10 @@ Freqtrade's housekeeping requests wait until both legs are out.
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from typing import Any, cast
 
 import ccxt
@@ -21,19 +20,17 @@ from freqtrade.data.dataprovider import DataProvider
 from freqtrade.enums import RunMode
 from freqtrade.exceptions import (
     DependencyException,
-    FreqtradeException,
     InsufficientFundsError,
     InvalidOrderException,
     TemporaryError,
 )
 from freqtrade.exchange import Exchange
 from freqtrade.freqtradebot import FreqtradeBot
-from freqtrade.leverage.liquidation_price import update_liquidation_prices
-from freqtrade.persistence import Order, Trade
+from freqtrade.persistence import Trade
 from freqtrade.strategy import IStrategy
 from sqlalchemy import Engine
-from sqlalchemy.exc import SQLAlchemyError
 
+from pairbot_ext.deferral import Deferral, FundingQuestion
 from pairbot_ext.errors import PairbotError
 
 logger = logging.getLogger(__name__)
@@ -103,15 +100,6 @@ class Hooks:
     while_stopped: Callable[[], None]
 
 
-@dataclass
-class _Deferred:
-    depth: int = 0
-    wallets: bool = False
-    fees: list[tuple[str, str]] = field(default_factory=list)
-    liquidations: set[str] = field(default_factory=set)
-    funding: list[tuple[int, str, float, bool, datetime]] = field(default_factory=list)
-
-
 class Bridge:
     """One bot, seen by the execution engine."""
 
@@ -120,10 +108,10 @@ class Bridge:
         self.exchange: Exchange = bot.exchange
         self.api: Any = bot.exchange._api
         self.is_dry_run = bool(bot.config["dry_run"])
-        self._local = threading.local()
         self._rates: dict[str, float] = {}
         self._prepared: set[tuple[str, int]] = set()
         self._originals: dict[str, Callable[..., Any]] = {}
+        self._deferral = Deferral(bot, self.open_trade)
 
     @classmethod
     def of(cls, strategy: IStrategy) -> "Bridge":
@@ -231,11 +219,11 @@ class Bridge:
             exchange.get_rate,
             exchange._lev_prep,
         )
-        self._originals.update(update=update, funding=funding, positions=positions)
+        self._deferral.use(update, funding)
 
         def wallets_update(require_update: bool = True) -> None:
-            if self._deferral.depth:
-                self._deferral.wallets = True
+            if self._deferral.is_active:
+                self._deferral.hold_wallet()
             else:
                 update(require_update)
 
@@ -250,29 +238,29 @@ class Bridge:
             return not trade.is_open or hooks.is_managed(trade.pair) or bool(has_enough(trade))
 
         def get_trades_for_order(order_id: str, pair: str, since: datetime, params: Any = None) -> list[Any]:
-            if self._deferral.depth:
-                self._deferral.fees.append((order_id, pair))
+            if self._deferral.is_active:
+                self._deferral.hold_fee(order_id, pair)
                 return []
             return cast(list[Any], trades_for(order_id, pair, since, params))
 
         def get_funding_fees(pair: str, amount: float, is_short: bool, open_date: datetime) -> float:
-            if not self._deferral.depth:
+            if not self._deferral.is_active:
                 return float(funding(pair=pair, amount=amount, is_short=is_short, open_date=open_date))
             trade = self.open_trade(pair)
             if trade is None:
                 return 0.0
-            self._deferral.funding.append((trade.id, pair, amount, is_short, open_date))
+            self._deferral.hold_funding(FundingQuestion(trade.id, pair, amount, is_short, open_date))
             return trade.funding_fee_running or 0.0
 
         def fetch_positions(pair: str | None = None, params: Any = None) -> Any:
-            if self._deferral.depth and pair is not None:
-                self._deferral.liquidations.add(pair)
+            if self._deferral.is_active and pair is not None:
+                self._deferral.hold_liquidation(pair)
                 raise DependencyException(f"{pair}: the liquidation price is read when both legs are out")
             return positions(pair, params)
 
         def rate(pair: str, *args: Any, **kwargs: Any) -> float:
             is_refresh = kwargs.get("refresh", args[0] if args else False)
-            if self._deferral.depth and not is_refresh and pair in self._rates:
+            if self._deferral.is_active and not is_refresh and pair in self._rates:
                 return self._rates[pair]
             self._rates[pair] = float(get_rate(pair, *args, **kwargs))
             return self._rates[pair]
@@ -326,77 +314,13 @@ class Bridge:
 
     # -- housekeeping that waits -------------------------------------------------------------------
 
-    @property
-    def _deferral(self) -> _Deferred:
-        if not hasattr(self._local, "deferred"):
-            self._local.deferred = _Deferred()
-        return cast(_Deferred, self._local.deferred)
-
-    @contextmanager
-    def deferred(self) -> Iterator[None]:
-        """Hold back wallet, fee, funding, position and cached-rate requests of this thread until the
-        outermost scope ends; then do them, where a failure harms nobody."""
-        scope = self._deferral
-        scope.depth += 1
-        try:
-            yield
-        finally:
-            scope.depth -= 1
-        if not scope.depth:
-            self.catch_up()
+    def deferred(self) -> AbstractContextManager[None]:
+        """See `Deferral.scope`."""
+        return self._deferral.scope()
 
     def catch_up(self) -> None:
-        """Do what was held back. Also called at the start of a loop, for a scope that ended in an error."""
-        work, self._local.deferred = self._deferral, _Deferred()
-        if work.wallets:
-            self._try("the wallet", self._originals["update"])
-        for order_id, pair in work.fees:
-            self._try(f"the fee of {pair}", partial(self._update_fee, order_id, pair))
-        for pair in sorted(work.liquidations):
-            self._try(f"the liquidation price of {pair}", partial(self._update_liquidation, pair))
-        for question in work.funding:
-            self._try(f"the funding of {question[1]}", partial(self._update_funding, *question))
-
-    def _try(self, what: str, work: Callable[[], Any]) -> None:
-        try:
-            work()
-        except (FreqtradeException, ccxt.BaseError, SQLAlchemyError) as error:
-            logger.warning(f"{what} could not be updated after the legs were sent, it is next time: {error}")
-
-    def _update_fee(self, order_id: str, pair: str) -> None:
-        row = Order.order_by_id(order_id, pair)
-        if row is None or row.trade is None:
-            return
-        trade = cast(Trade, row.trade)
-        self.bot.handle_order_fee(trade, row, cast(Any, row.to_ccxt_object()))
-        trade.recalc_trade_from_orders(is_closing=not trade.is_open)
-        Trade.commit()
-
-    def _update_liquidation(self, pair: str) -> None:
-        trade = self.open_trade(pair)
-        if trade is not None:
-            update_liquidation_prices(
-                trade,
-                exchange=self.exchange,
-                wallets=self.bot.wallets,
-                stake_currency=self.bot.config["stake_currency"],
-                dry_run=self.is_dry_run,
-            )
-            Trade.commit()
-
-    def _update_funding(
-        self, trade_id: int, pair: str, amount: float, is_short: bool, open_date: datetime
-    ) -> None:
-        fees = self._originals["funding"](pair=pair, amount=amount, is_short=is_short, open_date=open_date)
-        trade = Trade.session.get(Trade, trade_id)
-        # 0.0 is also what Freqtrade answers where the question failed.
-        if trade is None or not fees:
-            return
-        exits = [order for order in trade.orders if order.ft_order_side == trade.exit_side and order.filled]
-        if exits:
-            exits[-1].funding_fee = fees
-            trade.recalc_trade_from_orders(is_closing=not trade.is_open)
-            Trade.commit()
+        """See `Deferral.catch_up`."""
+        self._deferral.catch_up()
 
     # -- the rest of what is private ---------------------------------------------------------------
 

@@ -9,20 +9,16 @@ then does nothing (I4).
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from pairbot_ext.execution.records import LegSizing, OrderRecord, PairTrade
+from pairbot_ext.execution.records import PairTrade
+from pairbot_ext.execution.retries import MAX_REDUCES, failures, wait
+from pairbot_ext.execution.situation import Facts, LegFacts, is_hedged
 from pairbot_ext.execution.states import Goal, OrderStatus, PairState, Refusal, Role
-from pairbot_ext.sizing import MAX_HEDGE_ERROR, Leg, hedge_error, nearest_amount
+from pairbot_ext.sizing import Leg, nearest_amount
 
 MIN_FILL_OF_PLAN = Decimal("0.10")
 """Leg A filled below this share of its plan is not worth a hedge: it is unwound."""
 CAPPED_ENTRIES_OF_B = 3
 """IOC attempts of leg B, each with twice the cap of the one before; then one market order."""
-QUICK_REDUCES = 3
-"""Failed reduce-only orders of a leg in a row that are repeated at once; then the wait doubles."""
-MAX_REDUCES = 20
-LONGEST_WAIT_MS = 60_000
-UNANSWERED_EXIT_MS = 2_000
-"""An exit whose fate cannot be read for this long no longer holds up the next one (I5)."""
 
 
 @dataclass(frozen=True)
@@ -78,89 +74,6 @@ Action = Ask | Book | Enter | Reduce | ReadVenue | Explain
 
 
 @dataclass(frozen=True)
-class LegFacts:
-    """What is known of one leg.
-
-    :param orders: in the order they were meant, with those of other hands (Role.EXTERNAL).
-    :param unbooked: client ids of orders with fills that Freqtrade has no row for, in order.
-    :param venue: position on the venue in the leg's direction, base currency, if it was read after the
-        leg's last order; else None.
-    :param price: last known price, quote currency.
-    """
-
-    leg: Leg
-    sizing: LegSizing
-    orders: tuple[OrderRecord, ...]
-    price: float
-    unbooked: tuple[str, ...] = ()
-    venue: Decimal | None = None
-
-    @property
-    def entries(self) -> list[OrderRecord]:
-        """Orders that make the leg bigger."""
-        return [order for order in self.orders if order.role.increases]
-
-    @property
-    def reduces(self) -> list[OrderRecord]:
-        """Our orders that make the leg smaller."""
-        return [o for o in self.orders if not o.role.increases and o.role is not Role.EXTERNAL]
-
-    @property
-    def unsettled(self) -> list[OrderRecord]:
-        """Orders whose fate is not known."""
-        return [order for order in self.orders if not order.status.is_settled]
-
-    @property
-    def held(self) -> Decimal:
-        """Amount our fills add up to, base currency, never below 0."""
-        amount = sum((o.filled if o.role.increases else -o.filled for o in self.orders), Decimal(0))
-        return max(amount, Decimal(0))
-
-    @property
-    def entry_price(self) -> float:
-        """Average price of the entries; the last known price before there is one."""
-        filled = sum((order.filled for order in self.entries), Decimal(0))
-        if not filled:
-            return self.price
-        cost = sum(float(order.filled) * (order.average or self.price) for order in self.entries)
-        return cost / float(filled)
-
-    @property
-    def notional(self) -> float:
-        """Held amount at its entry price: price drift alone never re-hedges."""
-        return float(self.held) * self.entry_price
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What is known of a pair trade now.
-
-    :param exit_reason: why somebody wants it closed, or None.
-    :param can_write: whether the journal can be written: without it nothing is made bigger.
-    :param asked: client ids asked in this pass that the venue did not settle.
-    :param failed_to_book: client ids Freqtrade could not book in this pass.
-    :param unbookable: those it could not book in many passes: a person has to look.
-    """
-
-    now_ms: int
-    leg_a: LegFacts
-    leg_b: LegFacts
-    exit_reason: str | None = None
-    can_write: bool = True
-    asked: frozenset[str] = frozenset()
-    failed_to_book: frozenset[str] = frozenset()
-    unbookable: frozenset[str] = frozenset()
-
-    @property
-    def legs(self) -> tuple[LegFacts, LegFacts]:
-        """(leg A, leg B)."""
-        return self.leg_a, self.leg_b
-
-    def __getitem__(self, leg: Leg) -> LegFacts:
-        return self.leg_a if leg is Leg.A else self.leg_b
-
-
-@dataclass(frozen=True)
 class Decision:
     """The state the pair trade is in and what to do next."""
 
@@ -168,23 +81,6 @@ class Decision:
     goal: Goal
     reason: str
     actions: tuple[Action, ...] = ()
-
-
-def tolerance(beta: float, leg_a: LegFacts, leg_b: LegFacts) -> float:
-    """Hedge error that is left alone (I2): 2 %, or one amount step of either leg where that is coarser."""
-    total = leg_a.notional + leg_b.notional
-    steps = (
-        beta * float(leg_a.sizing.step) * leg_a.entry_price,
-        float(leg_b.sizing.step) * leg_b.entry_price,
-    )
-    return max(MAX_HEDGE_ERROR, max(steps) / total) if total > 0 else MAX_HEDGE_ERROR
-
-
-def is_hedged(beta: float, leg_a: LegFacts, leg_b: LegFacts) -> bool:
-    """Whether both legs are held and their hedge error is within tolerance."""
-    if not (leg_a.held and leg_b.held):
-        return False
-    return hedge_error(beta, leg_a.notional, leg_b.notional) <= tolerance(beta, leg_a, leg_b)
 
 
 def decide(trade: PairTrade, facts: Facts) -> Decision:
@@ -326,10 +222,10 @@ def _trim(trade: PairTrade, facts: Facts, state: PairState) -> Decision:
     if unanswered:
         # Sent again it could trim twice; only what closes the whole leg may overtake it.
         return Decision(PairState.UNKNOWN, Goal.OPEN, f"waiting for the answer to {unanswered[0]}")
-    waiting = _wait(big, facts, Role.TRIM)
+    waiting = wait(big, facts, Role.TRIM)
     if waiting is not None:
         return Decision(waiting, Goal.OPEN, f"leg {big.leg} is {amount} too big")
-    if _failures(big, Role.TRIM) >= MAX_REDUCES:
+    if failures(big, Role.TRIM) >= MAX_REDUCES:
         state = PairState.NEEDS_OPERATOR
     actions = _reduce(big, Role.TRIM, amount)
     return Decision(state, Goal.OPEN, f"leg {big.leg} is {amount} too big", actions)
@@ -347,9 +243,9 @@ def _shrink(facts: Facts, goal: Goal, reason: str) -> Decision:
     for leg in facts.legs:
         if not leg.held:
             continue
-        if _wait(leg, facts, role) is None:
+        if wait(leg, facts, role) is None:
             actions += _reduce(leg, role, leg.held)
-        if _failures(leg, role) >= MAX_REDUCES:
+        if failures(leg, role) >= MAX_REDUCES:
             state = PairState.NEEDS_OPERATOR
     if not any(leg.held for leg in facts.legs):
         # Freqtrade has to book what is missing before the pair trade may be forgotten.
@@ -370,54 +266,6 @@ def _reduce(leg: LegFacts, role: Role, amount: Decimal) -> tuple[Action, ...]:
     if leg.venue is not None:
         amount = min(amount, leg.venue)
     return (Reduce(leg.leg, role, amount),) if amount > 0 else ()
-
-
-def _failures(leg: LegFacts, role: Role) -> int:
-    """Reduce-only orders of a leg in a row that reduced nothing. Failed trims do not hold up an exit."""
-    failed = 0
-    for order in reversed(leg.reduces):
-        if order.filled or (order.role is Role.TRIM) != (role is Role.TRIM):
-            break
-        failed += 1
-    return failed
-
-
-def held_back(leg: LegFacts) -> str | None:
-    """What a person is told where the next reduce-only order of a leg waits because the last ones failed."""
-    last = leg.reduces[-1] if leg.reduces else None
-    if last is None or not leg.held or last.filled:
-        return None
-    failed = _failures(leg, last.role)
-    if failed < QUICK_REDUCES:
-        return None
-    error = f": {last.error}" if last.error else ""
-    return (
-        f"{failed} reduce-only orders of leg {leg.leg} in a row have reduced nothing, {leg.held} "
-        f"{last.symbol} are still open; the last was {last.status}{error}. The next ones wait longer"
-    )
-
-
-def _wait(leg: LegFacts, facts: Facts, role: Role) -> PairState | None:
-    """Whether the next reduce-only order of a leg has to wait (its state meanwhile), or None.
-
-    After MAX_REDUCES failures a person is asked; what may pass later is still tried, at LONGEST_WAIT_MS.
-    """
-    if not leg.reduces:
-        return None
-    last = leg.reduces[-1]
-    age_ms = facts.now_ms - last.intent_ms
-    failed = _failures(leg, role)
-    if not last.status.is_settled and not last.filled and age_ms < UNANSWERED_EXIT_MS:
-        return PairState.UNKNOWN
-    if not failed:
-        return None
-    if failed >= MAX_REDUCES:
-        may_pass = last.refusal is Refusal.TRANSIENT or last.status is OrderStatus.VOID
-        return None if may_pass and age_ms >= LONGEST_WAIT_MS else PairState.NEEDS_OPERATOR
-    if failed < QUICK_REDUCES:
-        return None
-    wait_ms = min(LONGEST_WAIT_MS, 1_000 * 2 ** (failed - QUICK_REDUCES))
-    return None if age_ms >= wait_ms else PairState.CLOSING
 
 
 def _why_empty(leg: LegFacts) -> str:

@@ -4,16 +4,16 @@ import logging
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
-import numpy as np
 from sqlalchemy.exc import SQLAlchemyError
 
 from pairbot_ext.bridge import Bridge
 from pairbot_ext.execution.broker import Broker
 from pairbot_ext.execution.clock import Clock
-from pairbot_ext.execution.decide import Facts, LegFacts
+from pairbot_ext.execution.intents import Intents
 from pairbot_ext.execution.journal import Journal
 from pairbot_ext.execution.records import OrderRecord, PairTrade
-from pairbot_ext.execution.states import ID_ALPHABET, ID_LENGTH, ClientOrderId, OrderStatus, Role
+from pairbot_ext.execution.situation import Facts, LegFacts
+from pairbot_ext.execution.states import OrderStatus, Role
 from pairbot_ext.sizing import Leg
 
 logger = logging.getLogger(__name__)
@@ -37,51 +37,17 @@ class Pass:
 
 
 class Knowledge:
-    """Makes intents and gathers facts. Imports fills of other hands on the way: they are facts too."""
+    """Gathers facts. Imports fills of other hands on the way: they are facts too."""
 
     def __init__(
-        self, bridge: Bridge, broker: Broker, journal: Journal, clock: Clock, rng: np.random.Generator
+        self, bridge: Bridge, broker: Broker, journal: Journal, clock: Clock, intents: Intents
     ) -> None:
         self._bridge = bridge
         self._broker = broker
         self._journal = journal
         self._clock = clock
-        self._rng = rng
+        self._intents = intents
         self._booking_failures: dict[str, int] = {}
-
-    def new_id(self) -> str:
-        """A random id, unique across databases."""
-        return "".join(ID_ALPHABET[number] for number in self._rng.integers(len(ID_ALPHABET), size=ID_LENGTH))
-
-    def intent(
-        self,
-        trade: PairTrade,
-        leg: Leg,
-        role: Role,
-        amount: Decimal,
-        order_type: str,
-        price: float | None,
-        reason: str = "",
-    ) -> OrderRecord:
-        """A new order of a pair trade, with an id that was never used. Not stored yet."""
-        attempt = self._journal.next_attempt(trade.id, leg, role)
-        return OrderRecord(
-            client_id=str(ClientOrderId(trade.id, leg, role, attempt)),
-            pair_trade_id=trade.id,
-            leg=leg,
-            role=role,
-            attempt=attempt,
-            symbol=trade.plan.symbol(leg),
-            side=trade.entry_side(leg) if role.increases else trade.exit_side(leg),
-            order_type=order_type,
-            amount=amount,
-            price=price,
-            leverage=float(trade.sizing.leverage),
-            reduce_only=not role.increases,
-            reason=reason,
-            status=OrderStatus.INTENT,
-            intent_ms=self._clock.now_ms(),
-        )
 
     def gather(self, trade: PairTrade, now: Pass) -> Facts:
         return Facts(
@@ -154,7 +120,7 @@ class Knowledge:
         reason: str,
     ) -> OrderRecord:
         now = self._clock.now_ms()
-        draft = self.intent(trade, leg, role, filled, "market", None, reason)
+        draft = self._intents.of_leg(trade, leg, role, filled, "market", None, reason)
         order = replace(
             draft,
             client_id=f"ext-{trade.id}-{leg}-{role}-{draft.attempt}",

@@ -7,9 +7,9 @@ from enum import StrEnum
 from typing import Any
 
 from pairbot_ext.execution.clock import as_datetime
-from pairbot_ext.execution.decide import Facts
 from pairbot_ext.execution.plan import EntryPlan
 from pairbot_ext.execution.records import PairTrade
+from pairbot_ext.execution.situation import Facts
 from pairbot_ext.execution.states import PairState
 from pairbot_ext.sizing import Leg, hedge_error
 

@@ -3,7 +3,7 @@
 import math
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 from pairbot_ext.signals import LONG_SPREAD, SHORT_SPREAD, Thresholds
 from pairbot_ext.sizing import Leg
@@ -87,3 +87,19 @@ class EntryPlan:
                 "candle": datetime.fromisoformat(document["candle"]),
             }
         )
+
+
+class Signals(Protocol):
+    """What an entry gate and the desk ask of the signals (`rules.PairRules`)."""
+
+    def entry_plan(self, pair_id: str, now: datetime) -> EntryPlan | None:
+        """The plan of the entry this pair has won on the last closed candle, or None."""
+        ...
+
+    def model_exit(self, plan: EntryPlan, opened_at: datetime, now: datetime) -> str | None:
+        """What the model at entry says about leaving on the last closed candle."""
+        ...
+
+    def has_recovered(self, pair_id: str, stopped_at: datetime, candle: datetime) -> bool:
+        """Whether a pair that was stopped may be entered again."""
+        ...

@@ -68,8 +68,6 @@ class Preflight:
         self._broker = broker
         self._journal = journal
         self._leverage = leverage
-        self.foreign: dict[str, str] = {}
-        """Symbols somebody else trades on this account, and how much of them."""
 
     def clear(self, plan: EntryPlan, proposed_stake: float, now: datetime) -> Cleared:
         """Check both legs. Raises RefusedError with the numbers.

@@ -8,13 +8,13 @@ from collections.abc import Callable
 
 from pairbot_ext.execution.broker import Broker
 from pairbot_ext.execution.clock import Clock, as_datetime
-from pairbot_ext.execution.decide import Facts
 from pairbot_ext.execution.eventlog import EventLog
 from pairbot_ext.execution.journal import Journal
 from pairbot_ext.execution.messages import PairEvent, pair_document, pair_text, plan_document
 from pairbot_ext.execution.plan import EntryPlan
 from pairbot_ext.execution.preflight import RefusedError
 from pairbot_ext.execution.records import PairTrade
+from pairbot_ext.execution.situation import Facts
 from pairbot_ext.execution.states import Goal, PairState
 from pairbot_ext.execution.statistics import RunStatistics
 from pairbot_ext.signals import ExitReason

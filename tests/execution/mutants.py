@@ -135,9 +135,9 @@ MUTANTS = (
     ),
     Mutant(
         "deferral",
-        "pairbot_ext/bridge.py",
-        "        scope.depth += 1\n",
-        "        scope.depth += 0\n",
+        "pairbot_ext/deferral.py",
+        "        held.depth += 1\n",
+        "        held.depth += 0\n",
         (_execution("test_failing_surroundings.py"), "-k", "between_the_legs"),
     ),
     Mutant(

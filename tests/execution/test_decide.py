@@ -11,20 +11,18 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from pairbot_ext.execution.decide import (
     CAPPED_ENTRIES_OF_B,
-    MAX_REDUCES,
     Ask,
     Book,
     Enter,
     Explain,
-    Facts,
-    LegFacts,
     ReadVenue,
     Reduce,
     decide,
-    is_hedged,
 )
 from pairbot_ext.execution.plan import EntryModel, EntryPlan
 from pairbot_ext.execution.records import LegSizing, OrderRecord, PairTrade, Sizing
+from pairbot_ext.execution.retries import MAX_REDUCES
+from pairbot_ext.execution.situation import Facts, LegFacts, is_hedged
 from pairbot_ext.execution.states import (
     ClientOrderId,
     Goal,
