@@ -12,6 +12,9 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from harness import Rig, rig
+from scenario import FOUR, START, VirtualTime
+
+FAILED = pytest.StashKey[bool]()
 
 
 @pytest.fixture(autouse=True)
@@ -27,6 +30,79 @@ def make_rig(tmp_path: Path) -> Iterator[Callable[..., Rig]]:
     """A real bot in front of the simulated venue; `dry_run=True` for the dry-run port."""
     with ExitStack() as stack:
         yield lambda **options: stack.enter_context(rig(tmp_path, **options))
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    """Note a failure on the item: a bot that has failed a case serves no other."""
+    yield
+    if call.excinfo is not None:
+        item.stash[FAILED] = True
+
+
+class _Keeper:
+    """One bot for many cases of a module, each on a candle of its own: starting one costs as much as half a
+    case. It is built anew for other options, and after a case that failed."""
+
+    def __init__(self, directories: pytest.TempPathFactory) -> None:
+        self._directories = directories
+        self._options: dict[str, Any] | None = None
+        self._rig: Rig | None = None
+
+    def case(self, options: dict[str, Any]) -> Rig:
+        """The bot at the start of a case, on its own clock already."""
+        if self._rig is None or self._options != options:
+            self.drop()
+            self._options = dict(options)
+            directory = self._directories.mktemp("shared")
+            (directory / "user_data").mkdir()
+            clock = VirtualTime(START)
+            with clock.running():
+                self._rig = Rig(
+                    directory, clock, dry_run=options.pop("dry_run", False),
+                    symbols=options.pop("symbols", FOUR), **options,
+                )  # fmt: skip
+        return self._rig
+
+    def drop(self) -> None:
+        """The next case gets a new one."""
+        if self._rig is not None:
+            with self._rig.clock.running():
+                self._rig.kill()
+        self._rig = None
+
+
+@pytest.fixture(scope="module")
+def _keeper(tmp_path_factory: pytest.TempPathFactory) -> Iterator[_Keeper]:
+    keeper = _Keeper(tmp_path_factory)
+    yield keeper
+    keeper.drop()
+
+
+def _case(keeper: _Keeper, request: pytest.FixtureRequest, **options: Any) -> Iterator[Rig]:
+    made = keeper.case(options)
+    with made.clock.running():
+        made.set_mark()
+        yield made
+        made.gateway.faults.clear()
+        made.script.reset()
+        made.told.clear()
+        made.next_candle()
+        is_clean = FAILED not in request.node.stash and not made.positions() and not made.trades()
+    if not is_clean:
+        keeper.drop()
+
+
+@pytest.fixture
+def shared(_keeper: _Keeper, request: pytest.FixtureRequest) -> Iterator[Rig]:
+    """A bot with dry_run false that this module's cases share."""
+    yield from _case(_keeper, request)
+
+
+@pytest.fixture
+def shared_dry(_keeper: _Keeper, request: pytest.FixtureRequest) -> Iterator[Rig]:
+    """The same with dry_run true."""
+    yield from _case(_keeper, request, dry_run=True)
 
 
 @pytest.fixture

@@ -7,164 +7,36 @@ truth, Freqtrade's trades and the journal.
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
-from math import log
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
-import numpy as np
-import time_machine
 from freqtrade.configuration import Configuration
 from freqtrade.freqtradebot import FreqtradeBot
 from freqtrade.persistence import Trade
+from scenario import FOUR, HERE, PRICES, REPO_ROOT, START, Script, ShortHistory, VirtualTime, unified
 from sqlalchemy import select
 from sqlalchemy.orm import Session
+from verdict import Executed, Mark, assert_flat, assert_whole_or_flat, dry_fill, positions_of, venue_fills
 
 from pairbot_ext.execution.dryport import DryFault, DryPort
-from pairbot_ext.execution.plan import EntryModel, EntryPlan
-from pairbot_ext.execution.records import OrderRecord
+from pairbot_ext.execution.journal import pair_trade_of
+from pairbot_ext.execution.records import OrderRecord, PairTrade
 from pairbot_ext.execution.states import ClientOrderId
 from pairbot_ext.execution.tables import EventRow, OrderRow, PairTradeRow
-from pairbot_ext.signals import LONG_SPREAD, SHORT_SPREAD, Thresholds
+from pairbot_ext.signals import SHORT_SPREAD
 from pairbot_ext.sim.control import SimulatedExchange
 from pairbot_ext.sim.inprocess import InProcessTransport
 from pairbot_ext.sim.launch import CREDENTIALS
-from pairbot_ext.sim.market.fixed import FixedMarket
 from pairbot_ext.sim.rest.gateway import Gateway
 from pairbot_ext.sim.venue.actions import apply
 from pairbot_ext.sim.venue.engine import VenueOptions
 from pairbot_ext.sim.venue.faults import FaultRule
 from pairbot_ext.sim.venue.rate_limits import RateLimits
 from pairbot_ext.sim.venue.venue import Venue
-from pairbot_ext.sizing import Leg, hedge_error
-
-HERE = Path(__file__).resolve().parent
-REPO_ROOT = HERE.parents[1]
-START = datetime(2026, 2, 2, 1, 0, 5, tzinfo=UTC)
-PRICES = {
-    "ADAUSDT": "0.7320", "ALGOUSDT": "0.2110", "XRPUSDT": "2.1000", "DOGEUSDT": "0.20000",
-    "LINKUSDT": "15.000", "AVAXUSDT": "22.000", "DOTUSDT": "4.000", "LTCUSDT": "90.00",
-}  # fmt: skip
-PAIRS = {
-    "ADA-ALGO": ("ADAUSDT", "ALGOUSDT", 1.2),
-    "XRP-DOGE": ("XRPUSDT", "DOGEUSDT", 0.8),
-    "LINK-AVAX": ("LINKUSDT", "AVAXUSDT", 1.0),
-    "DOT-LTC": ("DOTUSDT", "LTCUSDT", 0.9),
-    "ADA-XRP": ("ADAUSDT", "XRPUSDT", 1.0),
-}
-SIGMA = 0.02
-THRESHOLDS = Thresholds(entry=2.0, exit=0.3, stop=4.0, max_half_lives=4.0)
-
-
-FOUR = ("ADAUSDT", "ALGOUSDT", "XRPUSDT", "DOGEUSDT")
-
-
-class ShortHistory(FixedMarket):
-    """Answers with few candles: the script gives the signals, and candles are most of a loop's work."""
-
-    def klines(self, symbol: str, interval: str, start_ms: Any, end_ms: Any, limit: int, now_ms: int,
-               *, mark: bool) -> Any:  # fmt: skip
-        """At most 12 candles."""
-        return super().klines(symbol, interval, start_ms, end_ms, min(limit, 12), now_ms, mark=mark)
-
-
-def unified(symbol: str) -> str:
-    """ADAUSDT -> ADA/USDT:USDT."""
-    return f"{symbol.removesuffix('USDT')}/USDT:USDT"
-
-
-class VirtualTime:
-    """Time that passes only when somebody waits for it."""
-
-    def __init__(self, traveller: Any) -> None:
-        self._traveller = traveller
-
-    def advance(self, ms: int) -> None:
-        """Let `ms` pass."""
-        self._traveller.shift(ms / 1000)
-
-    def sleep(self, secs: float) -> None:
-        """In place of time.sleep."""
-        self.advance(round(secs * 1000))
-
-    def now_ms(self) -> int:
-        """Epoch ms."""
-        return int(time.time() * 1000)
-
-
-@dataclass
-class Script:
-    """The signals of a test: who wants what now. Implements desk.Signals."""
-
-    market: FixedMarket
-    clock: VirtualTime
-    seed: int = 7
-    leverage: int = 2
-    wishes: dict[str, int] = field(default_factory=dict)
-    exits: dict[str, str] = field(default_factory=dict)
-    broken: set[str] = field(default_factory=set)
-    last_words: list[str] = field(default_factory=list)
-    z: float = 2.5
-
-    def __post_init__(self) -> None:
-        self.rng = np.random.default_rng(self.seed)
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Script:
-        return self
-
-    def call(self, name: str) -> None:
-        """Every callback passes here: an injected exception is raised once."""
-        if name in self.broken:
-            self.broken.discard(name)
-            raise RuntimeError(f"injected into {name}")
-
-    def wish(self, symbol: str) -> tuple[str, str] | None:
-        """Leg A's entry column."""
-        for pair_id, direction in self.wishes.items():
-            if unified(PAIRS[pair_id][0]) == symbol:
-                return ("long" if direction == LONG_SPREAD else "short"), pair_id
-        return None
-
-    def plain_wish(self, symbol: str) -> str | None:
-        """Either leg's side, for a strategy without an engine."""
-        for pair_id, direction in self.wishes.items():
-            leg_a, leg_b, _ = PAIRS[pair_id]
-            if symbol in (unified(leg_a), unified(leg_b)):
-                return "long" if (direction == LONG_SPREAD) == (symbol == unified(leg_a)) else "short"
-        return None
-
-    def entry_plan(self, pair_id: str, now: datetime) -> EntryPlan | None:
-        """See desk.Signals."""
-        if pair_id not in self.wishes:
-            return None
-        direction = self.wishes[pair_id]
-        leg_a, leg_b, beta = PAIRS[pair_id]
-        z = -direction * self.z
-        alpha = log(self.market.prices[leg_a]) - beta * log(self.market.prices[leg_b]) - z * SIGMA
-        return EntryPlan(
-            pair_id=pair_id,
-            leg_a=unified(leg_a),
-            leg_b=unified(leg_b),
-            direction=direction,
-            model=EntryModel(alpha=alpha, beta=beta, mu=0.0, sigma=SIGMA, half_life_candles=20.0),
-            thresholds=THRESHOLDS,
-            candle=now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=1),
-            z=z,
-        )
-
-    def model_exit(self, plan: EntryPlan, opened_at: datetime, now: datetime) -> str | None:
-        """See desk.Signals."""
-        return self.exits.get(plan.pair_id)
-
-    def has_recovered(self, pair_id: str, stopped_at: datetime, candle: datetime) -> bool:
-        """See desk.Signals."""
-        return True
 
 
 class Rig:
@@ -189,6 +61,8 @@ class Rig:
         self.extra = config
         self.bot: FreqtradeBot
         self.told: list[str] = []
+        self.mark = Mark()
+        self._dry_executed: list[Executed] = []
         self.start()
 
     # -- the bot -----------------------------------------------------------------------------------
@@ -198,7 +72,22 @@ class Rig:
         self.bot = FreqtradeBot(self._config())
         # Freqtrade's workers listen here; a message is what a person gets to read.
         self.bot.rpc.registered_modules.append(_Listener(self.told))
+        if self.dry_run:
+            self._record_dry_orders()
         self.bot.startup()
+
+    def _record_dry_orders(self) -> None:
+        """The dry-run port's executions are the truth of a dry run, also past a restart."""
+        port = self.desk.port
+        keep = port._keep
+
+        def record(order: dict[str, Any]) -> None:
+            fill = dry_fill(order)
+            if fill is not None:
+                self._dry_executed.append(fill)
+            keep(order)
+
+        port._keep = record
 
     def kill(self) -> None:
         """kill -9: nothing of the process survives but its files."""
@@ -312,8 +201,14 @@ class Rig:
         """The venue's truth, signed."""
         return self.venue.account.position(symbol).amount
 
+    def executed(self) -> list[Executed]:
+        """Everything that was executed: by the venue, or in dry-run by its port."""
+        return self._dry_executed if self.dry_run else venue_fills(self)
+
     def positions(self) -> dict[str, Decimal]:
         """Everything the venue holds, signed."""
+        if self.dry_run:
+            return positions_of(self._dry_executed)
         return {name: self.held(name) for name in self.symbols if self.held(name)}
 
     def trades(self) -> dict[str, float]:
@@ -322,6 +217,10 @@ class Rig:
             trade.pair.replace("/USDT:USDT", "USDT"): float(trade.amount) * (-1 if trade.is_short else 1)
             for trade in Trade.get_open_trades()
         }
+
+    def stored_pair_trade(self, pair_trade_id: str) -> PairTrade:
+        """One pair trade from the database: the journal forgets finished ones."""
+        return next(pair_trade_of(row) for row in self.rows(PairTradeRow) if row.id == pair_trade_id)
 
     def rows(self, table: Any) -> list[Any]:
         """A journal table, read from the database."""
@@ -363,34 +262,22 @@ class Rig:
 
     # -- judging -----------------------------------------------------------------------------------
 
-    def check_rest(self) -> None:
-        """I2, I7, I9: at rest the pair is whole or flat, and venue, Freqtrade and journal agree."""
-        held = self._journal_positions()
-        trades = {name: Decimal(str(amount)) for name, amount in self.trades().items()}
-        assert trades == held, f"Freqtrade {trades}, journal {held}"
-        if not self.dry_run:
-            assert self.positions() == held, f"venue {self.positions()}, journal {held}"
-        for trade in self.desk.journal.open_pair_trades():
-            facts = self.desk.coordinator.facts_of(trade)
-            error = hedge_error(trade.plan.model.beta, facts.leg_a.notional, facts.leg_b.notional)
-            assert error <= 0.02, f"{trade.plan.pair_id} hedge error {error:.2%} in state {trade.state}"
+    def set_mark(self) -> None:
+        """A new case begins here: `check_rest` judges what comes after."""
+        log = self.gateway.log.requests
+        self.mark = Mark(
+            executed=len(self.executed()),
+            request=log[-1].number if log else 0,
+            pair_trades=frozenset(row.id for row in self.pair_trades()),
+        )
 
-    def _journal_positions(self) -> dict[str, Decimal]:
-        held: dict[str, Decimal] = {}
-        for trade in self.desk.journal.open_pair_trades():
-            facts = self.desk.coordinator.facts_of(trade)
-            for leg in Leg:
-                amount = facts[leg].held * (1 if trade.plan.side(leg) == "long" else -1)
-                if amount:
-                    held[trade.plan.symbol(leg).replace("/USDT:USDT", "USDT")] = amount
-        return held
+    def check_rest(self, **exceptions: Any) -> None:
+        """See `verdict.assert_whole_or_flat`."""
+        assert_whole_or_flat(self, **exceptions)
 
     def check_flat(self) -> None:
         """Nothing is left anywhere."""
-        self.check_rest()
-        assert not self.positions()
-        assert not self.trades()
-        assert all(state in ("CLOSED", "ABORTED") for state in self.states()), self.states()
+        assert_flat(self)
 
 
 class _Listener:
@@ -423,15 +310,14 @@ def rig(
 
     :param config: with `market` another market than fixed prices, built for the time of `start`.
     """
-    with time_machine.travel(start, tick=False) as traveller:
-        clock = VirtualTime(traveller)
-        with patch("time.sleep", clock.sleep):
-            (directory / "user_data").mkdir(parents=True, exist_ok=True)
-            made = Rig(directory, clock, dry_run=dry_run, symbols=symbols, **config)
-            try:
-                yield made
-            finally:
-                made.kill()
+    clock = VirtualTime(start)
+    with clock.running():
+        (directory / "user_data").mkdir(parents=True, exist_ok=True)
+        made = Rig(directory, clock, dry_run=dry_run, symbols=symbols, **config)
+        try:
+            yield made
+        finally:
+            made.kill()
 
 
 def ccxt_client(made: Rig) -> Any:

@@ -15,7 +15,7 @@ from math import log
 from pathlib import Path
 from typing import Any
 
-from harness import FOUR, HERE, PAIRS, PRICES, REPO_ROOT, SIGMA, THRESHOLDS, ShortHistory, unified
+from scenario import FOUR, HERE, PAIRS, PRICES, REPO_ROOT, SIGMA, THRESHOLDS, ShortHistory, unified
 
 from pairbot_ext.execution.plan import EntryModel, EntryPlan
 from pairbot_ext.execution.states import ClientOrderId

@@ -1,0 +1,161 @@
+"""What a scenario is made of: symbols, pairs, a market of fixed prices, virtual time, scripted signals."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from math import log
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+import time_machine
+
+from pairbot_ext.execution.plan import EntryModel, EntryPlan
+from pairbot_ext.signals import LONG_SPREAD, Thresholds
+from pairbot_ext.sim.market.fixed import FixedMarket
+
+HERE = Path(__file__).resolve().parent
+REPO_ROOT = HERE.parents[1]
+START = datetime(2026, 2, 2, 1, 0, 5, tzinfo=UTC)
+PRICES = {
+    "ADAUSDT": "0.7320", "ALGOUSDT": "0.2110", "XRPUSDT": "2.1000", "DOGEUSDT": "0.20000",
+    "LINKUSDT": "15.000", "AVAXUSDT": "22.000", "DOTUSDT": "4.000", "LTCUSDT": "90.00",
+}  # fmt: skip
+PAIRS = {
+    "ADA-ALGO": ("ADAUSDT", "ALGOUSDT", 1.2),
+    "XRP-DOGE": ("XRPUSDT", "DOGEUSDT", 0.8),
+    "LINK-AVAX": ("LINKUSDT", "AVAXUSDT", 1.0),
+    "DOT-LTC": ("DOTUSDT", "LTCUSDT", 0.9),
+    "ADA-XRP": ("ADAUSDT", "XRPUSDT", 1.0),
+}
+SIGMA = 0.02
+THRESHOLDS = Thresholds(entry=2.0, exit=0.3, stop=4.0, max_half_lives=4.0)
+
+
+FOUR = ("ADAUSDT", "ALGOUSDT", "XRPUSDT", "DOGEUSDT")
+
+
+class ShortHistory(FixedMarket):
+    """Answers with few candles: the script gives the signals, and candles are most of a loop's work."""
+
+    def klines(self, symbol: str, interval: str, start_ms: Any, end_ms: Any, limit: int, now_ms: int,
+               *, mark: bool) -> Any:  # fmt: skip
+        """At most 12 candles."""
+        return super().klines(symbol, interval, start_ms, end_ms, min(limit, 12), now_ms, mark=mark)
+
+
+def unified(symbol: str) -> str:
+    """ADAUSDT -> ADA/USDT:USDT."""
+    return f"{symbol.removesuffix('USDT')}/USDT:USDT"
+
+
+class VirtualTime:
+    """Time that passes only when somebody waits for it, and not at all outside `running`.
+
+    :param start: the first instant.
+    """
+
+    def __init__(self, start: datetime) -> None:
+        self._now = start
+        self._traveller: Any = None
+
+    @contextmanager
+    def running(self) -> Iterator[VirtualTime]:
+        """Everybody's clock is this one; it goes on where it was left."""
+        with time_machine.travel(self._now, tick=False) as self._traveller, patch("time.sleep", self.sleep):
+            try:
+                yield self
+            finally:
+                self._now = datetime.now(UTC)
+
+    def advance(self, ms: int) -> None:
+        """Let `ms` pass."""
+        self._traveller.shift(ms / 1000)
+
+    def sleep(self, secs: float) -> None:
+        """In place of time.sleep."""
+        self.advance(round(secs * 1000))
+
+    def now_ms(self) -> int:
+        """Epoch ms."""
+        return int(time.time() * 1000)
+
+
+@dataclass
+class Script:
+    """The signals of a test: who wants what now. Implements desk.Signals."""
+
+    market: FixedMarket
+    clock: VirtualTime
+    seed: int = 7
+    leverage: int = 2
+    wishes: dict[str, int] = field(default_factory=dict)
+    exits: dict[str, str] = field(default_factory=dict)
+    broken: set[str] = field(default_factory=set)
+    last_words: list[str] = field(default_factory=list)
+    z: float = 2.5
+
+    def __post_init__(self) -> None:
+        self.rng = np.random.default_rng(self.seed)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Script:
+        return self
+
+    def reset(self) -> None:
+        """Nobody wants anything any more."""
+        self.wishes.clear()
+        self.exits.clear()
+        self.broken.clear()
+
+    def call(self, name: str) -> None:
+        """Every callback passes here: an injected exception is raised once."""
+        if name in self.broken:
+            self.broken.discard(name)
+            raise RuntimeError(f"injected into {name}")
+
+    def wish(self, symbol: str) -> tuple[str, str] | None:
+        """Leg A's entry column."""
+        for pair_id, direction in self.wishes.items():
+            if unified(PAIRS[pair_id][0]) == symbol:
+                return ("long" if direction == LONG_SPREAD else "short"), pair_id
+        return None
+
+    def plain_wish(self, symbol: str) -> str | None:
+        """Either leg's side, for a strategy without an engine."""
+        for pair_id, direction in self.wishes.items():
+            leg_a, leg_b, _ = PAIRS[pair_id]
+            if symbol in (unified(leg_a), unified(leg_b)):
+                return "long" if (direction == LONG_SPREAD) == (symbol == unified(leg_a)) else "short"
+        return None
+
+    def entry_plan(self, pair_id: str, now: datetime) -> EntryPlan | None:
+        """See desk.Signals."""
+        if pair_id not in self.wishes:
+            return None
+        direction = self.wishes[pair_id]
+        leg_a, leg_b, beta = PAIRS[pair_id]
+        z = -direction * self.z
+        alpha = log(self.market.prices[leg_a]) - beta * log(self.market.prices[leg_b]) - z * SIGMA
+        return EntryPlan(
+            pair_id=pair_id,
+            leg_a=unified(leg_a),
+            leg_b=unified(leg_b),
+            direction=direction,
+            model=EntryModel(alpha=alpha, beta=beta, mu=0.0, sigma=SIGMA, half_life_candles=20.0),
+            thresholds=THRESHOLDS,
+            candle=now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=1),
+            z=z,
+        )
+
+    def model_exit(self, plan: EntryPlan, opened_at: datetime, now: datetime) -> str | None:
+        """See desk.Signals."""
+        return self.exits.get(plan.pair_id)
+
+    def has_recovered(self, pair_id: str, stopped_at: datetime, candle: datetime) -> bool:
+        """See desk.Signals."""
+        return True
