@@ -12,8 +12,9 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from harness import Rig, rig
-from scenario import FOUR, START, VirtualTime
+from scenario import START, VirtualTime
 
+TWO = ("ADAUSDT", "ALGOUSDT")
 FAILED = pytest.StashKey[bool]()
 
 
@@ -60,7 +61,7 @@ class _Keeper:
             with clock.running():
                 self._rig = Rig(
                     directory, clock, dry_run=options.pop("dry_run", False),
-                    symbols=options.pop("symbols", FOUR), **options,
+                    symbols=options.pop("symbols", TWO), **options,
                 )  # fmt: skip
         return self._rig
 

@@ -1,13 +1,16 @@
-"""Every unclear answer, before and after execution, on every order of a pair trade.
+"""Every unclear answer, before and after execution, on every order of a pair trade (I3, I8, I9).
 
-Exactly one entry order is executed each time, and the pair ends whole or flat.
+Exactly one entry order of each leg is executed, the pair ends whole or flat, and no exit flips a position.
 """
 
 from collections.abc import Callable
-from decimal import Decimal
+from dataclasses import dataclass
 
 import pytest
 from harness import Rig
+from verdict import executed_entries
+
+from pairbot_ext.execution.states import ClientOrderId
 
 UNCLEAR = [
     "read_timeout",
@@ -23,73 +26,80 @@ UNCLEAR = [
     "empty_200",
     "truncated_200",
 ]
-CASES = [(form, execute) for form in UNCLEAR for execute in (True, False)]
 
 
-def run_cases(rig: Rig, play: Callable[[Rig, str, bool], None], cases: list[tuple[str, bool]]) -> None:
-    """Play every case with one bot, each on a candle of its own, and judge each."""
-    for form, executed in cases:
-        try:
-            play(rig, form, executed)
-            rig.check_flat()
-        except AssertionError as error:
-            history = "\n".join(f"{e.at_ms} {e.kind} {e.detail}" for e in rig.events()[-25:])
-            raise AssertionError(f"{form}, executed {executed}: {error}\n{history}") from error
-        rig.gateway.faults.clear()
-        rig.next_candle()
+@dataclass(frozen=True)
+class Spot:
+    """The order whose answer is lost, and how the pair gets there.
+
+    :param prepare: faults that lead to that order, or None.
+    :param ends: the state at rest where the order was executed, and where it was not.
+    :param entries: orders that enlarge a leg and that the venue executed, in the same two cases.
+    """
+
+    leg: str
+    role: str
+    prepare: Callable[[Rig], None] | None
+    ends: tuple[str, str]
+    entries: tuple[dict[str, int], dict[str, int]]
 
 
-def entered_once(rig: Rig, before: dict[str, Decimal]) -> None:
-    """No symbol was entered with more than its plan since `before`."""
-    trade = rig.pair_trades()[-1]
-    facts = rig.desk.journal.orders_of(trade.id)
-    for name, amount in rig.entry_fills().items():
-        planned = [Decimal(str(o.amount)) for o in facts if o.symbol.startswith(name[:-4]) and o.role in "et"]
-        assert amount - before.get(name, Decimal(0)) <= max(planned, default=Decimal(0)), name
+def b_filled(fraction: str) -> Callable[[Rig], None]:
+    """Leg B's first order fills in part."""
+    return lambda rig: rig.fault(when={"leg": "B", "role": "e"}, fill={"fraction": fraction})
 
 
-def entry_case(leg: str) -> Callable[[Rig, str, bool], None]:
-    def play(rig: Rig, form: str, executed: bool) -> None:
-        before = rig.entry_fills()
-        rig.fault(when={"leg": leg, "role": "e"}, answer=form, execute=executed)
-        rig.open()
-        entered_once(rig, before)
-        rig.loop(2)
-        rig.check_rest()
-        entered_once(rig, before)
-        rig.close()
-        rig.script.exits.clear()
-        rig.loop()
+def b_filled_and_no_more(fraction: str) -> Callable[[Rig], None]:
+    """Leg B's first order fills in part, its top-up is refused."""
 
-    return play
+    def prepare(rig: Rig) -> None:
+        b_filled(fraction)(rig)
+        rig.fault(when={"leg": "B", "role": "t"}, answer="reject", code=-2019)
+
+    return prepare
 
 
-@pytest.mark.parametrize("leg", ["A", "B"])
-def test_unclear_entry(live: Rig, leg: str) -> None:
-    run_cases(live, entry_case(leg), CASES)
+def b_refused(rig: Rig) -> None:
+    """Leg B is refused, leg A has to be unwound."""
+    rig.fault(when={"leg": "B", "role": "e"}, answer="reject", code=-2019)
 
 
-@pytest.mark.parametrize("leg", ["A", "B"])
-def test_unclear_exit(live: Rig, leg: str) -> None:
-    def play(rig: Rig, form: str, executed: bool) -> None:
-        rig.open()
-        rig.fault(when={"leg": leg, "role": "x"}, answer=form, execute=executed)
-        rig.close()
-        rig.script.exits.clear()
-        rig.loop(2)
+BOTH = {"A-e": 1, "B-e": 1}
+TOPPED_UP = {"A-e": 1, "B-e": 1, "B-t": 1}
+SPOTS = {
+    "A-entry": Spot("A", "e", None, ("HEDGED", "ABORTED"), (BOTH, {})),
+    "B-entry": Spot("B", "e", None, ("HEDGED", "HEDGED"), (BOTH, BOTH)),
+    "B-top-up": Spot("B", "t", b_filled("0.6"), ("HEDGED", "HEDGED"), (TOPPED_UP, TOPPED_UP)),
+    "A-trim": Spot("A", "r", b_filled_and_no_more("0.6"), ("HEDGED", "HEDGED"), (BOTH, BOTH)),
+    "A-exit": Spot("A", "x", None, ("CLOSED", "CLOSED"), (BOTH, BOTH)),
+    "B-exit": Spot("B", "x", None, ("CLOSED", "CLOSED"), (BOTH, BOTH)),
+    "A-unwind": Spot("A", "u", b_refused, ("ABORTED", "ABORTED"), ({"A-e": 1}, {"A-e": 1})),
+    "B-unwind": Spot("B", "u", b_filled_and_no_more("0.05"), ("ABORTED", "ABORTED"), (BOTH, BOTH)),
+}
 
-    # The legs' exits take the same road: all forms on leg A, every third on leg B.
-    run_cases(live, play, CASES if leg == "A" else CASES[::3])
 
-
-def test_unclear_unwind(live: Rig) -> None:
-    def play(rig: Rig, form: str, executed: bool) -> None:
-        rig.fault(when={"leg": "B", "role": "e"}, answer="reject", code=-2019)
-        rig.fault(when={"leg": "A", "role": "u"}, answer=form, execute=executed)
-        rig.open()
-        rig.loop(2)
-
-    run_cases(live, play, CASES)
+@pytest.mark.parametrize("form", UNCLEAR)
+@pytest.mark.parametrize("executed", [True, False], ids=["executed", "not_executed"])
+@pytest.mark.parametrize("name", SPOTS)
+def test_unclear(shared: Rig, name: str, executed: bool, form: str) -> None:
+    spot = SPOTS[name]
+    if spot.prepare is not None:
+        spot.prepare(shared)
+    shared.fault(when={"leg": spot.leg, "role": spot.role}, answer=form, execute=executed)
+    shared.open()
+    if spot.role == "x":
+        shared.close()
+        shared.script.exits.clear()
+    shared.loop()
+    assert [f for f in shared.gateway.log.requests if f.fault == form], "the answer was lost"
+    # Not executed is not the same as not hedged: leg B is sent again, an exit is repeated.
+    assert shared.states()[-1] == spot.ends[not executed]
+    shared.check_rest()
+    assert executed_entries(shared) == spot.entries[not executed], "one entry each"
+    if shared.states()[-1] == "HEDGED":
+        shared.close()
+        shared.script.exits.clear()
+    shared.check_flat()
 
 
 def test_an_entry_that_arrives_late_is_found(live: Rig) -> None:
