@@ -60,7 +60,7 @@ MUTANTS = (
         "pairbot_ext/execution/guard.py",
         "            return order\n        return self.settle(order)",
         "            return order\n        return self._void(order)",
-        (_execution("test_unclear_answers.py"), "-k", "unclear_entry"),
+        (_execution("test_unclear_answers.py"), "-k", "unclear and entry"),
     ),
     Mutant(
         "not found is no proof at once",

@@ -10,8 +10,6 @@ import pytest
 from harness import Rig
 from verdict import executed_entries
 
-from pairbot_ext.execution.states import ClientOrderId
-
 UNCLEAR = [
     "read_timeout",
     "reset",
