@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -27,6 +28,7 @@ import harness  # noqa: E402
 
 ROUND_TRIPS_MS = (0, 50, 200)
 PAIR = "ADA-ALGO"
+PLAIN_LOOPS = 60
 
 
 class RealTime:
@@ -89,11 +91,15 @@ def play(rig: harness.Rig, rounds: int) -> tuple[list[float], list[float], int]:
 
 
 def unlock(rig: harness.Rig) -> None:
-    """Lift the lock Freqtrade puts on a symbol for the rest of the candle, and forget the weight used: the
-    rounds follow each other faster than any market does."""
+    """Lift the lock Freqtrade puts on a symbol for the rest of the candle, date the closed trades a day back
+    and forget the weight used: the rounds follow each other faster than any market does."""
     if hasattr(rig.bot.strategy, "desk"):
         rig.desk.limiter.after({"X-MBX-USED-WEIGHT-1M": "0"})
     rig.gateway.limits = harness.RateLimits(enforced=False)
+    for trade in Trade.get_trades([Trade.is_open.is_(False)]).all():
+        if trade.close_date_utc > datetime.now(UTC) - timedelta(days=1):
+            trade.close_date -= timedelta(days=1)
+    Trade.commit()
     for symbol in ("ADA/USDT:USDT", "ALGO/USDT:USDT"):
         for side in ("long", "short", "*"):
             PairLocks.unlock_pair(symbol, side=side)
@@ -112,6 +118,30 @@ def play_rejections(rig: harness.Rig, rounds: int) -> list[float]:
         assert len(posts) == 3, f"{len(posts)} orders in one round"
         assert not rig.positions()
         gaps.append((posts[2].received_ms - posts[1].received_ms) / 1000)
+        rig.gateway.faults.clear()
+        unlock(rig)
+    return gaps
+
+
+def play_lost_exits(rig: harness.Rig, form: str, rounds: int) -> list[float]:
+    """The answer to the first exit is lost after the venue has executed it: seconds until the mate's exit
+    arrives. No position may be flipped by what is sent meanwhile."""
+    gaps: list[float] = []
+    for _ in range(rounds):
+        rig.script.exits.clear()
+        rig.script.wishes[PAIR] = harness.SHORT_SPREAD
+        rig.bot.process()
+        rig.script.wishes.clear()
+        seen = len(rig.posts())
+        rig.fault(when={"role": "x"}, answer=form, execute=True)
+        rig.script.exits[PAIR] = "pair_reverted"
+        rig.bot.process()
+        if Trade.get_open_trades():
+            rig.bot.process()
+        first, *others = rig.posts()[seen:]
+        mate = next(post for post in others if post.params["symbol"] != first.params["symbol"])
+        assert not rig.positions()
+        gaps.append((mate.received_ms - first.received_ms) / 1000)
         rig.gateway.faults.clear()
         unlock(rig)
     return gaps
@@ -136,6 +166,43 @@ def baseline(round_trip_ms: int, *, has_throttle: bool, rounds: int) -> str:
     return f"entry {median(entries):.3f} s, exit {median(exits):.3f} s"
 
 
+def plain_rejection() -> str:
+    """What becomes of leg A where leg B is refused and no engine looks."""
+    plain = {"strategy": "PlainPairs", "strategy_path": str(REPO_ROOT / "benchmarks" / "strategies")}
+    with tempfile.TemporaryDirectory() as name, harness.rig(Path(name), **plain) as rig:
+        rig.fault(when={"symbol": "ALGOUSDT", "times": None}, answer="reject", code=-2019)
+        rig.script.wishes[PAIR] = harness.SHORT_SPREAD
+        rig.loop()
+        rig.script.wishes.clear()
+        rig.loop(PLAIN_LOOPS)
+        left = ", ".join(f"{amount} {symbol}" for symbol, amount in rig.positions().items())
+        return f"{left or 'nothing'} open {PLAIN_LOOPS} loops later"
+
+
+def plain_weight(pairs: dict[str, tuple[str, str, float]], names: list[str]) -> int:
+    """Request weight per minute of the plain strategy with the same ten pairs open."""
+    plain = {"strategy": "PlainPairs", "strategy_path": str(REPO_ROOT / "benchmarks" / "strategies")}
+    with tempfile.TemporaryDirectory() as name:
+        options = {"symbols": tuple(names), "max_open_trades": 20, "stake_amount": 100, **plain}
+        with harness.rig(Path(name), **options) as rig:
+            rig.gateway.limits.enforced = False
+            rig.script.wishes.update(dict.fromkeys(pairs, harness.SHORT_SPREAD))
+            rig.loop(2)
+            rig.script.wishes.clear()
+            assert len(Trade.get_open_trades()) == len(names)
+            rig.loop(13)
+            return _weight(rig, lambda: rig.loop(12))
+
+
+def most_in_a_minute(rig: harness.Rig, first: int) -> int:
+    """Largest weight in any 60 s since request number `first`, by the venue's log."""
+    records = rig.gateway.log.since(first)
+    return max(
+        sum(r.weight for r in records if start.received_ms <= r.received_ms < start.received_ms + 60_000)
+        for start in records
+    )
+
+
 def weights() -> None:
     """Request weight by the venue's count: ten pairs at rest, and all of them leaving at once."""
     pairs = {f"P{n}": (f"{a}USDT", f"{b}USDT", 1.0) for n, (a, b) in enumerate(_TEN)}
@@ -156,14 +223,22 @@ def weights() -> None:
                 # The minute in which new candles are fetched is not at rest: begin after it.
                 rig.loop()
                 idle = _weight(rig, lambda: rig.loop(12))
-                most = _weight(rig, lambda: (rig.close(*pairs), rig.loop(11)))
+                first = rig.gateway.log.next_number()
+                rig.close(*pairs)
+                rig.loop(23)
                 assert rig.states() == ["CLOSED"] * 10, rig.states()
+                most = most_in_a_minute(rig, first)
+        plain = plain_weight(pairs, names)
     finally:
         for kept, dictionary in zip(saved, (harness.PAIRS, harness.PRICES), strict=True):
             dictionary.clear()
             dictionary.update(kept)
-    print(f"weight, ten open pairs at rest: {idle}/min (target 900){'' if idle <= 900 else ' MISSED'}")
-    print(f"weight, the minute all ten leave: {most} (limit 2,400){'' if most <= 2400 else ' MISSED'}")
+    print(
+        f"weight, ten open pairs at rest: {idle}/min (target 900){'' if idle <= 900 else ' MISSED'}; plain strategy {plain}/min"
+    )
+    print(
+        f"weight, the worst minute while all ten leave: {most} (limit 2,400){'' if most <= 2400 else ' MISSED'}"
+    )
 
 
 _TEN = [
@@ -189,18 +264,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         with real_rig(round_trip_ms) as rig:
             entries, exits, between = play(rig, args.rounds)
         with real_rig(round_trip_ms) as rig:
-            unwinds = play_rejections(rig, max(5, args.rounds // 3))
+            unwinds = play_rejections(rig, args.rounds)
         print(f"round trip {round_trip_ms} ms, {args.rounds} pair trades")
         for name, gaps in (("entry: A filled -> B arrives", entries), ("exit: first -> second", exits)):
             worst = verdict(quantile(gaps, 0.99), 2 * r + 0.3)
             print(f"  {name:<30} p50 {verdict(median(gaps), r + 0.06)}, p99 {worst}")
         print(f"  {'B refused -> A flat':<30} p50 {verdict(median(unwinds), 2 * r + 0.2)}")
         print(f"  requests between two POSTs: {between}")
+        with real_rig(round_trip_ms) as rig:
+            lost = play_lost_exits(rig, "unknown_503_msg", max(5, args.rounds // 6))
+        print(f"  first exit's answer is a 503 -> the mate's exit: p50 {median(lost):6.3f} s")
         rounds = max(3, args.rounds // 6)
         for has_throttle in (False, True):
             shown = "on" if has_throttle else "off"
             plain = baseline(round_trip_ms, has_throttle=has_throttle, rounds=rounds)
             print(f"  plain strategy, ccxt's throttle {shown}: {plain}")
+    print(f"plain strategy, leg B refused: {plain_rejection()}")
     weights()
     return 0
 
