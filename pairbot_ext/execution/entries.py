@@ -55,6 +55,8 @@ class EntryGate:
         self._leverage = leverage
         self._timeframe_secs = timeframe_secs
         self._cleared: dict[str, tuple[EntryPlan, Cleared]] = {}
+        self.refused_because: str | None = None
+        """Set where this bot runs only because pairs are open: it enters nothing."""
 
     def forget(self) -> None:
         """What was checked in an earlier loop is worth nothing now."""
@@ -95,6 +97,8 @@ class EntryGate:
             return 0.0
         self._watch.received(plan)
         try:
+            if self.refused_because is not None:
+                raise RefusedError("preflight", self.refused_because)
             self._check_risk(plan)
             self._check_stopped(plan)
             self._check_fresh(plan)

@@ -12,7 +12,7 @@ from pairbot_ext.execution.positions import read_positions
 from pairbot_ext.execution.states import ClientOrderId
 from pairbot_ext.preflight.results import Finding, Number, Status
 from pairbot_ext.preflight.setup import NotCheckedError, Setup
-from pairbot_ext.startup import check_live
+from pairbot_ext.startup import check_live_venue
 
 _UNKNOWN_RIGHTS = "Look at API Management on Binance: futures on, withdrawals off, only this machine's IP"
 
@@ -21,7 +21,7 @@ def live_venue(setup: Setup) -> Finding:
     """Where orders would go, and whether this version may send them there."""
     if not setup.live:
         return Finding(Status.PASS, "dry-run: no order leaves this machine")
-    check_live({**setup.config, "dry_run": False})
+    check_live_venue({**setup.config, "dry_run": False})
     return Finding(Status.PASS, f"live orders on {setup.config['exchange']['name']} are allowed")
 
 

@@ -99,6 +99,13 @@ class Report:
         width = max((len(result.name) for result in self.results), default=0)
         return [*(result.line(width) for result in self.results), self.total]
 
+    def for_operator(self) -> list[str]:
+        """One message for the operator of a bot that has started: the total and what did not pass."""
+        named = [result.line() for result in (*self.of(Status.FAIL), *self.of(Status.WARN))]
+        if not self.is_passed:
+            named.append("No new pair is entered until the bot has been started again without a FAIL")
+        return ["\n".join([f"Preflight: {self.total}", *named])]
+
     def to_json(self) -> dict[str, Any]:
         """For `--json`."""
         return {

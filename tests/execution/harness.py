@@ -287,11 +287,12 @@ class _Listener:
 
     def __init__(self, told: list[str]) -> None:
         self._told = told
-        self._config: dict[str, Any] = {}
+        self._config = {"listener": {"allow_custom_messages": True}}
 
     def send_msg(self, message: dict[str, Any]) -> None:
-        if "status" in message:
-            self._told.append(message["status"])
+        text = message.get("status") or message.get("msg")
+        if text:
+            self._told.append(text)
 
     def cleanup(self) -> None:
         """Nothing to release."""

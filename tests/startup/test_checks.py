@@ -15,7 +15,7 @@ from pairbot_ext.settings import Settings
 from pairbot_ext.sim.overlay import overlay
 from pairbot_ext.startup import (
     check_exits,
-    check_live,
+    check_live_venue,
     check_market,
     check_orders,
     check_slots,
@@ -107,12 +107,12 @@ def live(change=None) -> dict[str, Any]:
 
 
 def test_dry_run_needs_no_loopback() -> None:
-    check_live({"dry_run": True, "exchange": {"name": "binance"}})
+    check_live_venue({"dry_run": True, "exchange": {"name": "binance"}})
 
 
 def test_another_exchange_refuses_live_with_that_sentence() -> None:
     with pytest.raises(SettingsError, match=r"Binance USDⓈ-M futures only, not on kraken"):
-        check_live(live(lambda exchange: exchange.update(name="kraken")))
+        check_live_venue(live(lambda exchange: exchange.update(name="kraken")))
 
 
 @pytest.mark.parametrize("block", ["ccxt_config", "ccxt_sync_config", "ccxt_async_config"])
