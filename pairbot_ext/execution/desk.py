@@ -4,7 +4,6 @@ One object per bot, built in `bot_start` and never kept in a module: /reload_con
 same process.
 """
 
-import hashlib
 import logging
 import secrets
 from datetime import datetime
@@ -26,7 +25,7 @@ from pairbot_ext.execution.entries import EntryGate
 from pairbot_ext.execution.eventlog import EventLog, event_log_path
 from pairbot_ext.execution.facts import Knowledge
 from pairbot_ext.execution.guard import OrderGuard, VenuePort
-from pairbot_ext.execution.intentfile import IntentFile
+from pairbot_ext.execution.intentfile import IntentFile, intent_file_path
 from pairbot_ext.execution.intents import Intents
 from pairbot_ext.execution.journal import Journal
 from pairbot_ext.execution.limiter import WeightLimiter
@@ -70,9 +69,8 @@ class TradeDesk:
         self._bridge = Bridge.of(strategy)
         self._broker = Broker(self._bridge)
         config = strategy.config
-        self.journal = Journal(
-            self._bridge.engine, self._clock, IntentFile(intent_file_path(config, self._bridge.is_dry_run))
-        )
+        path = intent_file_path(self._bridge.engine.url, Path(config["user_data_dir"]))
+        self.journal = Journal(self._bridge.engine, self._clock, IntentFile(path))
         self.watch = Watch(
             self.journal,
             self._broker,
@@ -132,9 +130,13 @@ class TradeDesk:
         desk = cls(strategy, signals, leverage, clock=clock, rng=rng)
         protect(*desk._bridge.credentials, config=strategy.config)
         desk.journal.open()
-        desk._refuse_other_mode()
-        desk.risk.load()
-        desk._bridge.install(desk._hooks())
+        try:
+            desk._refuse_other_mode()
+            desk.risk.load()
+            desk._bridge.install(desk._hooks())
+        except BaseException:
+            desk.journal.close()
+            raise
         # A report of this database must be able to say that its market was a simulated one.
         desk.journal.add_event(None, "started", simulated=is_on_loopback(strategy.config))
         return desk
@@ -143,7 +145,6 @@ class TradeDesk:
         mine = self._bridge.is_dry_run
         others = [trade.id for trade in self.journal.open_pair_trades() if trade.dry_run != mine]
         if others:
-            self.journal.close()
             modes = ("dry-run", "live") if mine else ("live", "dry-run")
             raise PairbotError(
                 f"this bot runs {modes[0]}, its database holds {len(others)} open pairs of {modes[1]}",
@@ -299,22 +300,21 @@ class TradeDesk:
             return []
         self._is_closed = True
         self.guard.disarm()
+        try:
+            return self._park()
+        finally:
+            # Whatever failed: /reload_config opens the same database next.
+            self.journal.close()
+            self.watch.events.close()
+
+    def _park(self) -> list[str]:
         Trade.session.rollback()
         self.standstill.shut_down()
         lines = self.watch.statistics.lines(self._clock.now_ms(), self.watch.currency)
         for line in lines:
             logger.info(f"pairbot: {line}")
-        self.journal.close()
-        self.watch.events.close()
         return lines
 
     def orders_of(self, pair_trade_id: str) -> tuple[OrderRecord, ...]:
         """The orders of one pair trade."""
         return self.journal.orders_of(pair_trade_id)
-
-
-def intent_file_path(config: dict[str, Any], is_dry_run: bool) -> Path:
-    """Where the preallocated intents of this bot's database lie."""
-    digest = hashlib.sha256(str(config.get("db_url", "")).encode()).hexdigest()[:12]
-    name = f"pairbot-intents-{'dry' if is_dry_run else 'live'}-{digest}.dat"
-    return Path(config["user_data_dir"]) / name

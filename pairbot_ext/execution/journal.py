@@ -6,27 +6,27 @@ opening anything new is refused (JournalUnavailableError) and what makes a posit
 file instead (I1, I5).
 """
 
-import json
 import logging
-import threading
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Engine, select
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import Connection, Engine, or_, select
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from pairbot_ext.errors import PairbotError
 from pairbot_ext.execution.clock import Clock
 from pairbot_ext.execution.intentfile import IntentFile
+from pairbot_ext.execution.journal_reader import NOT_DURABLE_FROM, JournalReader
 from pairbot_ext.execution.plan import EntryPlan
 from pairbot_ext.execution.records import Event, OrderRecord, PairTrade, Sizing
 from pairbot_ext.execution.schema import migrate
-from pairbot_ext.execution.states import Goal, OrderStatus, PairState, Role
+from pairbot_ext.execution.states import ClientOrderId, Goal, OrderStatus, PairState, Role
 from pairbot_ext.execution.store import (
     Write,
     event_write,
+    hold_database,
     journal_engine,
     order_of,
     order_write,
@@ -35,7 +35,6 @@ from pairbot_ext.execution.store import (
     trade_write,
 )
 from pairbot_ext.execution.tables import OrderRow, PairTradeRow, SettingRow
-from pairbot_ext.sizing import Leg
 
 logger = logging.getLogger(__name__)
 
@@ -44,36 +43,51 @@ class JournalUnavailableError(PairbotError):
     """The journal cannot be written: nothing new may be opened."""
 
 
-class Journal:
-    """Pair trades, orders and events; see the module."""
+class Journal(JournalReader):
+    """Pair trades, orders, events and settings; see the module."""
 
     def __init__(self, engine: Engine, clock: Clock, intent_file: IntentFile) -> None:
-        self._engine = journal_engine(engine)
+        super().__init__(journal_engine(engine))
+        self._is_engine_own = self._engine is not engine
         self._clock = clock
         self._file = intent_file
-        self._lock = threading.RLock()
-        self._trades: dict[str, PairTrade] = {}
-        self._orders: dict[str, OrderRecord] = {}
         self._unsaved_trades: set[str] = set()
         self._unsaved_orders: set[str] = set()
         self._unsaved_events: list[Event] = []
-        self._settings: dict[str, str] = {}
+        self._holder: Connection | None = None
         self.is_degraded = False
 
     def open(self) -> None:
-        """Create or migrate the tables, then load every pair trade that is not final. Raises PairbotError."""
-        migrate(self._engine)
+        """Create or migrate the tables, then load every pair trade that is not final. Raises PairbotError:
+        the database cannot be written, is newer than this version, or another bot has it open."""
+        with self._lock:
+            try:
+                # The file first: its lock keeps two bots from migrating one database at once.
+                left_behind = self._file.open()
+                self._holder = hold_database(self._engine)
+                migrate(self._engine)
+                self._load(left_behind)
+            except BaseException:
+                self._release()
+                raise
+            self.recover()
+
+    def _load(self, left_behind: list[OrderRecord]) -> None:
+        in_file = [order.client_id for order in left_behind]
         with Session(self._engine) as session:
             final = [state.value for state in PairState if state.is_final]
             rows = session.scalars(select(PairTradeRow).where(PairTradeRow.state.not_in(final))).all()
             self._trades = {row.id: pair_trade_of(row) for row in rows}
-            orders = session.scalars(select(OrderRow).where(OrderRow.pair_trade_id.in_(self._trades))).all()
+            wanted = or_(OrderRow.pair_trade_id.in_(self._trades), OrderRow.client_id.in_(in_file))
+            orders = session.scalars(select(OrderRow).where(wanted)).all()
             self._orders = {row.client_id: self._as_left_behind(order_of(row)) for row in orders}
             self._settings = {row.key: row.value for row in session.scalars(select(SettingRow))}
-        for order in self._file.open():
-            self._orders[order.client_id] = self._as_left_behind(order)
+        for order in left_behind:
+            known = self._orders.get(order.client_id)
+            # A crash between the commit and the freeing of the slot leaves the older news in the file.
+            if known is None or not known.status.is_settled:
+                self._orders[order.client_id] = self._as_left_behind(order)
             self._adopt_goal(order)
-        self.recover()
 
     def _as_left_behind(self, order: OrderRecord) -> OrderRecord:
         """An intent of an earlier process may have been sent: only the venue can tell."""
@@ -89,66 +103,6 @@ class Journal:
             goal = Goal.CLOSE if order.role is Role.EXIT else Goal.ABORT
             self._trades[trade.id] = replace(trade, goal=goal, reason=trade.reason or order.reason)
             self._unsaved_trades.add(trade.id)
-
-    # -- reading -----------------------------------------------------------------------------------
-
-    def pair_trade(self, pair_trade_id: str) -> PairTrade | None:
-        """One pair trade; None where it is unknown or final since the bot started."""
-        with self._lock:
-            return self._trades.get(pair_trade_id)
-
-    def open_pair_trades(self) -> list[PairTrade]:
-        """Every pair trade that is not final, oldest first."""
-        with self._lock:
-            trades = [trade for trade in self._trades.values() if not trade.state.is_final]
-        return sorted(trades, key=lambda trade: (trade.created_ms, trade.id))
-
-    def owner_of(self, symbol: str) -> PairTrade | None:
-        """The pair trade that holds or is about to hold `symbol`, or None (there is at most one, I7)."""
-        return next((trade for trade in self.open_pair_trades() if symbol in trade.symbols), None)
-
-    def orders_of(self, pair_trade_id: str) -> tuple[OrderRecord, ...]:
-        """The orders of one pair trade in the order they were meant."""
-        with self._lock:
-            orders = [order for order in self._orders.values() if order.pair_trade_id == pair_trade_id]
-        return tuple(sorted(orders, key=lambda order: (order.intent_ms, order.leg, order.attempt)))
-
-    def order(self, client_id: str) -> OrderRecord | None:
-        """One order by its client order id."""
-        with self._lock:
-            return self._orders.get(client_id)
-
-    def order_by_venue_id(self, symbol: str, order_id: str) -> OrderRecord | None:
-        """One order by the venue's id."""
-        with self._lock:
-            return next(
-                (o for o in self._orders.values() if o.symbol == symbol and o.order_id == order_id), None
-            )
-
-    def next_attempt(self, pair_trade_id: str, leg: Leg, role: Role) -> int:
-        """The number of the next order of this leg and role, from 1."""
-        with self._lock:
-            taken = [
-                order.attempt
-                for order in self._orders.values()
-                if (order.pair_trade_id, order.leg, order.role) == (pair_trade_id, leg, role)
-            ]
-        return max(taken, default=0) + 1
-
-    def last_closed_ms(self, reason: str) -> dict[str, int]:
-        """Per pair id, when a pair trade was last closed for `reason`, epoch milliseconds."""
-        last: dict[str, int] = {}
-        with Session(self._engine) as session:
-            rows = session.scalars(select(PairTradeRow).where(PairTradeRow.reason == reason)).all()
-            for row in rows:
-                last[row.pair_id] = max(last.get(row.pair_id, 0), row.closed_ms or row.updated_ms)
-        return last
-
-    def setting(self, key: str) -> Any | None:
-        """What `set_setting` has stored, in this run or an earlier one; None where there is nothing."""
-        with self._lock:
-            text = self._settings.get(key)
-        return None if text is None else json.loads(text)
 
     # -- writing -----------------------------------------------------------------------------------
 
@@ -184,26 +138,50 @@ class Journal:
             self._unsaved_trades.add(pair_trade_id)
         return trade
 
-    def add_order(self, order: OrderRecord) -> None:
-        """Make an intent durable (I1).
+    def add_order(self, order: OrderRecord) -> OrderRecord:
+        """Make an intent durable (I1): in the database, or, where it makes a position smaller and the
+        database cannot be written, in the intent file.
 
-        :raises JournalUnavailableError: where it would make a position larger and the database cannot be
-            written, or where not even the intent file can.
+        Where not even that can be written, an order that makes a position smaller goes out all the same
+        (I5): it can neither enlarge nor turn a position, and if the process ends too before anything can be
+        written again, the reconciler finds the smaller position and its fill on the venue. Such an order is
+        numbered apart, so that a later process that knows nothing of it does not use its id again.
+
+        :returns: the order as it is to be sent.
+        :raises JournalUnavailableError: it would make a position larger and the database cannot be written.
         """
         with self._lock:
-            try:
-                if self.is_degraded and order.reduce_only:
-                    raise SQLAlchemyError("the database could not be written a moment ago")
-                self._commit(order_write(order))
-            except SQLAlchemyError as error:
-                self._degrade(error)
-                if not order.reduce_only:
-                    raise JournalUnavailableError(
-                        f"the journal cannot be written: {_short(error)}",
-                        remedy="Nothing new is opened until it can; exits go on through the intent file",
-                    ) from error
-                self._put_file(order)
+            if not (self.is_degraded and order.reduce_only):
+                try:
+                    self._commit(order_write(order))
+                except SQLAlchemyError as error:
+                    self._degrade(error)
+                    if not order.reduce_only:
+                        raise JournalUnavailableError(
+                            f"the journal cannot be written: {_short(error)}",
+                            remedy="Nothing new is opened until it can; exits go on through the intent file",
+                        ) from error
+            if self.is_degraded and order.reduce_only and not self._put_file(order):
+                order = self._numbered_apart(order)
+                self._unsaved_orders.add(order.client_id)
+                logger.error(
+                    f"{order.client_id} ({order.side} {order.amount} {order.symbol}, reduce-only) goes out "
+                    "without a durable intent: neither the database nor the intent file can be written. "
+                    "Free the disk; if the bot ends before, compare the positions on the venue"
+                )
+                self.add_event(order.pair_trade_id, "not_durable", order=order.client_id)
             self._orders[order.client_id] = order
+        return order
+
+    def _numbered_apart(self, order: OrderRecord) -> OrderRecord:
+        parsed = ClientOrderId.parse(order.client_id)
+        if parsed is None:
+            return order
+        taken = self._attempts(order.pair_trade_id, order.leg, order.role)
+        start = NOT_DURABLE_FROM + self._clock.now_ms() // 1000 % (10_000 - NOT_DURABLE_FROM)
+        numbers = (*range(start, 10_000), *range(NOT_DURABLE_FROM, start))
+        attempt = next(number for number in numbers if number not in taken)
+        return replace(order, attempt=attempt, client_id=str(replace(parsed, attempt=attempt)))
 
     def change_order(self, client_id: str, **changes: Any) -> OrderRecord:
         """Store what became of an order. Never raises for a database that cannot be written: what the venue
@@ -211,14 +189,14 @@ class Journal:
         with self._lock:
             order = replace(self._orders[client_id], **changes)
             self._orders[client_id] = order
-            try:
-                if self.is_degraded:
-                    raise SQLAlchemyError("the database could not be written a moment ago")
-                self._commit(order_write(order))
-            except SQLAlchemyError as error:
-                self._degrade(error)
+            if not self.is_degraded:
+                try:
+                    self._commit(order_write(order))
+                except SQLAlchemyError as error:
+                    self._degrade(error)
+            if self.is_degraded:
                 self._unsaved_orders.add(client_id)
-                self._put_file(order, must=False)
+                self._put_file(order)
         return order
 
     def add_event(self, pair_trade_id: str | None, kind: str, **detail: Any) -> None:
@@ -257,36 +235,64 @@ class Journal:
     def recover(self) -> bool:
         """Try to write what could not be written. Returns whether the journal is whole."""
         with self._lock:
+            waiting = sorted(self._unsaved_orders | {key for key in self._orders if self._file.has(key)})
             self.is_degraded = False
-            self.flush()
-            waiting = self._unsaved_orders | {key for key in self._orders if self._file.has(key)}
-            for client_id in sorted(waiting):
-                if self.is_degraded:
-                    break
+            try:
+                # One transaction: a pair trade never counts as final before its orders are there.
+                if waiting or self._has_queue:
+                    self._commit(*(order_write(self._orders[client_id]) for client_id in waiting))
+            except SQLAlchemyError as error:
+                self.is_degraded = True
+                logger.warning(f"The journal still cannot be written: {_short(error)}")
+                return False
+            self._unsaved_orders.clear()
+            for client_id in waiting:
                 try:
-                    self._commit(order_write(self._orders[client_id]))
-                except SQLAlchemyError as error:
-                    self._degrade(error)
-                else:
-                    self._unsaved_orders.discard(client_id)
                     self._file.drop(client_id)
-            return not self.is_degraded
+                except OSError as error:
+                    logger.error(f"{client_id} is in the database and cannot leave the intent file: {error}")
+                    break
+            return True
+
+    def flush(self) -> None:
+        """Store what is queued."""
+        with self._lock:
+            if self.is_degraded or not self._has_queue:
+                return
+            try:
+                self._commit()
+            except SQLAlchemyError as error:
+                self._degrade(error)
 
     def close(self) -> None:
-        """Store what is queued and release the intent file."""
+        """Store what is queued; release the intent file, its lock and the database connections."""
         with self._lock:
-            self.recover()
-            self._file.close()
+            try:
+                self.recover()
+            finally:
+                self._release()
 
     # -- the database ------------------------------------------------------------------------------
+
+    @property
+    def _has_queue(self) -> bool:
+        return bool(self._unsaved_trades or self._unsaved_events)
 
     def _commit(self, *writes: Write) -> None:
         """Store `writes` and what is queued in one transaction."""
         queued = [trade_write(self._trades[key]) for key in sorted(self._unsaved_trades)]
         queued += [event_write(event) for event in self._unsaved_events]
-        with self._engine.begin() as connection:
-            for write in (*writes, *queued):
-                write.run(connection)
+        for is_last in (False, True):
+            try:
+                with self._engine.begin() as connection:
+                    for write in (*writes, *queued):
+                        write.run(connection)
+                break
+            except DBAPIError as error:
+                # A server that has dropped an idle connection is no database that cannot be written. Rows
+                # with a key are replaced, so a commit whose answer was lost does no harm.
+                if is_last or not error.connection_invalidated:
+                    raise
         self._unsaved_trades.clear()
         self._unsaved_events.clear()
 
@@ -300,30 +306,29 @@ class Journal:
                 remedy="Nothing new is opened until it can",
             ) from error
 
-    def flush(self) -> None:
-        """Store what is queued."""
-        if self.is_degraded or not (self._unsaved_trades or self._unsaved_events):
-            return
-        try:
-            self._commit()
-        except SQLAlchemyError as error:
-            self._degrade(error)
-
     def _degrade(self, error: Exception) -> None:
         if not self.is_degraded:
             logger.error(f"The journal cannot be written, entries stop, exits go on: {_short(error)}")
         self.is_degraded = True
 
-    def _put_file(self, order: OrderRecord, *, must: bool = True) -> None:
+    def _put_file(self, order: OrderRecord) -> bool:
+        """Whether `order` is durable in the intent file now."""
         try:
-            self._file.put(order)
+            evicted = self._file.put(order)
         except OSError as error:
             logger.error(f"The intent file cannot be written either: {error}")
-            if must:
-                raise JournalUnavailableError(
-                    f"neither the database nor the intent file can be written: {error}",
-                    remedy="Free the disk; until then close positions on the venue by hand",
-                ) from error
+            return False
+        if evicted is not None:
+            self._unsaved_orders.add(evicted)
+        return True
+
+    def _release(self) -> None:
+        self._file.close()
+        if self._holder is not None:
+            self._holder.close()
+            self._holder = None
+        if self._is_engine_own:
+            self._engine.dispose()
 
 
 def signed_fill(order: OrderRecord) -> Decimal:

@@ -38,7 +38,7 @@ class NativeOrders:
     def take_over_exit(self, symbol: str, side: str, amount: float, order_type: str) -> str:
         """The intent of a reduce-only order Freqtrade sends on its own (force-exit, liquidation guard).
 
-        Of a symbol in no pair trade too: no order leaves without a durable intent.
+        Of a symbol in no pair trade too: its intent is kept like that of every exit.
         """
         trade = self._journal.owner_of(symbol)
         exact = Decimal(str(amount))
@@ -53,5 +53,4 @@ class NativeOrders:
             order = self._intents.alone(
                 symbol, side, exact, "market" if order_type != "limit" else order_type
             )
-        self._journal.add_order(order)
-        return order.client_id
+        return self._journal.add_order(order).client_id

@@ -105,11 +105,7 @@ class Performer:
         order = self._intents.of_leg(
             trade, action.leg, action.role, action.amount, "market", None, trade.reason
         )
-        try:
-            self._journal.add_order(order)
-        except JournalUnavailableError as error:
-            logger.error(str(error))
-            return
+        order = self._journal.add_order(order)
         if self._has_trade(order.symbol):
             step = trade.sizing[action.leg].step
             self._send(order, lambda: self._broker.exit(order, step, trade.reason[:255]), now)

@@ -4,9 +4,11 @@ import json
 from dataclasses import dataclass
 from typing import Any, cast
 
-from sqlalchemy import Connection, Engine, Table, create_engine
+from sqlalchemy import Connection, Engine, Table, create_engine, func, select
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import StaticPool
 
+from pairbot_ext.errors import PairbotError
 from pairbot_ext.execution.plan import EntryPlan
 from pairbot_ext.execution.records import Event, OrderRecord, PairTrade, Sizing
 from pairbot_ext.execution.states import Goal, OrderStatus, PairState, Refusal, Role
@@ -15,15 +17,60 @@ from pairbot_ext.sizing import Leg
 
 SQLITE_BUSY_TIMEOUT_SECS = 0.5
 """How long a locked SQLite file may hold up an order; SQLAlchemy's default of 5 s would be paid per write."""
+POSTGRESQL_CONNECT_SECS = 2
+POSTGRESQL_OPTIONS = "-c lock_timeout=500 -c statement_timeout=2000 -c synchronous_commit=on"
+"""Times in ms. A server that commits without waiting for its disk makes no intent durable (I1)."""
+_ADVISORY_LOCK = int.from_bytes(b"pairbot", "big")
+"""Of this database; other programs' locks have other numbers."""
 
 
 def journal_engine(engine: Engine) -> Engine:
-    """The engine the journal writes through: the database of `engine`, with a short wait on locks."""
-    if engine.dialect.name != "sqlite" or isinstance(engine.pool, StaticPool):
-        return engine
-    return create_engine(
-        engine.url, connect_args={"check_same_thread": False, "timeout": SQLITE_BUSY_TIMEOUT_SECS}
-    )
+    """The engine the journal writes through: the database of `engine`, with a short wait on locks and
+    connections of its own, so that no transaction of Freqtrade's holds ours up or is committed by it. An
+    in-memory database has one connection for all: there it is `engine` itself."""
+    url = engine.url
+    if engine.dialect.name == "sqlite":
+        if isinstance(engine.pool, StaticPool):
+            return engine
+        return create_engine(
+            url, connect_args={"check_same_thread": False, "timeout": SQLITE_BUSY_TIMEOUT_SECS}
+        )
+    if engine.dialect.name == "postgresql" and engine.dialect.driver in ("psycopg", "psycopg2"):
+        options = f"{url.query.get('options', '')} {POSTGRESQL_OPTIONS}".strip()
+        return create_engine(
+            url, connect_args={"connect_timeout": POSTGRESQL_CONNECT_SECS, "options": options}, pool_size=2
+        )
+    return create_engine(url, pool_size=2)
+
+
+def hold_database(engine: Engine) -> Connection | None:
+    """Keep a second bot from a database on a server, which may run on another machine: a PostgreSQL advisory
+    lock, held as long as the connection returned (it is lost when the server restarts). None for SQLite,
+    where the lock on the intent file beside the database does it.
+
+    :raises PairbotError: another bot holds it, or the server cannot be asked.
+    """
+    if engine.dialect.name != "postgresql":
+        return None
+    shown = engine.url.render_as_string()
+    try:
+        connection = engine.connect()
+        # Out of the pool: closing it ends the session, and the lock with it.
+        connection.detach()
+        is_held = connection.scalar(select(func.pg_try_advisory_lock(_ADVISORY_LOCK)))
+        connection.commit()
+    except SQLAlchemyError as error:
+        raise PairbotError(
+            f"the journal in {shown} cannot be opened: {str(error).splitlines()[0]}",
+            remedy="Check that the server runs and lets this user in",
+        ) from error
+    if not is_held:
+        connection.close()
+        raise PairbotError(
+            f"another bot has this bot's database {shown} open",
+            remedy="Stop that bot, or give this one a database of its own (db_url)",
+        )
+    return connection
 
 
 @dataclass(frozen=True)
@@ -46,12 +93,19 @@ class Write:
         connection.execute(self.table.insert().values(self.values))
 
 
+def storable(text: str) -> str:
+    """`text` as every database takes it: PostgreSQL refuses NUL, no driver encodes a lone surrogate. One
+    such character in a venue's message would otherwise keep everything queued behind it from being stored."""
+    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")
+
+
 def order_write(order: OrderRecord) -> Write:
     """The row of an order."""
     values = dict(vars(order))
     values.update(leg=order.leg.value, role=order.role.value, status=order.status.value)
     values["refusal"] = None if order.refusal is None else order.refusal.value
-    values["reason"] = order.reason[:255]
+    values["reason"] = storable(order.reason)[:255]
+    values["error"] = None if order.error is None else storable(order.error)
     return Write(cast(Table, OrderRow.__table__), values, "client_id")
 
 
@@ -65,7 +119,7 @@ def trade_write(trade: PairTrade) -> Write:
         "state": trade.state.value,
         "goal": trade.goal.value,
         "was_hedged": trade.was_hedged,
-        "reason": trade.reason,
+        "reason": storable(trade.reason),
         "plan": json.dumps(trade.plan.to_json()),
         "sizing": json.dumps(trade.sizing.to_json()),
         "dry_run": trade.dry_run,

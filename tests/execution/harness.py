@@ -92,6 +92,11 @@ class Rig:
     def kill(self) -> None:
         """kill -9: nothing of the process survives but its files."""
         Trade.session.remove()
+        # The kernel takes files, locks and connections from a dead process.
+        strategy: Any = self.bot.strategy
+        desk = getattr(strategy, "desk", None) or getattr(getattr(strategy, "pairs", None), "desk", None)
+        if desk is not None:
+            desk.journal._release()
         self.bot.exchange._api_async.session = None
 
     def restart(self) -> None:

@@ -42,10 +42,14 @@ MUTANTS = (
     Mutant(
         "intent row",
         "pairbot_ext/execution/journal.py",
-        "                self._commit(order_write(order))\n            except SQLAlchemyError as error:\n"
-        "                self._degrade(error)\n                if not order.reduce_only:",
-        "                pass\n            except SQLAlchemyError as error:\n"
-        "                self._degrade(error)\n                if not order.reduce_only:",
+        "                    self._commit(order_write(order))\n"
+        "                except SQLAlchemyError as error:\n"
+        "                    self._degrade(error)\n"
+        "                    if not order.reduce_only:",
+        "                    pass\n"
+        "                except SQLAlchemyError as error:\n"
+        "                    self._degrade(error)\n"
+        "                    if not order.reduce_only:",
         (_execution("test_restart_and_recovery.py"), "-k", "kill_9"),
     ),
     Mutant(
