@@ -142,7 +142,7 @@ MUTANTS = (
         "pairbot_ext/deferral.py",
         "        held.depth += 1\n",
         "        held.depth += 0\n",
-        (_execution("test_failing_surroundings.py"), "-k", "between_the_legs"),
+        (_execution("test_housekeeping.py"), "-k", "fails_around and html_503"),
     ),
     Mutant(
         "mate check in confirm_trade_exit",

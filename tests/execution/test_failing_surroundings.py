@@ -1,21 +1,13 @@
-"""Housekeeping that fails, callbacks that raise, a database that cannot be written."""
+"""Callbacks that raise, a database that cannot be written."""
 
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 import pytest
-from freqtrade.exceptions import FreqtradeException
 from harness import Rig
 from sqlalchemy.exc import SQLAlchemyError
 
-HOUSEKEEPING = [
-    "GET /fapi/v3/account",
-    "GET /fapi/v3/positionRisk",
-    "GET /fapi/v1/userTrades",
-    "GET /fapi/v1/income",
-    "GET /fapi/v1/depth",
-]
 CALLBACKS = [
     "bot_loop_start",
     "leverage",
@@ -37,51 +29,6 @@ def finish(rig: Rig) -> None:
     rig.script.exits.clear()
     rig.loop(1, pause_secs=31)
     rig.check_flat()
-
-
-@pytest.mark.parametrize("call", HOUSEKEEPING)
-def test_housekeeping_fails_between_the_legs(live: Rig, call: str) -> None:
-    # Every such request fails from leg A's fill on, until both legs are out and beyond.
-    live.script.wishes["ADA-ALGO"] = -1
-    send = live.desk.port.send
-
-    def arm(order: object) -> object:
-        answer = send(order)
-        live.fault(when={"call": call, "times": None}, answer="html_503")
-        return answer
-
-    live.desk.port.send = arm
-    # The worker would sleep on it; both legs must be out by then.
-    with suppress(FreqtradeException):
-        live.loop()
-    live.script.wishes.clear()
-    assert live.states() == ["HEDGED"]
-    posts = [record.number for record in live.posts()]
-    between = [r for r in live.gateway.log.requests if posts[0] < r.number < posts[1]]
-    assert not between, [record.call for record in between]
-    finish(live)
-
-
-@pytest.mark.parametrize("call", HOUSEKEEPING)
-def test_housekeeping_fails_between_the_exits(live: Rig, call: str) -> None:
-    live.open()
-    live.script.exits["ADA-ALGO"] = "pair_reverted"
-    send = live.desk.port.send
-
-    def arm(order: object) -> object:
-        answer = send(order)
-        live.fault(when={"call": call, "times": None}, answer="html_503")
-        return answer
-
-    live.desk.port.send = arm
-    with suppress(FreqtradeException):
-        live.loop()
-    assert live.states() == ["CLOSED"]
-    posts = [record.number for record in live.posts()][-2:]
-    assert not [r for r in live.gateway.log.requests if posts[0] < r.number < posts[1]]
-    live.gateway.faults.clear()
-    live.loop(2)
-    live.check_flat()
 
 
 @pytest.mark.parametrize("name", CALLBACKS)
