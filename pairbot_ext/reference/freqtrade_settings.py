@@ -68,9 +68,9 @@ REFUSED_AT_START = (
         "the model needs its whole window before the first decision",
     ),
     Demand(
-        "dry_run",
-        "`true`, unless every address of the exchange is the simulated one's",
-        "see docs/going-live.md",
+        "exchange.name",
+        '`"binance"`, where `dry_run` is false',
+        "the engine knows the answers of no other venue",
     ),
 )
 """Refused at the start by name, value and remedy; effective values, after config and parameter file."""

@@ -24,7 +24,7 @@ from pairbot_ext.reference.tables import blocks
 from pairbot_ext.settings import Settings, parse_settings
 from pairbot_ext.startup import (
     check_exits,
-    check_live,
+    check_live_venue,
     check_market,
     check_orders,
     check_pairs_source,
@@ -156,7 +156,7 @@ BROKEN: dict[str, Any] = {
     "max_open_trades": 1,
     "pairlists": [{"method": "RemotePairList", "pairlist_url": "file:///other.json"}],
     "startup_candle_count": 100,
-    "dry_run": False,
+    "exchange.name": "kraken",
 }
 """A value of each setting that the reference says is refused."""
 
@@ -170,7 +170,7 @@ def _checks(config: dict[str, Any], strategy: Any, repo_root: Path) -> list[Call
         lambda: check_slots(strategy),
         lambda: check_pairs_source(config, block),
         lambda: check_startup_candles(strategy, pairs_file, block),
-        lambda: check_live(config),
+        lambda: check_live_venue(config),
     ]
 
 
@@ -198,6 +198,7 @@ def test_each_demand_is_really_made(key, config, repo_root, monkeypatch) -> None
         for part in parents:
             place = place.setdefault(part, {})
         place[last] = BROKEN[key]
+        config["dry_run"] = key != "exchange.name"
     refusals = []
     for check in _checks(config, SimpleNamespace(**strategy), repo_root):
         try:
@@ -205,7 +206,8 @@ def test_each_demand_is_really_made(key, config, repo_root, monkeypatch) -> None
         except SettingsError as error:
             refusals.append(error)
     (refused,) = refusals
-    wanted = "pairlist_url" if key == "pairlists" else key.removeprefix("exchange.")
+    wanted = {"pairlists": "pairlist_url", "exchange.name": "not on kraken"}.get(key, key)
+    wanted = wanted.removeprefix("exchange.")
     assert wanted in str(refused)
     assert refused.remedy
 
