@@ -5,6 +5,7 @@ It is woken by fills, by the loop, by exits and by people, and always does the s
 """
 
 import logging
+import sys
 import threading
 from collections.abc import Callable, Iterable
 from decimal import Decimal
@@ -73,6 +74,7 @@ class Coordinator:
         self._lock = threading.RLock()
         self._busy: set[str] = set()
         self._told_waiting: set[tuple[str, Leg]] = set()
+        self._untold: list[tuple[PairTrade, PairTrade]] = []
 
     def advance(
         self,
@@ -136,10 +138,17 @@ class Coordinator:
             with self._bridge.deferred():
                 self._go_on(trade, now)
         finally:
-            # Told when the housekeeping is done, so that the profit has its fees and funding.
-            changes, now.changes = now.changes, []
-            for before, after in changes:
-                self._observe(before, after)
+            self._untold += now.changes
+            # After a Ctrl+C Freqtrade's session may be unusable: `cleanup` rolls it back, then tells.
+            if not isinstance(sys.exception(), KeyboardInterrupt):
+                self.tell_changes()
+
+    def tell_changes(self) -> None:
+        """Tell the observer what has changed: when the housekeeping is done, so that a profit has its fees
+        and funding."""
+        while self._untold:
+            self._observe(*self._untold[0])
+            del self._untold[0]
 
     def _go_on(self, trade: PairTrade, now: Pass) -> None:
         for _ in range(MAX_STEPS):

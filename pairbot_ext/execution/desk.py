@@ -309,6 +309,7 @@ class TradeDesk:
 
     def _park(self) -> list[str]:
         Trade.session.rollback()
+        self.coordinator.tell_changes()
         self.standstill.shut_down()
         lines = self.watch.statistics.lines(self._clock.now_ms(), self.watch.currency)
         for line in lines:

@@ -102,16 +102,16 @@ class Watch:
                 self._count_naked(facts, after.hedged_ms)
                 return PairEvent.OPENED, "opened, both legs hedged"
             case PairState.CLOSED if is_new:
-                self.statistics.closed += 1
                 profit = self._profit(facts)
+                self.statistics.closed += 1
                 self.statistics.pnl += profit
                 if after.reason == ExitReason.STOP:
                     self.stopped_ms[after.plan.pair_id] = after.closed_ms or self._clock.now_ms()
                 return PairEvent.CLOSED, f"closed ({after.reason}), profit {profit:.4f} {self.currency}"
             case PairState.ABORTED if is_new:
+                self.statistics.pnl += self._profit(facts)
                 self.statistics.aborted += 1
                 self._count_naked(facts, after.closed_ms)
-                self.statistics.pnl += self._profit(facts)
                 now = self._clock.now_ms()
                 self._lock_both(after, now)
                 return PairEvent.NOT_OPENED, f"not opened: {after.reason}"

@@ -1,7 +1,11 @@
 """What the operator reads: one message per pair event, with everything in it."""
 
+from typing import Any
+
 import pytest
+from freqtrade.persistence import Trade
 from harness import Rig
+from sqlalchemy import event
 
 from pairbot_ext.execution.statistics import RunStatistics
 from pairbot_ext.sim.venue.actions import ClosePosition
@@ -83,6 +87,38 @@ def test_a_failing_channel_stops_nothing(live: Rig) -> None:
     del live.bot.rpc.send_msg
     live.loop(2)
     live.check_rest()
+
+
+def test_ctrl_c_in_a_statement_after_the_exits_hides_no_profit(live: Rig) -> None:
+    """The interrupt leaves Freqtrade's session unusable; the close is told and counted all the same."""
+    live.open()
+    engine = Trade.session.get_bind()
+    wallets: Any = live.bot.wallets
+    update = wallets._update_live
+
+    def interrupted(*_: Any) -> bool:
+        raise KeyboardInterrupt
+
+    def update_live() -> None:
+        update()
+        if not live.positions():
+            event.listen(engine, "do_execute", interrupted)
+            Trade.get_open_trades()
+
+    wallets._update_live = update_live
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            live.close()
+    finally:
+        event.remove(engine, "do_execute", interrupted)
+        del wallets._update_live
+    live.stop()
+    run = live.desk.watch.statistics
+    closed = [text for text in pair_messages(live) if "closed (pair_reverted)" in text]
+    assert len(closed) == 1
+    assert run.closed == 1
+    assert f"profit {run.pnl:.4f} USDT" in closed[0]
+    assert run.pnl < 0  # fees and two spreads, the prices have not moved
 
 
 def test_final_statistics() -> None:
