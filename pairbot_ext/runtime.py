@@ -325,6 +325,15 @@ class PairsRuntime:
         """Every symbol whose candles are needed."""
         return list(self._watcher.current.pairs)
 
+    def informative_pairs(self, timeframe: str) -> list[tuple[str, str]]:
+        """For `informative_pairs`, the one callback Freqtrade calls without a net: an exception in it would
+        end the process and leave open pairs alone."""
+        try:
+            return [(symbol, timeframe) for symbol in self.symbols()]
+        except Exception:
+            logger.exception("The symbols of the pairs file are not known now, only the whitelist is read")
+            return []
+
     def update(self, symbol: str, frame: pd.DataFrame) -> None:
         """Take over the candles Freqtrade is about to analyse, and those of all other symbols.
 

@@ -67,7 +67,7 @@ class PairsArb(IStrategy):
         self.pairs.on_loop_start(current_time)
 
     def informative_pairs(self) -> list[tuple[str, str]]:
-        return [(symbol, self.timeframe) for symbol in self.pairs.symbols()]
+        return self.pairs.informative_pairs(self.timeframe)
 
     def populate_indicators(self, dataframe: DataFrame, metadata: dict) -> DataFrame:
         self.pairs.update(metadata["pair"], dataframe)

@@ -4,6 +4,7 @@ import logging
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,9 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+import arb
 from harness import Rig, rig
-from scenario import START, VirtualTime
+from scenario import PRICES, START, VirtualTime
 
 TWO = ("ADAUSDT", "ALGOUSDT")
 FAILED = pytest.StashKey[bool]()
@@ -47,22 +49,20 @@ class _Keeper:
 
     def __init__(self, directories: pytest.TempPathFactory) -> None:
         self._directories = directories
-        self._options: dict[str, Any] | None = None
+        self._name = ""
         self._rig: Rig | None = None
 
-    def case(self, options: dict[str, Any]) -> Rig:
-        """The bot at the start of a case, on its own clock already."""
-        if self._rig is None or self._options != options:
+    def case(self, name: str, options: Callable[[Path], dict[str, Any]]) -> Rig:
+        """The bot called `name` at the start of a case. Only one lives at a time, and no other bot
+        may have been started meanwhile."""
+        if self._rig is None or self._name != name or Rig.latest is not self._rig:
             self.drop()
-            self._options = dict(options)
-            directory = self._directories.mktemp("shared")
+            self._name = name
+            directory = self._directories.mktemp(name)
             (directory / "user_data").mkdir()
             clock = VirtualTime(START)
             with clock.running():
-                self._rig = Rig(
-                    directory, clock, dry_run=options.pop("dry_run", False),
-                    symbols=options.pop("symbols", TWO), **options,
-                )  # fmt: skip
+                self._rig = Rig(directory, clock, **{"symbols": TWO, **options(directory)})
         return self._rig
 
     def drop(self) -> None:
@@ -80,14 +80,17 @@ def _keeper(tmp_path_factory: pytest.TempPathFactory) -> Iterator[_Keeper]:
     keeper.drop()
 
 
-def _case(keeper: _Keeper, request: pytest.FixtureRequest, **options: Any) -> Iterator[Rig]:
-    made = keeper.case(options)
+def _case(
+    keeper: _Keeper, request: pytest.FixtureRequest, name: str, options: Callable[[Path], dict[str, Any]]
+) -> Iterator[Rig]:
+    made = keeper.case(name, options)
     with made.clock.running():
         made.set_mark()
         yield made
         made.gateway.faults.clear()
         made.script.reset()
         made.told.clear()
+        made.market.prices.update({name: Decimal(PRICES[name]) for name in made.symbols})
         made.next_candle()
         is_clean = FAILED not in request.node.stash and not made.positions() and not made.trades()
     if not is_clean:
@@ -97,13 +100,27 @@ def _case(keeper: _Keeper, request: pytest.FixtureRequest, **options: Any) -> It
 @pytest.fixture
 def shared(_keeper: _Keeper, request: pytest.FixtureRequest) -> Iterator[Rig]:
     """A bot with dry_run false that this module's cases share."""
-    yield from _case(_keeper, request)
+    yield from _case(_keeper, request, "live", lambda _: {"dry_run": False})
 
 
 @pytest.fixture
 def shared_dry(_keeper: _Keeper, request: pytest.FixtureRequest) -> Iterator[Rig]:
     """The same with dry_run true."""
-    yield from _case(_keeper, request, dry_run=True)
+    yield from _case(_keeper, request, "dry", lambda _: {"dry_run": True})
+
+
+@pytest.fixture
+def shared_mode(_keeper: _Keeper, request: pytest.FixtureRequest) -> Iterator[Rig]:
+    """Parametrize it indirectly with "live" or "dry"."""
+    yield from _case(_keeper, request, request.param, lambda _: {"dry_run": request.param == "dry"})
+
+
+@pytest.fixture
+def shared_arb(_keeper: _Keeper, request: pytest.FixtureRequest) -> Iterator[Rig]:
+    """PairsArb itself, dry_run false; its pair ADA-ALGO wants to be entered at the start of each case."""
+    yield from _case(
+        _keeper, request, "arb", lambda path: {"dry_run": False, **arb.options(path, arb.pair("ADA-ALGO"))}
+    )
 
 
 @pytest.fixture

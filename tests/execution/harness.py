@@ -12,9 +12,10 @@ from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from freqtrade.configuration import Configuration
+from freqtrade.exceptions import TemporaryError
 from freqtrade.freqtradebot import FreqtradeBot
 from freqtrade.persistence import Trade
 from scenario import FOUR, HERE, PRICES, REPO_ROOT, START, Script, ShortHistory, VirtualTime, unified
@@ -38,9 +39,15 @@ from pairbot_ext.sim.venue.faults import FaultRule
 from pairbot_ext.sim.venue.rate_limits import RateLimits
 from pairbot_ext.sim.venue.venue import Venue
 
+WORKER_SLEEPS_SECS = 30
+"""freqtrade.constants.RETRY_TIMEOUT."""
+
 
 class Rig:
     """Venue, bot and script together. Use `rig()`, which also moves the clocks."""
+
+    latest: ClassVar[Rig | None] = None
+    """The rig whose bot was started last: Freqtrade's database session is global and belongs to it."""
 
     def __init__(
         self, directory: Path, clock: VirtualTime, *, dry_run: bool, symbols: tuple[str, ...], **config: Any
@@ -70,6 +77,7 @@ class Rig:
     def start(self) -> None:
         """A new process, as far as the bot can tell: new bot, same database, same venue."""
         self.bot = FreqtradeBot(self._config())
+        Rig.latest = self
         # Freqtrade's workers listen here; a message is what a person gets to read.
         self.bot.rpc.registered_modules.append(_Listener(self.told))
         if self.dry_run:
@@ -154,6 +162,14 @@ class Rig:
             self.clock.sleep(pause_secs)
             self.bot.process()
 
+    def work(self, *, pause_secs: float = 5.0) -> None:
+        """One iteration as Freqtrade's worker makes it: a TemporaryError is slept on. Whatever else escapes
+        would stop the bot or end the process, and fails the case."""
+        try:
+            self.loop(pause_secs=pause_secs)
+        except TemporaryError:
+            self.clock.sleep(WORKER_SLEEPS_SECS)
+
     def want(self, pair_id: str = "ADA-ALGO", direction: int = SHORT_SPREAD) -> None:
         """This pair's entry signal is up."""
         self.script.wishes[pair_id] = direction
@@ -222,6 +238,10 @@ class Rig:
             trade.pair.replace("/USDT:USDT", "USDT"): float(trade.amount) * (-1 if trade.is_short else 1)
             for trade in Trade.get_open_trades()
         }
+
+    def trade_ids(self) -> list[int]:
+        """Freqtrade's numbers of the open trades, oldest first."""
+        return [trade.id for trade in Trade.get_open_trades()]
 
     def stored_pair_trade(self, pair_trade_id: str) -> PairTrade:
         """One pair trade from the database: the journal forgets finished ones."""

@@ -45,7 +45,9 @@ class ShortHistory(FixedMarket):
 
     def klines(self, symbol: str, interval: str, start_ms: Any, end_ms: Any, limit: int, now_ms: int,
                *, mark: bool) -> Any:  # fmt: skip
-        """At most 12 candles."""
+        """At most the latest 12 hours."""
+        if start_ms is not None:
+            start_ms = max(start_ms, now_ms - 12 * 3_600_000)
         return super().klines(symbol, interval, start_ms, end_ms, min(limit, 12), now_ms, mark=mark)
 
 

@@ -4,11 +4,9 @@ From the first order of a pair on the request fails for good: both orders must b
 asked between them, and nothing may be concluded from what could not be read.
 """
 
-from contextlib import suppress
 from typing import Any
 
 import pytest
-from freqtrade.exceptions import FreqtradeException
 from harness import Rig
 from verdict import executed_entries
 
@@ -36,8 +34,6 @@ KINDS: dict[str, dict[str, Any]] = {
     "1003_418": {"answer": "reject", "code": -1003, "status": 418},
     "1021": {"answer": "reject", "code": -1021},
 }
-WORKER_SLEEPS_ON = (FreqtradeException,)
-"""What Freqtrade's worker catches. Anything else would end the process and fails the case."""
 ALWAYS_ASKED = ("account", "positionRisk", "userTrades", "income")
 """By Freqtrade, after the orders of a pair that goes well."""
 
@@ -70,12 +66,6 @@ def hits(rig: Rig) -> int:
     return sum(bool(r.fault) for r in rig.gateway.log.requests if r.number > rig.mark.request)
 
 
-def tolerant_loop(rig: Rig) -> None:
-    """One iteration as Freqtrade's worker would survive it."""
-    with suppress(*WORKER_SLEEPS_ON):
-        rig.loop()
-
-
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("call", ALWAYS_ASKED)
 def test_fails_around_entry_and_exit(
@@ -84,17 +74,17 @@ def test_fails_around_entry_and_exit(
     """I2, I5, I9."""
     fail_from_the_first_order_on(shared, monkeypatch, CALLS[call], KINDS[kind])
     shared.want()
-    tolerant_loop(shared)
+    shared.work()
     shared.script.wishes.clear()
     assert shared.states()[-1] == "HEDGED", "both legs are out although it fails"
     nothing_between(shared, 0)
     shared.check_rest()
     shared.gateway.faults.clear()
     shared.script.exits["ADA-ALGO"] = "pair_reverted"
-    tolerant_loop(shared)
+    shared.work()
     nothing_between(shared, 2)
     shared.script.exits.clear()
-    tolerant_loop(shared)
+    shared.work()
     assert executed_entries(shared) == {"A-e": 1, "B-e": 1}
     shared.gateway.faults.clear()
     monkeypatch.undo()
@@ -111,7 +101,7 @@ def test_the_book_fails_when_leg_b_has_to_be_repriced(
     fail_from_the_first_order_on(shared, monkeypatch, CALLS["depth"], KINDS[kind])
     shared.fault(when={"leg": "B", "role": "e"}, fill={"fraction": "0"})
     shared.want()
-    tolerant_loop(shared)
+    shared.work()
     shared.script.wishes.clear()
     assert hits(shared) > 1, "it was asked for, and it failed"
     assert shared.states()[-1] == "HEDGED"
@@ -148,7 +138,7 @@ def test_questions_after_a_lost_answer_fail(shared: Rig, call: str, kind: str, r
         shared.want()
     else:
         shared.script.exits["ADA-ALGO"] = "pair_reverted"
-    tolerant_loop(shared)
+    shared.work()
     shared.script.wishes.clear()
     shared.script.exits.clear()
     if role == "e":
@@ -175,7 +165,7 @@ def test_a_leg_is_gone_and_it_cannot_be_read_why(shared: Rig, kind: str) -> None
     shared.fault(when={"call": CALLS["allOrders"], "times": None}, **KINDS[kind])
     for _ in range(2):
         shared.clock.sleep(31)
-        tolerant_loop(shared)
+        shared.work()
     assert hits(shared) > 1
     shared.gateway.faults.clear()
     shared.loop(2, pause_secs=31)
@@ -191,7 +181,7 @@ def test_unreadable_positions_of_a_whole_pair(shared: Rig, kind: str) -> None:
     shared.fault(when={"call": CALLS["positionRisk"], "times": None}, **KINDS[kind])
     for _ in range(3):
         shared.clock.sleep(31)
-        tolerant_loop(shared)
+        shared.work()
     assert shared.states()[-1] == "HEDGED"
     assert (shared.positions(), len(shared.posts())) == (held, posts)
     shared.gateway.faults.clear()
@@ -221,7 +211,7 @@ def test_a_ban_falls_between_the_legs(live: Rig, role: str) -> None:
     else:
         live.script.exits["ADA-ALGO"] = "pair_reverted"
     for _ in range(30):
-        tolerant_loop(live)
+        live.work()
         live.script.wishes.clear()
         live.script.exits.clear()
         live.clock.sleep(10)
