@@ -24,6 +24,7 @@ from pairbot_ext.execution.records import Event, OrderRecord, PairTrade, Sizing
 from pairbot_ext.execution.schema import migrate
 from pairbot_ext.execution.states import ClientOrderId, Goal, OrderStatus, PairState, Role
 from pairbot_ext.execution.store import (
+    NO_CHANGE,
     Write,
     event_write,
     hold_database,
@@ -236,14 +237,15 @@ class Journal(JournalReader):
         """Try to write what could not be written. Returns whether the journal is whole."""
         with self._lock:
             waiting = sorted(self._unsaved_orders | {key for key in self._orders if self._file.has(key)})
-            self.is_degraded = False
+            if not (waiting or self._has_queue or self.is_degraded):
+                return True
             try:
-                # One transaction: a pair trade never counts as final before its orders are there.
-                if waiting or self._has_queue:
-                    self._commit(*(order_write(self._orders[client_id]) for client_id in waiting))
+                # One transaction: a pair trade never counts as final before its orders are there. With
+                # nothing to store, only a write that changes nothing tells whether the database is back.
+                self._commit(*(order_write(self._orders[client_id]) for client_id in waiting), NO_CHANGE)
+                self.is_degraded = False
             except SQLAlchemyError as error:
-                self.is_degraded = True
-                logger.warning(f"The journal still cannot be written: {_short(error)}")
+                self._degrade(error)
                 return False
             self._unsaved_orders.clear()
             for client_id in waiting:

@@ -12,7 +12,7 @@ from pairbot_ext.errors import PairbotError
 from pairbot_ext.execution.plan import EntryPlan
 from pairbot_ext.execution.records import Event, OrderRecord, PairTrade, Sizing
 from pairbot_ext.execution.states import Goal, OrderStatus, PairState, Refusal, Role
-from pairbot_ext.execution.tables import EventRow, OrderRow, PairTradeRow, SettingRow
+from pairbot_ext.execution.tables import EventRow, OrderRow, PairTradeRow, SchemaRow, SettingRow
 from pairbot_ext.sizing import Leg
 
 SQLITE_BUSY_TIMEOUT_SECS = 0.5
@@ -91,6 +91,10 @@ class Write:
             if changed.rowcount:
                 return
         connection.execute(self.table.insert().values(self.values))
+
+
+NO_CHANGE = Write(cast(Table, SchemaRow.__table__), {"id": 1}, "id")
+"""Proves that the database can be written."""
 
 
 def storable(text: str) -> str:

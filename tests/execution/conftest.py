@@ -14,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import arb
 from harness import Rig, rig
+from postgres import Server, running_server
 from scenario import PRICES, START, VirtualTime
 
 TWO = ("ADAUSDT", "ALGOUSDT")
@@ -133,3 +134,19 @@ def live(make_rig: Callable[..., Rig]) -> Any:
 def dry(make_rig: Callable[..., Rig]) -> Any:
     """A bot with dry_run true."""
     return make_rig(dry_run=True)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Server]:
+    """A PostgreSQL server; skipped where none is installed."""
+    with running_server() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def db_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'trades.sqlite'}"
+    server: Server = request.getfixturevalue("postgres")
+    return server.new_database()

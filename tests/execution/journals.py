@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, create_engine
+from sqlalchemy.pool import NullPool
 
 from pairbot_ext.execution.intentfile import IntentFile
 from pairbot_ext.execution.journal import Journal
 from pairbot_ext.execution.plan import EntryModel, EntryPlan
 from pairbot_ext.execution.records import LegSizing, OrderRecord, Sizing
 from pairbot_ext.execution.states import ClientOrderId, OrderStatus, Role
+from pairbot_ext.execution.tables import JOURNAL_TABLES
 from pairbot_ext.signals import SHORT_SPREAD, Thresholds
 from pairbot_ext.sizing import Leg
 
@@ -70,6 +74,24 @@ def make_order(
     client_id = str(ClientOrderId(trade, leg, role, attempt))
     identity = {"client_id": client_id, "pair_trade_id": trade, "leg": leg, "role": role}
     return OrderRecord(**identity, attempt=attempt, symbol=symbol, **(values | more))
+
+
+@contextmanager
+def locked(engine: Engine) -> Iterator[None]:
+    """Another program holds the journal's tables: a real lock, of a connection of its own."""
+    other = create_engine(engine.url, poolclass=NullPool)
+    with other.connect() as connection:
+        if engine.dialect.name == "sqlite":
+            connection.exec_driver_sql("BEGIN EXCLUSIVE")
+        else:
+            for table in JOURNAL_TABLES:
+                connection.exec_driver_sql(f"LOCK TABLE {table.name} IN ACCESS EXCLUSIVE MODE")
+        yield
+
+
+def crash(journal: Journal) -> None:
+    """What a dead process leaves: nothing is flushed, the kernel takes files, locks and connections."""
+    journal._release()
 
 
 def make_journal(engine: Engine, path: Path) -> Journal:

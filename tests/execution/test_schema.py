@@ -1,11 +1,11 @@
 """The journal's schema: older databases are led to the newest version, or left as they were."""
 
-import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from freqtrade.persistence.base import ModelBase
-from journals import PAIR_TRADE, PLAN, SIZING, make_journal, make_order
+from journals import PAIR_TRADE, PLAN, SIZING, crash, locked, make_journal, make_order
 from sqlalchemy import Connection, Engine, create_engine, inspect, text
 from sqlalchemy.orm import Session
 
@@ -54,9 +54,11 @@ INSERT INTO pairbot_events (pair_trade_id, at_ms, kind, detail) VALUES ('old', 7
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> Engine:
+def engine(db_url: str) -> Iterator[Engine]:
     """An empty database."""
-    return create_engine(f"sqlite:///{tmp_path / 'trades.sqlite'}")
+    engine = create_engine(db_url)
+    yield engine
+    engine.dispose()
 
 
 @pytest.fixture
@@ -128,7 +130,9 @@ def test_version_1_is_migrated_in_place(
     assert [trade.id for trade in journal.open_pair_trades()] == [PAIR_TRADE]
     journal.set_setting("paused", True)
     journal.close()
-    assert make_journal(version_1, tmp_path / "intents.dat").setting("paused") is True
+    again = make_journal(version_1, tmp_path / "intents.dat")
+    assert again.setting("paused") is True
+    again.close()
 
 
 def test_a_newer_version_is_refused_and_left_alone(engine: Engine) -> None:
@@ -165,6 +169,7 @@ def test_a_failing_migration_leaves_the_old_database(version_1: Engine, tmp_path
     journal = make_journal(version_1, tmp_path / "intents.dat")
     assert version_of(version_1) == SCHEMA_VERSION
     assert [trade.id for trade in journal.open_pair_trades()] == [PAIR_TRADE]
+    journal.close()
 
 
 def test_an_interrupted_migration_leaves_the_old_database(version_1: Engine) -> None:
@@ -210,10 +215,11 @@ def test_settings_survive_a_restart(engine: Engine, tmp_path: Path) -> None:
     journal.set_setting("risk", {"day": "2026-02-03", "start_equity": 990.5, "symbols": []})
     journal.set_setting("paused", None)
     # Nothing is flushed or closed: it was committed at once.
-    journal._file.close()
+    crash(journal)
     again = make_journal(engine, tmp_path / "intents.dat")
     assert again.setting("risk") == {"day": "2026-02-03", "start_equity": 990.5, "symbols": []}
     assert again.setting("paused") is None
+    again.close()
 
 
 def test_a_setting_is_a_copy(engine: Engine, tmp_path: Path) -> None:
@@ -227,16 +233,15 @@ def test_a_setting_is_a_copy(engine: Engine, tmp_path: Path) -> None:
         with pytest.raises((TypeError, ValueError)):
             journal.set_setting("risk", no_json)
     assert journal.setting("risk") == {"symbols": ["ADA"]}
+    journal.close()
 
 
 def test_a_setting_that_cannot_be_stored_is_not_set(engine: Engine, tmp_path: Path) -> None:
     journal = make_journal(engine, tmp_path / "intents.dat")
     journal.set_setting("paused", True)
-    other = sqlite3.connect(tmp_path / "trades.sqlite", isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")
-    with pytest.raises(JournalUnavailableError, match="locked"):
+    with locked(engine), pytest.raises(JournalUnavailableError, match=r"locked|lock timeout"):
         journal.set_setting("paused", False)
     assert journal.setting("paused") is True
-    other.execute("ROLLBACK")
     journal.set_setting("paused", False)
     assert journal.setting("paused") is False
+    journal.close()

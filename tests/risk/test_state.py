@@ -4,11 +4,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from harness import LONG_SPREAD, Rig
+from harness import Rig
 from sqlalchemy import text
 
 from pairbot_ext.errors import PairbotError
 from pairbot_ext.risk.state import LOCKS_KEY, STATE_KEY, RiskMemory, RiskState, Trip
+from pairbot_ext.signals import LONG_SPREAD
 
 MakeRig = Callable[..., Rig]
 
