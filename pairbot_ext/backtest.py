@@ -18,10 +18,11 @@ from typing import Protocol
 from freqtrade.persistence import LocalTrade, Order, Trade
 
 from pairbot_ext.execution.plan import EntryPlan
+from pairbot_ext.risk.rules import max_pairs_verdict, told
 from pairbot_ext.rules import PairRules
 from pairbot_ext.settings import Settings
 from pairbot_ext.shadow import ShadowPairs
-from pairbot_ext.signals import ExitReason
+from pairbot_ext.signals import STOPS, ExitReason
 from pairbot_ext.sizing import (
     Leg,
     MarketLimits,
@@ -202,7 +203,7 @@ class BacktestDesk:
         if candle_now <= trade.open_date_utc:
             return ExitReason.MATE_GONE if is_mate_gone else None
         reason = self._rules.model_exit(plan, trade.open_date_utc, now)
-        if reason is ExitReason.STOP:
+        if reason in STOPS:
             self._stopped_at[plan.pair_id] = candle_now
         if reason is not None:
             return reason
@@ -243,6 +244,8 @@ class BacktestDesk:
             return "another pair has one of its symbols, or it was stopped"
         if not is_alone and (reason := self._leg_refusal(plan, now) or self._still_stopped(plan)):
             return reason
+        if not is_alone and (reason := self._risk_refusal(plan, now)):
+            return reason
         pair_notional = self._pair_notional(plan, leg, now, price, proposed_stake)
         if not pair_notional > 0:
             return f"no money left for a stake: {proposed_stake:.2f} proposed"
@@ -272,6 +275,13 @@ class BacktestDesk:
             if self._host.is_locked(symbol, now - self._timeframe, plan.side(plan.leg_of(symbol))):
                 return f"{symbol} is locked"
         return None
+
+    def _risk_refusal(self, plan: EntryPlan, now: datetime) -> str | None:
+        """The risk rules that make sense without a venue and a wallet that lives on."""
+        # A pair of which one leg is still to come on this candle counts as open.
+        open_pairs = (Trade.get_open_trade_count() + 1) // 2
+        verdict = self._rules.entry_breach(plan, now) or max_pairs_verdict(open_pairs, self._settings.risk)
+        return None if verdict is None else told(verdict)
 
     def _still_stopped(self, plan: EntryPlan) -> str | None:
         stopped_at = self._stopped_at.get(plan.pair_id)

@@ -237,6 +237,15 @@ class SignalBook:
             return float("nan")
         return float(plan.model.z(self.grid.log_close[plan.leg_a][row], self.grid.log_close[plan.leg_b][row]))
 
+    def window(self, plan: EntryPlan, candle: datetime, rows: int) -> tuple[FloatArray, FloatArray]:
+        """Log closes of both legs on the `rows` candles that end with `candle`, fewer where the grid begins
+        later; NaN where a candle is missing. Empty where the grid lacks the candle or a leg."""
+        row = self.grid.row(candle)
+        if row is None or plan.leg_a not in self.grid.log_close or plan.leg_b not in self.grid.log_close:
+            return np.empty(0), np.empty(0)
+        span = slice(max(0, row + 1 - rows), row + 1)
+        return self.grid.log_close[plan.leg_a][span], self.grid.log_close[plan.leg_b][span]
+
     def close(self, symbol: str, candle: datetime) -> float:
         """Close of one candle, quote currency; NaN where it is missing or unknown."""
         row = self.grid.row(candle)

@@ -96,6 +96,10 @@ class Hooks:
     """(path, HTTP method), before any request of the synchronous client."""
     after_request: Callable[[Any], None]
     """The headers of the answer."""
+    request_ended: Callable[[bool], None]
+    """Whether a request got no proper answer: unreachable, overloaded, rate limit, garbage."""
+    book_read: Callable[[str, Any], None]
+    """(symbol, ccxt's order book), whoever asked for it."""
     before_startup: Callable[[], None]
     while_stopped: Callable[[], None]
 
@@ -177,9 +181,14 @@ class Bridge:
             method = kwargs.get("method") or (args[1] if len(args) > 1 else "GET")
             hooks.before_request(path, method)
             try:
-                return fetch2(path, *args, **kwargs)
+                answer = fetch2(path, *args, **kwargs)
+            except ccxt.OperationFailed:
+                hooks.request_ended(True)
+                raise
             finally:
                 hooks.after_request(getattr(self.api, "last_response_headers", None))
+            hooks.request_ended(False)
+            return answer
 
         self.api.fetch2 = request
         # In place of ccxt's pause before every request, whose costs are not Binance's weights.
@@ -219,6 +228,14 @@ class Bridge:
             exchange.get_rate,
             exchange._lev_prep,
         )
+        read_book = exchange.fetch_l2_order_book
+
+        def fetch_l2_order_book(pair: str, *args: Any, **kwargs: Any) -> Any:
+            book = read_book(pair, *args, **kwargs)
+            hooks.book_read(pair, book)
+            return book
+
+        exchange.fetch_l2_order_book = fetch_l2_order_book
         self._deferral.use(update, funding)
 
         def wallets_update(require_update: bool = True) -> None:

@@ -1,10 +1,14 @@
 """What a pair trade's own numbers say, asked in the same words by the backtest and by the bot."""
 
+import math
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from pairbot_ext.book import SignalBook
 from pairbot_ext.execution.plan import EntryPlan
+from pairbot_ext.risk.breaks import MIN_CANDLES, PairHealth, pair_health
+from pairbot_ext.risk.findings import Breach, Reading, Rule, Verdict
+from pairbot_ext.risk.rules import break_readings, break_verdict
 from pairbot_ext.settings import Settings
 from pairbot_ext.signals import ExitReason, exit_reason
 
@@ -13,12 +17,22 @@ class PairRules:
     """Entry plans, exits and the memory of stops on the candles known now.
 
     :param book: gives the current book, which is replaced whenever a candle arrives.
+    :param history_candles: the longest window the break rules look at: a bot has no more, so that a backtest
+        must not use more.
     """
 
-    def __init__(self, book: Callable[[], SignalBook], settings: Settings, timeframe: timedelta) -> None:
+    def __init__(
+        self,
+        book: Callable[[], SignalBook],
+        settings: Settings,
+        timeframe: timedelta,
+        history_candles: int,
+    ) -> None:
         self._book = book
         self._settings = settings
         self.timeframe = timeframe
+        self._history_candles = history_candles
+        self._health: dict[tuple[str, float, float, datetime], PairHealth | None] = {}
 
     def candle_start(self, now: datetime) -> datetime:
         """Open time of the candle that is running at `now`."""
@@ -47,13 +61,83 @@ class PairRules:
         """
         if self.candle_start(now) <= self.candle_start(opened_at):
             return None
-        return exit_reason(
+        reason = exit_reason(
             plan.thresholds,
             plan.direction,
             self._book().z(plan, self.last_closed(now)),
-            (self.candle_start(now) - self.candle_start(opened_at)) / self.timeframe,
+            self._held_candles(opened_at, now),
             plan.model.half_life_candles,
         )
+        if reason is None and isinstance(self._break(plan, now), Breach):
+            return ExitReason.BREAK
+        return reason
+
+    def exit_breach(self, plan: EntryPlan, opened_at: datetime, now: datetime, reason: str) -> Breach | None:
+        """The rule behind a stop that `model_exit` has named; None where it named none."""
+        levels = plan.thresholds
+        match reason:
+            case ExitReason.STOP:
+                z = abs(self._book().z(plan, self.last_closed(now)))
+                return Breach(Rule.Z_STOP, z, levels.stop, "", "|z| of the last closed candle")
+            case ExitReason.TIME:
+                held, most = self._held_candles(opened_at, now), self._most_candles(plan)
+                return Breach(Rule.TIME_STOP, held, most, "candles", "time held")
+            case ExitReason.BREAK:
+                verdict = self._break(plan, now)
+                return verdict if isinstance(verdict, Breach) else None
+        return None
+
+    def entry_breach(self, plan: EntryPlan, now: datetime) -> Verdict:
+        """The break rule that forbids entering this plan, or that has no numbers; None where it may be."""
+        return self._break(plan, now)
+
+    def gauges(self, plan: EntryPlan, opened_at: datetime, now: datetime) -> list[Reading]:
+        """What the rules on closed candles read of an open pair trade."""
+        z = abs(self._book().z(plan, self.last_closed(now)))
+        seen = None if math.isnan(z) else z
+        note = "" if seen is not None else "a leg's last candle is missing"
+        most = self._most_candles(plan)
+        held = self._held_candles(opened_at, now)
+        return [
+            Reading(Rule.Z_STOP, seen, plan.thresholds.stop, "", plan.pair_id, note),
+            Reading(Rule.TIME_STOP, held, most if math.isfinite(most) else None, "candles", plan.pair_id),
+            *break_readings(
+                self._settings.risk.break_stop,
+                self._health_of(plan, now),
+                plan.model.half_life_candles,
+                plan.model.beta,
+                plan.pair_id,
+            ),
+        ]
+
+    def _held_candles(self, opened_at: datetime, now: datetime) -> float:
+        return (self.candle_start(now) - self.candle_start(opened_at)) / self.timeframe
+
+    def _most_candles(self, plan: EntryPlan) -> float:
+        return plan.thresholds.max_half_lives * plan.model.half_life_candles
+
+    def _break(self, plan: EntryPlan, now: datetime) -> Verdict:
+        return break_verdict(
+            self._settings.risk.break_stop,
+            self._health_of(plan, now),
+            plan.model.half_life_candles,
+            plan.model.beta,
+        )
+
+    def _health_of(self, plan: EntryPlan, now: datetime) -> PairHealth | None:
+        """Both legs of a pair ask on each candle, a bot in each loop: computed once per model and candle."""
+        settings, candle = self._settings.risk.break_stop, self.last_closed(now)
+        if settings is None:
+            return None
+        key = (plan.pair_id, plan.model.alpha, plan.model.beta, candle)
+        if key not in self._health:
+            self._health = {known: health for known, health in self._health.items() if known[3] == candle}
+            half_life = plan.model.half_life_candles
+            rows = self._history_candles
+            if math.isfinite(half_life):
+                rows = min(rows, max(MIN_CANDLES, math.ceil(settings.window_half_lives * half_life)))
+            self._health[key] = pair_health(*self._book().window(plan, candle, rows), plan.model)
+        return self._health[key]
 
     def has_recovered(self, pair_id: str, stopped_at: datetime, candle: datetime) -> bool:
         """Whether a pair that was stopped may be entered again: |z| <= exit was seen, or it is long ago."""

@@ -163,7 +163,8 @@ class PairsRuntime:
         self._overrides = dict(overrides)
         # Started again (a second backtest of one strategy object), with other parameters perhaps.
         self._book = None
-        rules = PairRules(lambda: self.book, self.settings, self.timeframe)
+        history = self.startup_candles(strategy.timeframe)
+        rules = PairRules(lambda: self.book, self.settings, self.timeframe, history)
         try:
             check_start(strategy, self._watcher.current, self.settings)
             check_overrides(self._watcher.current, overrides)

@@ -4,11 +4,12 @@ Everything else the bot needs is Freqtrade's own configuration.
 """
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from pairbot_ext.errors import SettingsError
+from pairbot_ext.risk.settings import RiskSettings
 from pairbot_ext.scan.knobs import ScanKnobs
 
 MAX_STARTUP_CANDLES = 2494
@@ -53,7 +54,17 @@ class Settings(_Block):
         default=5.0, description="fee of one fill charged against a signal's edge, basis points"
     )
     volatility_gate: VolatilityGate | None = None
+    risk: RiskSettings = Field(default=RiskSettings(), description="limits, stops and the kill switch")
     scan: ScanKnobs = Field(default=ScanKnobs(), description="thresholds and filters of `pairbot scan`")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.leverage > self.risk.max_leverage:
+            raise ValueError(
+                f"leverage {self.leverage} is above risk.max_leverage {self.risk.max_leverage}: "
+                "lower the one or raise the other"
+            )
+        return self
 
     def pairs_path(self, base: Path | None = None) -> Path:
         """Where the pairs file lies; relative to the working directory like Freqtrade's own paths."""

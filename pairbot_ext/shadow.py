@@ -12,7 +12,7 @@ from datetime import datetime
 
 from pairbot_ext.execution.plan import EntryPlan
 from pairbot_ext.rules import PairRules
-from pairbot_ext.signals import ExitReason
+from pairbot_ext.signals import STOPS
 from pairbot_ext.spans import DataSpan
 
 
@@ -76,7 +76,7 @@ class ShadowPairs:
 
     def _left(self, trade: PaperTrade, now: datetime) -> PaperTrade:
         reason = self._rules.model_exit(trade.plan, trade.opened_at, now)
-        if reason is ExitReason.STOP:
+        if reason in STOPS:
             self._stopped_at[trade.plan.pair_id] = now
         spans = self._spans()
         ends = min(spans[symbol].last for symbol in (trade.plan.leg_a, trade.plan.leg_b))
@@ -89,5 +89,7 @@ class ShadowPairs:
             # A trade that was closed on this candle still holds its symbol.
             if symbol in self._trades or not spans[symbol].first <= now < spans[symbol].last:
                 return False
+        if self._rules.entry_breach(plan, now) is not None:
+            return False
         stopped_at = self._stopped_at.get(plan.pair_id)
         return stopped_at is None or self._rules.has_recovered(plan.pair_id, stopped_at, plan.candle)

@@ -28,7 +28,18 @@ class ExitReason(StrEnum):
     TIME = "pair_time_stop"
     MATE_GONE = "pair_mate_gone"
     DATA_END = "pair_data_end"
+    STOP_LIVE = "pair_stop_live"
+    BREAK = "pair_break_stop"
+    LOSS = "pair_loss_limit"
+    LIQUIDATION = "pair_liquidation_near"
+    NAKED = "pair_naked"
     HALTED = "pair_halted"
+
+
+STOPS = frozenset(
+    {ExitReason.STOP, ExitReason.STOP_LIVE, ExitReason.BREAK, ExitReason.LOSS, ExitReason.LIQUIDATION}
+)
+"""After these a pair is entered again only when |z| <= exit has been seen."""
 
 
 @dataclass(frozen=True)

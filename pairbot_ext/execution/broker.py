@@ -12,9 +12,11 @@ from freqtrade.persistence import Order, PairLocks, Trade
 from pairbot_ext.bridge import Bridge
 from pairbot_ext.errors import PairbotError
 from pairbot_ext.execution.dryport import DryMarket
-from pairbot_ext.execution.positions import read_open_orders, read_positions
+from pairbot_ext.execution.funding import FundingReader
+from pairbot_ext.execution.positions import Position, read_open_orders, read_position_details
 from pairbot_ext.execution.records import LegSizing, OrderRecord, PairTrade
 from pairbot_ext.redact import scrub
+from pairbot_ext.risk.findings import Funding
 from pairbot_ext.sizing import Leg, MarketLimits, stake_for
 
 BOOK_LEVELS = 20
@@ -33,6 +35,27 @@ class LegBooking:
     amount: Decimal
     fills: dict[str, tuple[str, Decimal, float]]
     stale: frozenset[str]
+
+
+@dataclass(frozen=True)
+class OpenLeg:
+    """An open trade of Freqtrade's.
+
+    :param amount: base currency; :param open_rate: quote currency; :param side: 1 long, -1 short.
+    """
+
+    amount: float
+    open_rate: float
+    side: int
+
+    @property
+    def notional(self) -> float:
+        """At the entry price, quote currency."""
+        return self.amount * self.open_rate
+
+    def unrealised(self, price: float) -> float:
+        """Profit of the price alone, quote currency."""
+        return self.side * self.amount * (price - self.open_rate)
 
 
 @dataclass(frozen=True)
@@ -77,6 +100,8 @@ class Broker:
         self._bridge = bridge
         self._bot = bridge.bot
         self._exchange = bridge.exchange
+        self._funding = FundingReader(bridge.api)
+        self._positions: dict[str, Position] = {}
 
     # -- reading -----------------------------------------------------------------------------------
 
@@ -104,7 +129,47 @@ class Broker:
                 for trade in Trade.get_open_trades()
                 if trade.amount
             }
-        return read_positions(self._bridge.api)
+        self._positions = read_position_details(self._bridge.api)
+        return {symbol: position.amount for symbol, position in self._positions.items()}
+
+    def liquidation_price(self, symbol: str) -> float | None:
+        """Of the open position, quote currency: as the venue said when positions were read last, else as
+        Freqtrade computes it. None where neither names one."""
+        position = self._positions.get(symbol)
+        if position is not None and not self._bridge.is_dry_run:
+            return position.liquidation_price
+        trade = self._bridge.open_trade(symbol)
+        return trade.liquidation_price if trade is not None else None
+
+    def maintenance_rate(self, symbol: str, notional: float) -> float:
+        """Maintenance margin over notional in the bracket of `notional` (quote currency)."""
+        return float(self._exchange.get_maintenance_ratio_and_amt(symbol, notional)[0])
+
+    def funding(self, symbol: str) -> Funding:
+        """Predicted funding (weight 1). Raises ccxt.BaseError, or PairbotError where the venue says none."""
+        return self._funding.read(symbol)
+
+    def wallet_total(self) -> float | None:
+        """Quote currency owned, without unrealised profit, as of the last wallet update; None if unknown."""
+        return float(self._bot.wallets.get_total(self._bot.config["stake_currency"])) or None
+
+    def refresh_wallet(self) -> None:
+        """Read the wallet now (weight 10). Raises FreqtradeException."""
+        self._bot.wallets.update()
+
+    def open_legs(self) -> dict[str, OpenLeg]:
+        """Every open trade Freqtrade holds, by symbol."""
+        return {
+            trade.pair: OpenLeg(trade.amount, trade.open_rate, -1 if trade.is_short else 1)
+            for trade in Trade.get_open_trades()
+            if trade.amount
+        }
+
+    def total_profit(self, symbol: str, rate: float) -> float | None:
+        """Profit of the open trade on a symbol if it were closed at `rate`, what parts of it have realised,
+        fees and funding included, quote currency; None without such a trade."""
+        trade = self._bridge.open_trade(symbol)
+        return float(trade.calculate_profit(rate).total_profit) if trade is not None else None
 
     def open_orders(self, symbol: str) -> list[dict[str, Any]]:
         """Orders resting on a symbol (weight 1)."""

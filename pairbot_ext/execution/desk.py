@@ -43,6 +43,7 @@ from pairbot_ext.execution.states import Goal
 from pairbot_ext.execution.watch import Watch
 from pairbot_ext.redact import protect
 from pairbot_ext.risk.desk import RiskDesk
+from pairbot_ext.settings import parse_settings
 from pairbot_ext.startup import is_on_loopback
 
 logger = logging.getLogger(__name__)
@@ -98,7 +99,18 @@ class TradeDesk:
         )
         self.watch.facts_of = self.coordinator.facts_of
         self.reconciler = Reconciler(self.journal, self._broker, self.coordinator, self._clock)
-        self.risk = RiskDesk(self.journal, self._broker, self._clock, self.close)
+        candle_secs = timeframe_to_seconds(strategy.timeframe)
+        self.risk = RiskDesk(
+            parse_settings(config.get("pairbot")),
+            self.journal,
+            self._broker,
+            self._clock,
+            signals,
+            self.coordinator.facts_of,
+            self.close,
+            leverage=leverage,
+            candle_secs=candle_secs,
+        )
         self.standstill = Standstill(
             self._bridge, self._broker, self.journal, self.coordinator, self._clock, self.risk.enforce
         )
@@ -110,9 +122,9 @@ class TradeDesk:
             Preflight(self._bridge, self._broker, self.journal, leverage),
             native,
             self.watch,
-            self.risk.check_entry,
+            self.risk,
             leverage=leverage,
-            timeframe_secs=timeframe_to_seconds(strategy.timeframe),
+            timeframe_secs=candle_secs,
         )
         self._is_closed = False
 
@@ -181,6 +193,8 @@ class TradeDesk:
             entry_done=self.coordinator.native_entry_done,
             before_request=self.limiter.before,
             after_request=self.limiter.after,
+            request_ended=self.risk.note_request,
+            book_read=self.risk.quotes.take,
             before_startup=self._before_startup,
             while_stopped=self.standstill.work,
         )
@@ -243,7 +257,12 @@ class TradeDesk:
         owner = self.journal.owner_of(trade.pair)
         # Not the state: it may be UNKNOWN or NEEDS_OPERATOR for the sake of a trim (I5).
         if owner is not None and owner.goal is Goal.OPEN and owner.was_hedged:
-            reason = self._signals.model_exit(owner.plan, as_datetime(owner.created_ms), now)
+            opened_at = as_datetime(owner.created_ms)
+            reason = self._signals.model_exit(owner.plan, opened_at, now)
+            if reason is not None:
+                self.risk.model_stop(owner, opened_at, now, reason)
+            else:
+                reason = self.risk.price_stop(owner)
             if reason is not None:
                 self.close(owner, str(reason))
         return None
@@ -280,7 +299,7 @@ class TradeDesk:
         self.journal.recover()
         with self._bridge.exit_lock:
             self.reconciler.run()
-            self.risk.on_loop()
+            self.risk.on_loop(as_datetime(self._clock.now_ms()))
         self.journal.flush()
 
     def _before_startup(self) -> None:

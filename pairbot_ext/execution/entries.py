@@ -5,8 +5,8 @@ a leg, no entry Freqtrade has resized. A refusal locks the pair until the next c
 """
 
 import logging
-from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from pairbot_ext.execution.broker import Broker
 from pairbot_ext.execution.clock import as_datetime
@@ -16,16 +16,28 @@ from pairbot_ext.execution.limiter import WeightLimiter
 from pairbot_ext.execution.native import NativeOrders
 from pairbot_ext.execution.plan import EntryPlan, Signals
 from pairbot_ext.execution.preflight import Cleared, Preflight, RefusedError, slippage_cap
+from pairbot_ext.execution.records import Sizing
 from pairbot_ext.execution.watch import Watch
 from pairbot_ext.sizing import Leg, stake_for
 
 logger = logging.getLogger(__name__)
 
 
+class RiskGate(Protocol):
+    """What is asked of the risk desk."""
+
+    def check_entry(self, plan: EntryPlan, now: datetime) -> None:
+        """Raises RefusedError where a rule forbids this pair now."""
+        ...
+
+    def check_size(self, plan: EntryPlan, sizing: Sizing) -> None:
+        """Raises RefusedError where a rule forbids this pair in this size."""
+        ...
+
+
 class EntryGate:
     """See the module. Methods may raise: the strategy's gates turn that into a refusal (I12).
 
-    :param check_risk: raises RefusedError where a risk rule forbids this pair now.
     :param leverage: configured; the same for both legs.
     :param timeframe_secs: length of a candle.
     """
@@ -39,7 +51,7 @@ class EntryGate:
         preflight: Preflight,
         native: NativeOrders,
         watch: Watch,
-        check_risk: Callable[[EntryPlan], None],
+        risk: RiskGate,
         *,
         leverage: int,
         timeframe_secs: int,
@@ -51,7 +63,7 @@ class EntryGate:
         self._preflight = preflight
         self._native = native
         self._watch = watch
-        self._check_risk = check_risk
+        self._risk = risk
         self._leverage = leverage
         self._timeframe_secs = timeframe_secs
         self._cleared: dict[str, tuple[EntryPlan, Cleared]] = {}
@@ -99,7 +111,7 @@ class EntryGate:
         try:
             if self.refused_because is not None:
                 raise RefusedError("preflight", self.refused_because)
-            self._check_risk(plan)
+            self._risk.check_entry(plan, now)
             self._check_stopped(plan)
             self._check_fresh(plan)
             if leverage != self._leverage:
@@ -109,6 +121,7 @@ class EntryGate:
             if not self._limiter.has_room_for_entries:
                 raise RefusedError("weight", f"{self._limiter.used()} of the venue's request weight are used")
             cleared = self._preflight.clear(plan, proposed_stake, now)
+            self._risk.check_size(plan, cleared.sizing)
             sizing = cleared.sizing[Leg.A]
             stake = stake_for(sizing.amount, sizing.step, price, leverage)
             if not min_stake <= stake <= max_stake:

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Protocol, Self
 
+from pairbot_ext.risk.findings import Breach, Reading, Verdict
 from pairbot_ext.signals import LONG_SPREAD, SHORT_SPREAD, Thresholds
 from pairbot_ext.sizing import Leg
 
@@ -98,6 +99,18 @@ class Signals(Protocol):
 
     def model_exit(self, plan: EntryPlan, opened_at: datetime, now: datetime) -> str | None:
         """What the model at entry says about leaving on the last closed candle."""
+        ...
+
+    def entry_breach(self, plan: EntryPlan, now: datetime) -> Verdict:
+        """The break rule that forbids entering this plan, or that cannot be judged; None where it may be."""
+        ...
+
+    def exit_breach(self, plan: EntryPlan, opened_at: datetime, now: datetime, reason: str) -> Breach | None:
+        """The rule behind a stop `model_exit` has just named; None where it named none."""
+        ...
+
+    def gauges(self, plan: EntryPlan, opened_at: datetime, now: datetime) -> list[Reading]:
+        """What the rules on closed candles read of an open pair trade."""
         ...
 
     def has_recovered(self, pair_id: str, stopped_at: datetime, candle: datetime) -> bool:

@@ -5,10 +5,23 @@ Source: Binance USDⓈ-M futures, Position Information V3, Current All Open Orde
 with a JSON list.
 """
 
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 import ccxt
+
+
+@dataclass(frozen=True)
+class Position:
+    """One position.
+
+    :param amount: signed, base currency.
+    :param liquidation_price: None where the venue names none.
+    """
+
+    amount: Decimal
+    liquidation_price: float | None
 
 
 def read_positions(client: Any) -> dict[str, Decimal]:
@@ -16,13 +29,23 @@ def read_positions(client: Any) -> dict[str, Decimal]:
 
     :raises ccxt.BaseError: as ccxt does, and BadResponse for an answer that is no list of positions.
     """
+    return {symbol: position.amount for symbol, position in read_position_details(client).items()}
+
+
+def read_position_details(client: Any) -> dict[str, Position]:
+    """Positions by ccxt symbol; a symbol without one is left out (weight 5).
+
+    :raises ccxt.BaseError: as ccxt does, and BadResponse for an answer that is no list of positions.
+    """
     client.load_markets()
-    positions: dict[str, Decimal] = {}
+    positions: dict[str, Position] = {}
     for row in _rows(client.fapiPrivateV3GetPositionRisk(), "positionRisk", "symbol", "positionAmt"):
         amount = Decimal(str(row["positionAmt"]))
         if amount:
             symbol = str(client.safe_symbol(row["symbol"], None, None, "contract"))
-            positions[symbol] = positions.get(symbol, Decimal(0)) + amount
+            before = positions[symbol].amount if symbol in positions else Decimal(0)
+            liquidation_price = client.safe_number(row, "liquidationPrice")
+            positions[symbol] = Position(before + amount, liquidation_price or None)
     return positions
 
 

@@ -17,7 +17,7 @@ from pairbot_ext.execution.records import PairTrade
 from pairbot_ext.execution.situation import Facts
 from pairbot_ext.execution.states import Goal, PairState
 from pairbot_ext.execution.statistics import RunStatistics
-from pairbot_ext.signals import ExitReason
+from pairbot_ext.signals import STOPS
 from pairbot_ext.sizing import Leg
 
 logger = logging.getLogger(__name__)
@@ -43,7 +43,10 @@ class Watch:
 
     def load_stops(self) -> None:
         """When each pair was stopped last, from the journal."""
-        self.stopped_ms = self._journal.last_closed_ms(ExitReason.STOP)
+        self.stopped_ms = {}
+        for reason in STOPS:
+            for pair_id, closed_ms in self._journal.last_closed_ms(reason).items():
+                self.stopped_ms[pair_id] = max(closed_ms, self.stopped_ms.get(pair_id, 0))
 
     def received(self, plan: EntryPlan) -> None:
         """A pair wants to be entered."""
@@ -105,7 +108,7 @@ class Watch:
                 profit = self._profit(facts)
                 self.statistics.closed += 1
                 self.statistics.pnl += profit
-                if after.reason == ExitReason.STOP:
+                if after.reason in STOPS:
                     self.stopped_ms[after.plan.pair_id] = after.closed_ms or self._clock.now_ms()
                 return PairEvent.CLOSED, f"closed ({after.reason}), profit {profit:.4f} {self.currency}"
             case PairState.ABORTED if is_new:

@@ -7,17 +7,26 @@ loop or from the RPC thread, and released only by a person.
 import logging
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from datetime import datetime
 
 from pairbot_ext.errors import PairbotError
 from pairbot_ext.execution.broker import Broker
 from pairbot_ext.execution.clock import Clock, as_datetime
 from pairbot_ext.execution.journal import Journal
-from pairbot_ext.execution.plan import EntryPlan
+from pairbot_ext.execution.plan import EntryPlan, Signals
 from pairbot_ext.execution.preflight import RefusedError
-from pairbot_ext.execution.records import PairTrade
-from pairbot_ext.execution.states import Goal
+from pairbot_ext.execution.records import PairTrade, Sizing
+from pairbot_ext.execution.situation import Facts
+from pairbot_ext.execution.states import Goal, PairState
+from pairbot_ext.risk.account import ErrorRate
+from pairbot_ext.risk.entry import EntryRules
+from pairbot_ext.risk.findings import Breach, Reading, Rule, Verdict
+from pairbot_ext.risk.pairwatch import REASONS, PairWatch
+from pairbot_ext.risk.quotes import Quotes
+from pairbot_ext.risk.rules import RULES, Effect, above, trip_of
 from pairbot_ext.risk.state import BY_HAND, RELEASE, WHAT_HAPPENS, RiskMemory, RiskState, Trip
+from pairbot_ext.risk.wallet import WalletWatch
+from pairbot_ext.settings import Settings
 from pairbot_ext.signals import ExitReason
 
 logger = logging.getLogger(__name__)
@@ -25,42 +34,53 @@ logger = logging.getLogger(__name__)
 _PAIR_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 
-@dataclass(frozen=True)
-class Reading:
-    """One rule, for display.
-
-    :param value: now, in `unit`; None where it is not known (then `note` says why).
-    :param limit: what is allowed; None where the rule is switched off.
-    :param pair_id: the pair the value belongs to, or None for the whole bot.
-    """
-
-    rule: str
-    value: float | None
-    limit: float | None
-    unit: str
-    pair_id: str | None = None
-    note: str = ""
-
-
 class RiskDesk:
     """See the module.
 
+    :param facts_of: what is known of a pair trade without asking the venue.
     :param close: closes both legs of a pair trade; the caller holds Freqtrade's exit lock.
+    :param leverage: of the pair trades.
+    :param candle_secs: length of a candle.
     """
 
     def __init__(
         self,
+        settings: Settings,
         journal: Journal,
         broker: Broker,
         clock: Clock,
+        signals: Signals,
+        facts_of: Callable[[PairTrade], Facts],
         close: Callable[[PairTrade, str], None],
+        *,
+        leverage: int,
+        candle_secs: int,
     ) -> None:
+        self._limits = settings.risk
         self._journal = journal
         self._broker = broker
         self._clock = clock
+        self._signals = signals
+        self._facts_of = facts_of
         self._close = close
         self._memory = RiskMemory(journal, clock)
         self._told: Trip | None = None
+        self._naked_since_ms: dict[str, int] = {}
+        self._snapshot: tuple[Reading, ...] = ()
+        self.quotes = Quotes()
+        self._errors = ErrorRate(self._limits.api_error_window_secs, self._limits.api_error_min_requests)
+        self._pairs = PairWatch(self._limits, broker, self.quotes, clock)
+        self._wallet = WalletWatch(self._limits, broker, self.quotes, clock, self._memory)
+        self._entry = EntryRules(
+            settings,
+            journal,
+            broker,
+            clock,
+            signals,
+            self._wallet.equity,
+            leverage=leverage,
+            candle_secs=candle_secs,
+        )
 
     def load(self) -> None:
         """Take over what an earlier run has left; once, after the journal is open."""
@@ -92,11 +112,14 @@ class RiskDesk:
         return self._by_hand(RiskState.REDUCING, by)
 
     def resume(self, by: str) -> str:
-        """Release the bot: ACTIVE again."""
+        """Release the bot: ACTIVE again. Drawdown, daily loss and API errors count from here."""
         before, trip = self.state, self.trip
         if before is RiskState.ACTIVE:
             return "The bot is ACTIVE: there is nothing to release"
         is_stored = self._memory.change(RiskState.ACTIVE, None)
+        # What has tripped is known to whoever releases it: it counts from here, or it would trip again.
+        self._wallet.begin_anew()
+        self._errors.clear()
         self._journal.add_event(None, "risk_resumed", by=by, before=before, rule=trip.rule if trip else None)
         return _with_storage(f"ACTIVE again, released by {by}. {WHAT_HAPPENS[RiskState.ACTIVE]}", is_stored)
 
@@ -121,8 +144,8 @@ class RiskDesk:
         return self._memory.locks
 
     def snapshot(self) -> list[Reading]:
-        """Every rule with its value now and its limit, in the order of the configuration."""
-        return []
+        """Every rule with its value and its limit as of the last loop: of the bot, then pair by pair."""
+        return list(self._snapshot)
 
     def _by_hand(self, state: RiskState, by: str) -> str:
         text = f"{state} by {by}. {WHAT_HAPPENS[state]} {RELEASE}"
@@ -137,7 +160,7 @@ class RiskDesk:
 
     # -- for the trade desk ------------------------------------------------------------------------
 
-    def check_entry(self, plan: EntryPlan) -> None:
+    def check_entry(self, plan: EntryPlan, now: datetime) -> None:
         """Before anything is asked of the venue. Raises RefusedError."""
         if self.state is not RiskState.ACTIVE:
             why = self.trip.text if self.trip else ""
@@ -145,12 +168,139 @@ class RiskDesk:
         reason = self._memory.locks.get(plan.pair_id)
         if reason is not None:
             raise RefusedError("pair_locked", f"pair {plan.pair_id} was locked {reason}")
+        self._entry.check_plan(plan, now)
 
-    def on_loop(self) -> None:
+    def check_size(self, plan: EntryPlan, sizing: Sizing) -> None:
+        """When both legs are sized, before anything is sent. Raises RefusedError."""
+        self._entry.check_size(plan, sizing)
+
+    def note_request(self, is_failure: bool) -> None:
+        """A request to the venue has ended."""
+        self._errors.note(self._clock.now_ms(), is_failure=is_failure)
+
+    def price_stop(self, trade: PairTrade) -> str | None:
+        """Why a pair is closed on the live prices read last, or None. Trips are told and journalled."""
+        try:
+            breach = self._pairs.judge(trade)
+        except Exception:
+            logger.exception(f"Pair trade {trade.id} cannot be judged on live prices, which stops nothing")
+            return None
+        if breach is None:
+            return None
+        self._note_pair(trade, breach)
+        return REASONS[breach.rule]
+
+    def model_stop(self, trade: PairTrade, opened_at: datetime, now: datetime, reason: str) -> None:
+        """The model has just named `reason` for closing a pair: a stop is told and journalled as a trip."""
+        try:
+            breach = self._signals.exit_breach(trade.plan, opened_at, now, reason)
+        except Exception:
+            logger.exception(f"Pair trade {trade.id} is closed ({reason}), its numbers cannot be told")
+            return
+        if breach is not None:
+            self._note_pair(trade, breach)
+
+    def on_loop(self, now: datetime) -> None:
         """Once per loop, after the reconciliation. The caller holds Freqtrade's exit lock."""
         self._memory.flush()
+        trades = self._journal.open_pair_trades()
+        for trade in trades:
+            try:
+                self._watch_pair(trade)
+            except Exception:
+                # The next pair has its turn; what closes this one on candles is untouched.
+                logger.exception(f"The risk rules of pair trade {trade.id} failed, they are tried again")
+        self._watch_account()
         self._announce()
         self.enforce()
+        self._forget(trades)
+        self._snapshot = tuple(self._read(now))
+
+    def _watch_pair(self, trade: PairTrade) -> None:
+        naked = self._naked(trade)
+        if isinstance(naked, Breach):
+            self._trip(naked, trade)
+            if trade.goal is Goal.OPEN:
+                self._close_safely(trade, ExitReason.NAKED)
+            return
+        if trade.goal is not Goal.OPEN or not trade.was_hedged:
+            return
+        self._pairs.renew(trade)
+        blind = self._pairs.blind(trade)
+        if isinstance(blind, Breach):
+            self._trip(blind, trade)
+        reason = self.price_stop(trade)
+        if reason is not None:
+            self._close_safely(trade, reason)
+
+    def _naked(self, trade: PairTrade) -> Verdict:
+        """Whether one leg is held without its mate, and for how long."""
+        if trade.state is PairState.HEDGED:
+            self._naked_since_ms.pop(trade.id, None)
+            return None
+        facts = self._facts_of(trade)
+        if bool(facts.leg_a.held) == bool(facts.leg_b.held):
+            self._naked_since_ms.pop(trade.id, None)
+            return None
+        now_ms = self._clock.now_ms()
+        fills = [order.settled_ms for leg in facts.legs for order in leg.entries if order.filled]
+        first_ms = min([ms for ms in fills if ms], default=now_ms)
+        since_ms = self._naked_since_ms.setdefault(trade.id, now_ms if trade.was_hedged else first_ms)
+        held = facts.leg_a if facts.leg_a.held else facts.leg_b
+        return above(
+            Rule.NAKED,
+            (now_ms - since_ms) / 1000,
+            self._limits.max_naked_secs,
+            "s",
+            f"leg {held.leg} ({held.held} {trade.plan.symbol(held.leg)}) held without its mate for",
+        )
+
+    def _watch_account(self) -> None:
+        if self.state is not RiskState.HALTED:
+            breach = self._wallet.judge()
+            if breach is not None:
+                self._trip(breach, None)
+        rate = above(
+            Rule.API_ERRORS,
+            self._errors.percent(self._clock.now_ms()),
+            self._limits.max_api_error_percent,
+            "%",
+            f"requests failed in the last {self._limits.api_error_window_secs:g} s",
+        )
+        if isinstance(rate, Breach):
+            self._trip(rate, None)
+
+    def _trip(self, breach: Breach, trade: PairTrade | None) -> None:
+        """A rule that changes the state. The first of its severity holds it until it is released."""
+        is_halt = RULES[breach.rule].effect is Effect.HALT
+        if self.state is RiskState.HALTED or (self.state is RiskState.REDUCING and not is_halt):
+            return
+        trip = trip_of(breach, self._clock.now_ms(), trade.plan.pair_id if trade else None)
+        self._memory.change(RiskState.HALTED if is_halt else RiskState.REDUCING, trip)
+        self._journal_trip(trip, trade)
+
+    def _note_pair(self, trade: PairTrade, breach: Breach) -> None:
+        """A rule that closes one pair."""
+        try:
+            trip = trip_of(breach, self._clock.now_ms(), trade.plan.pair_id)
+            self._journal_trip(trip, trade)
+            self._broker.tell(trip.text, is_warning=True)
+        except Exception:
+            # The pair is closed all the same (I5).
+            logger.exception(f"Pair trade {trade.id}: the trip of rule {breach.rule} cannot be told")
+
+    def _journal_trip(self, trip: Trip, trade: PairTrade | None) -> None:
+        logger.warning(f"RISK TRIP: {trip.text}")
+        self._journal.add_event(
+            trade.id if trade else None,
+            "risk_trip",
+            rule=trip.rule,
+            value=trip.value,
+            limit=trip.limit,
+            unit=trip.unit,
+            pair=trip.pair_id,
+            state=self.state,
+        )
 
     def _announce(self) -> None:
         """Tell a change of the state once, and what still holds the bot after a restart."""
@@ -159,6 +309,41 @@ class RiskDesk:
         text = self.trip.text if self.trip else "Released by hand."
         self._told = self.trip
         self._broker.tell(f"Risk state {self.state}: {text}", is_warning=self.trip is not None)
+
+    def _forget(self, trades: list[PairTrade]) -> None:
+        ids = {trade.id for trade in trades}
+        self._pairs.forget(ids, {symbol for trade in trades for symbol in trade.symbols})
+        self._naked_since_ms = {key: ms for key, ms in self._naked_since_ms.items() if key in ids}
+
+    def _read(self, now: datetime) -> list[Reading]:
+        """What `snapshot` shows. A fault in here must not cost a loop."""
+        try:
+            now_ms = self._clock.now_ms()
+            readings = [
+                *self._wallet.readings(),
+                Reading(
+                    Rule.API_ERRORS, self._errors.percent(now_ms), self._limits.max_api_error_percent, "%"
+                ),
+                *self._entry.readings(),
+            ]
+            for trade in self._journal.open_pair_trades():
+                if trade.was_hedged:
+                    readings += self._signals.gauges(trade.plan, as_datetime(trade.created_ms), now)
+                    readings += self._pairs.readings(trade)
+                since_ms = self._naked_since_ms.get(trade.id, now_ms)
+                readings.append(
+                    Reading(
+                        Rule.NAKED,
+                        (now_ms - since_ms) / 1000,
+                        self._limits.max_naked_secs,
+                        "s",
+                        trade.plan.pair_id,
+                    )
+                )
+        except Exception:
+            logger.exception("The risk rules cannot be shown")
+            return list(self._snapshot)
+        return readings
 
     def enforce(self) -> None:
         """HALTED: close what is open. The caller holds Freqtrade's exit lock."""

@@ -9,11 +9,13 @@ from enum import StrEnum
 from typing import Any, Protocol, Self
 
 from pairbot_ext.execution.clock import Clock
+from pairbot_ext.risk.account import EquityMarks
 
 logger = logging.getLogger(__name__)
 
 STATE_KEY = "risk.state"
 LOCKS_KEY = "risk.locks"
+MARKS_KEY = "risk.marks"
 BY_HAND = "by_hand"
 UNREADABLE = "state_unreadable"
 
@@ -93,6 +95,7 @@ class RiskMemory:
         self._state = RiskState.ACTIVE
         self._trip: Trip | None = None
         self._locks: dict[str, str] = {}
+        self._marks: EquityMarks | None = None
         self._unsaved: set[str] = set()
 
     def load(self) -> None:
@@ -107,6 +110,11 @@ class RiskMemory:
                 locks = self._store.setting(LOCKS_KEY)
                 if locks is not None:
                     self._locks = {str(pair): str(reason) for pair, reason in locks.items()}
+                marks = self._store.setting(MARKS_KEY)
+                if marks is not None:
+                    self._marks = EquityMarks(
+                        float(marks["peak"]), str(marks["day"]), float(marks["day_start"])
+                    )
             except Exception as error:
                 logger.exception("The risk state cannot be read")
                 self._fail_closed(error)
@@ -136,6 +144,21 @@ class RiskMemory:
         with self._lock:
             return dict(self._locks)
 
+    @property
+    def marks(self) -> EquityMarks | None:
+        """What drawdown and daily loss are measured against; None before equity was known."""
+        return self._marks
+
+    def hold_marks(self, marks: EquityMarks) -> None:
+        """Take marks over without storing them."""
+        self._marks = marks
+
+    def keep_marks(self, marks: EquityMarks | None) -> None:
+        """Take marks over and store them."""
+        with self._lock:
+            self._marks = marks
+            self._save(MARKS_KEY)
+
     def change(self, state: RiskState, trip: Trip | None) -> bool:
         """Take a state. Returns whether it could be stored at once."""
         with self._lock:
@@ -162,7 +185,11 @@ class RiskMemory:
 
     def _save(self, key: str) -> bool:
         trip = None if self._trip is None else self._trip.to_json()
-        value = {"state": self._state.value, "trip": trip} if key == STATE_KEY else dict(self._locks)
+        value: Any = {
+            STATE_KEY: {"state": self._state.value, "trip": trip},
+            LOCKS_KEY: dict(self._locks),
+            MARKS_KEY: None if self._marks is None else asdict(self._marks),
+        }[key]
         try:
             # A value that is no JSON would only be noticed at the next start.
             self._store.set_setting(key, json.loads(json.dumps(value)))

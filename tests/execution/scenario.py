@@ -158,6 +158,16 @@ class Script:
         """See desk.Signals."""
         return self.exits.get(plan.pair_id)
 
+    def entry_breach(self, plan: EntryPlan, now: datetime) -> None:
+        """See plan.Signals: a script has no candles to judge."""
+
+    def exit_breach(self, plan: EntryPlan, opened_at: datetime, now: datetime, reason: str) -> None:
+        """See plan.Signals."""
+
+    def gauges(self, plan: EntryPlan, opened_at: datetime, now: datetime) -> list[Any]:
+        """See plan.Signals."""
+        return []
+
     def has_recovered(self, pair_id: str, stopped_at: datetime, candle: datetime) -> bool:
         """See desk.Signals."""
         return True

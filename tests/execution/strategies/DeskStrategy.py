@@ -50,6 +50,16 @@ class FileScript:
         """See desk.Signals."""
         return self._read()["exits"].get(plan.pair_id)
 
+    def entry_breach(self, plan: EntryPlan, now: datetime) -> None:
+        """See desk.Signals: a script has no candles to judge."""
+
+    def exit_breach(self, plan: EntryPlan, opened_at: datetime, now: datetime, reason: str) -> None:
+        """See desk.Signals."""
+
+    def gauges(self, plan: EntryPlan, opened_at: datetime, now: datetime) -> list[Any]:
+        """See desk.Signals."""
+        return []
+
     def has_recovered(self, pair_id: str, stopped_at: datetime, candle: datetime) -> bool:
         """See desk.Signals."""
         return True

@@ -1,0 +1,373 @@
+"""The risk rules, pure functions of plain numbers: a `Breach`, a `Blind` where one is missing, or None.
+
+What a breach leads to is in `RULES`, which is also the table of docs/risk.md.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from pairbot_ext.risk.breaks import PairHealth, critical_t
+from pairbot_ext.risk.findings import Blind, Breach, Funding, Reading, Rule, Verdict
+from pairbot_ext.risk.settings import BreakStop, RiskSettings
+from pairbot_ext.risk.state import RELEASE, WHAT_HAPPENS, RiskState, Trip
+
+TEST_HALF_LIVES = 45.0
+"""With fewer half-lives of candles the unit-root test takes a healthy pair for a broken one too often:
+1 in 6 trades at 30 half-lives, 1 in 100 at 45 (benchmarks/study_stops.py)."""
+HALF_LIFE_HALF_LIVES = 30.0
+"""With fewer half-lives of candles the estimated half-life says too little."""
+FUNDING_HORIZON_HALF_LIVES = 2.0
+FUNDING_HORIZON_UNKNOWN_HOURS = 24.0
+"""How long funding is counted where the model has no half-life."""
+
+
+class Effect(StrEnum):
+    """What a breach leads to."""
+
+    REFUSE = "refuse"
+    CLOSE = "close"
+    REDUCE = "reduce"
+    HALT = "halt"
+    CLOSE_AND_REDUCE = "close and reduce"
+
+
+def above(rule: Rule, value: float | None, limit: float | None, unit: str, what: str) -> Verdict:
+    """A rule that is broken above its limit. None as limit: the rule is switched off."""
+    if limit is None:
+        return None
+    if value is None or math.isnan(value):
+        return Blind(rule, f"{what} is not known")
+    return Breach(rule, value, limit, unit, what) if value > limit else None
+
+
+def below(rule: Rule, value: float | None, limit: float | None, unit: str, what: str) -> Verdict:
+    """A rule that is broken below its limit."""
+    if limit is None:
+        return None
+    if value is None or math.isnan(value):
+        return Blind(rule, f"{what} is not known")
+    return Breach(rule, value, limit, unit, what) if value < limit else None
+
+
+def break_verdict(
+    settings: BreakStop | None, health: PairHealth | None, half_life_candles: float, beta: float
+) -> Verdict:
+    """Whether a pair's relation has broken.
+
+    :param half_life_candles: of the model at entry; where it is not finite only the hedge ratio is judged.
+    :param beta: of the model at entry.
+    """
+    if settings is None:
+        return None
+    if health is None:
+        return Blind(Rule.BREAK_TEST, "the relation of the legs (too many candles are missing)")
+    seen = health.candles / half_life_candles if math.isfinite(half_life_candles) else 0.0
+    if seen >= HALF_LIFE_HALF_LIVES * 0.9 and settings.max_half_life_ratio is not None:
+        verdict = above(
+            Rule.BREAK_HALF_LIFE,
+            health.half_life_candles,
+            settings.max_half_life_ratio * half_life_candles,
+            "candles",
+            f"half-life on the last {health.candles} candles",
+        )
+        if verdict is not None:
+            return verdict
+    drift = 100.0 * abs(health.beta / beta - 1.0)
+    verdict = above(
+        Rule.BREAK_BETA,
+        drift,
+        settings.max_beta_drift_percent,
+        "%",
+        f"hedge ratio {health.beta:.3f} on the last {health.candles} candles, {beta:.3f} at entry: drift",
+    )
+    # Nine tenths: some candles are always missing on thin markets.
+    if verdict is None and settings.test_level_percent is not None and seen >= TEST_HALF_LIVES * 0.9:
+        verdict = above(
+            Rule.BREAK_TEST,
+            health.t,
+            critical_t(settings.test_level_percent, health.candles),
+            "",
+            f"Dickey-Fuller t at the {settings.test_level_percent} % level on the last "
+            f"{health.candles} candles",
+        )
+    return verdict
+
+
+def break_readings(
+    settings: BreakStop | None, health: PairHealth | None, half_life_candles: float, beta: float, pair_id: str
+) -> list[Reading]:
+    """The three break rules of one pair, for display."""
+    if settings is None:
+        return [
+            Reading(rule, None, None, "", pair_id, "break_stop is switched off")
+            for rule in (Rule.BREAK_HALF_LIFE, Rule.BREAK_BETA, Rule.BREAK_TEST)
+        ]
+    ratio, level = settings.max_half_life_ratio, settings.test_level_percent
+    has_half_life = math.isfinite(half_life_candles)
+    most = ratio * half_life_candles if ratio is not None and has_half_life else None
+    candles = 0 if health is None else health.candles
+    note = "too many candles are missing" if health is None else f"{candles} candles"
+    return [
+        Reading(
+            Rule.BREAK_HALF_LIFE,
+            None if health is None else health.half_life_candles,
+            most,
+            "candles",
+            pair_id,
+            note,
+        ),
+        Reading(
+            Rule.BREAK_BETA,
+            None if health is None else 100.0 * abs(health.beta / beta - 1.0),
+            settings.max_beta_drift_percent,
+            "%",
+            pair_id,
+            note,
+        ),
+        Reading(
+            Rule.BREAK_TEST,
+            None if health is None else health.t,
+            None if level is None or health is None else critical_t(level, candles),
+            "t",
+            pair_id,
+            note,
+        ),
+    ]
+
+
+def exposure_ratio(notionals: Sequence[float], equity: float | None) -> float | None:
+    """Sum of notionals over equity; None without an equity, infinite where nothing is left of it."""
+    if equity is None:
+        return None
+    return sum(notionals) / equity if equity > 0 else math.inf
+
+
+def liquidation_distance_percent(price: float, liquidation_price: float | None, side: int) -> float:
+    """How far the price is from a leg's liquidation, per cent of the price; infinite where it has none.
+
+    :param side: 1 long, -1 short.
+    """
+    if not liquidation_price or liquidation_price <= 0:
+        return math.inf
+    return 100.0 * side * (price - liquidation_price) / price
+
+
+def planned_liquidation_distance_percent(leverage: int, maintenance_rate: float) -> float:
+    """The distance a new isolated position starts with: the loss of the margin less what is to be kept.
+
+    :param maintenance_rate: maintenance margin over notional of the position's bracket.
+    """
+    return 100.0 * (1.0 / leverage - maintenance_rate)
+
+
+def funding_horizon_hours(half_life_candles: float, max_half_lives: float, candle_secs: float) -> float:
+    """How long funding is counted for a new pair trade."""
+    if not math.isfinite(half_life_candles):
+        return FUNDING_HORIZON_UNKNOWN_HOURS
+    half_lives = min(FUNDING_HORIZON_HALF_LIVES, max_half_lives)
+    return half_lives * half_life_candles * candle_secs / 3600
+
+
+def funding_cost_bp(
+    leg_a: Funding, leg_b: Funding, direction: int, beta: float, now_ms: int, horizon_hours: float
+) -> float:
+    """What both legs pay (negative: earn) within the horizon, bp of leg A's notional.
+
+    :param direction: LONG_SPREAD (1: long A, short B) or SHORT_SPREAD (-1).
+    """
+    paid_a = direction * leg_a.rate * leg_a.settlements(now_ms, horizon_hours)
+    paid_b = -direction * beta * leg_b.rate * leg_b.settlements(now_ms, horizon_hours)
+    return 1e4 * (paid_a + paid_b)
+
+
+def funding_verdict(cost_bp: float | None, edge_bp: float, settings: RiskSettings) -> Verdict:
+    """Whether funding eats more of the edge than it may. What earns is never vetoed."""
+    share = settings.max_funding_share_percent
+    if share is None:
+        return None
+    if cost_bp is not None and cost_bp <= 0:
+        return None
+    limit_bp = share / 100.0 * max(0.0, edge_bp)
+    return above(Rule.FUNDING, cost_bp, limit_bp, "bp", "funding both legs pay over two half-lives")
+
+
+def max_pairs_verdict(open_pairs: int, settings: RiskSettings) -> Verdict:
+    """Whether one more pair would be too many."""
+    return above(Rule.MAX_PAIRS, open_pairs + 1, settings.max_pairs, "pairs", "pairs open with this one")
+
+
+def told(verdict: Breach | Blind) -> str:
+    """Why an entry is refused."""
+    if isinstance(verdict, Breach):
+        return verdict.numbers
+    return f"rule {verdict.rule} cannot be judged, so nothing is entered: {verdict.why}"
+
+
+@dataclass(frozen=True)
+class RuleInfo:
+    """What a rule does, for messages and for the table of docs/risk.md.
+
+    :param keys: of `pairbot.risk`; a dot leads into a block. A key in brackets belongs to the pairs file.
+    :param within: the bound within which it acts.
+    :param in_backtests: whether backtests apply it.
+    """
+
+    effect: Effect
+    keys: tuple[str, ...]
+    does: str
+    within: str
+    in_backtests: bool = False
+
+
+_PRICES = "`confirm_readings` loops after the price is there (15 s at the default loop of 5 s)"
+_ENTRY = "before anything of the pair is sent"
+
+RULES: Mapping[Rule, RuleInfo] = {
+    Rule.Z_STOP: RuleInfo(
+        Effect.CLOSE,
+        ("(pairs file) stop_z",),
+        "closes the pair where \\|z\\| of a closed candle is at or beyond it",
+        "the first loop after the candle",
+        in_backtests=True,
+    ),
+    Rule.Z_STOP_LIVE: RuleInfo(
+        Effect.CLOSE,
+        ("live_z_stop", "confirm_readings"),
+        "closes the pair where z on the books of both legs is at or beyond stop_z, at the kindest of their "
+        "best prices",
+        _PRICES,
+    ),
+    Rule.TIME_STOP: RuleInfo(
+        Effect.CLOSE,
+        ("(pairs file) max_half_lives",),
+        "closes the pair after so many half-lives",
+        "the first loop after the candle",
+        in_backtests=True,
+    ),
+    Rule.BREAK_HALF_LIFE: RuleInfo(
+        Effect.CLOSE,
+        ("break_stop.max_half_life_ratio", "break_stop.window_half_lives"),
+        "closes the pair, and refuses its entry, where the half-life on the window exceeds this multiple of "
+        "the model's",
+        "the first loop after the candle",
+        in_backtests=True,
+    ),
+    Rule.BREAK_BETA: RuleInfo(
+        Effect.CLOSE,
+        ("break_stop.max_beta_drift_percent",),
+        "the same where the hedge ratio has drifted",
+        "the first loop after the candle",
+        in_backtests=True,
+    ),
+    Rule.BREAK_TEST: RuleInfo(
+        Effect.CLOSE,
+        ("break_stop.test_level_percent",),
+        "the same where the Dickey-Fuller test no longer rejects a random walk",
+        "the first loop after the candle",
+        in_backtests=True,
+    ),
+    Rule.PAIR_LOSS: RuleInfo(
+        Effect.CLOSE,
+        ("max_pair_loss_percent",),
+        "closes the pair: loss of both legs, fees and funding included, of their entry notional",
+        _PRICES,
+    ),
+    Rule.LIQUIDATION: RuleInfo(
+        Effect.CLOSE,
+        ("min_liquidation_distance_percent",),
+        "closes the pair where either leg is nearer to its liquidation price; refuses an entry that would "
+        "start nearer",
+        _PRICES,
+    ),
+    Rule.NAKED: RuleInfo(
+        Effect.CLOSE_AND_REDUCE,
+        ("max_naked_secs",),
+        "closes the leg that is held alone; REDUCING",
+        "one loop after the limit",
+    ),
+    Rule.DRAWDOWN: RuleInfo(
+        Effect.HALT,
+        ("max_drawdown_percent",),
+        "HALTED: every pair is closed",
+        _PRICES + "; the wallet is read afresh first",
+    ),
+    Rule.DAILY_LOSS: RuleInfo(
+        Effect.HALT,
+        ("max_daily_loss_percent",),
+        "HALTED: every pair is closed",
+        _PRICES + "; the wallet is read afresh first",
+    ),
+    Rule.STALE_DATA: RuleInfo(
+        Effect.REDUCE,
+        ("max_blind_secs",),
+        "REDUCING: an open pair's books cannot be read. A signal counts on the last closed candle only, and "
+        "never without fresh books of both legs",
+        "one loop after the limit",
+    ),
+    Rule.API_ERRORS: RuleInfo(
+        Effect.REDUCE,
+        ("max_api_error_percent", "api_error_window_secs", "api_error_min_requests"),
+        "REDUCING",
+        "one loop",
+    ),
+    Rule.MAX_PAIRS: RuleInfo(Effect.REFUSE, ("max_pairs",), "refuses the entry", _ENTRY, in_backtests=True),
+    Rule.GROSS_EXPOSURE: RuleInfo(Effect.REFUSE, ("max_gross_exposure_ratio",), "refuses the entry", _ENTRY),
+    Rule.COIN_EXPOSURE: RuleInfo(Effect.REFUSE, ("max_coin_exposure_ratio",), "refuses the entry", _ENTRY),
+    Rule.LEVERAGE: RuleInfo(
+        Effect.REFUSE,
+        ("max_leverage",),
+        "refuses the entry; a config with a larger `pairbot.leverage` does not start",
+        _ENTRY,
+        in_backtests=True,
+    ),
+    Rule.FUNDING: RuleInfo(
+        Effect.REFUSE,
+        ("max_funding_share_percent",),
+        "refuses the entry where predicted funding of both legs eats more of the edge",
+        _ENTRY,
+    ),
+}
+
+
+def trip_of(breach: Breach, at_ms: int, pair_id: str | None) -> Trip:
+    """The trip a breach leads to, with the sentence the operator reads."""
+    effect = RULES[breach.rule].effect
+    pair = f"Pair {pair_id}: " if pair_id else ""
+    state = {Effect.HALT: RiskState.HALTED, Effect.REDUCE: RiskState.REDUCING}.get(effect)
+    if effect is Effect.CLOSE_AND_REDUCE:
+        happens = f"Both legs are closed. {WHAT_HAPPENS[RiskState.REDUCING]} {RELEASE}"
+    elif state is not None:
+        happens = f"{WHAT_HAPPENS[state]} {RELEASE}"
+    else:
+        happens = "Both legs are closed; the pair is entered again when |z| <= exit_z has been seen"
+    numbers = breach.numbers if pair else breach.numbers[0].upper() + breach.numbers[1:]
+    text = f"{pair}{numbers}. {happens}"
+    return Trip(breach.rule, breach.value, breach.limit, breach.unit, at_ms, pair_id, text)
+
+
+def rules_table() -> str:
+    """The Markdown table of docs/risk.md: rule, configuration keys with defaults, effect, bound."""
+    lines = [
+        "| rule | `pairbot.risk.` key and default | what it does | within | in backtests |",
+        "|---|---|---|---|---|",
+    ]
+    for rule, info in RULES.items():
+        keys = "<br>".join(_key_text(key) for key in info.keys)
+        lines.append(
+            f"| {rule} | {keys} | {info.does} | {info.within} | {'yes' if info.in_backtests else 'no'} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _key_text(key: str) -> str:
+    if key.startswith("("):
+        return f"{key}"
+    value: object = RiskSettings()
+    for part in key.split("."):
+        value = getattr(value, part)
+    shown = {True: "true", False: "false"}[value] if isinstance(value, bool) else f"{value:g}"
+    return f"`{key}` {shown}"

@@ -1,0 +1,133 @@
+"""Equity of the account: drawdown and daily loss, on prices that several readings agree on."""
+
+import logging
+from typing import Any
+
+import ccxt
+from freqtrade.exceptions import FreqtradeException
+from sqlalchemy.exc import SQLAlchemyError
+
+from pairbot_ext.execution.broker import Broker
+from pairbot_ext.execution.clock import Clock, as_datetime
+from pairbot_ext.risk.account import EquityMarks, RecentEquity
+from pairbot_ext.risk.findings import Breach, Reading, Rule, Verdict
+from pairbot_ext.risk.quotes import Quotes
+from pairbot_ext.risk.rules import above
+from pairbot_ext.risk.settings import RiskSettings
+from pairbot_ext.risk.state import RiskMemory
+
+logger = logging.getLogger(__name__)
+
+SAVE_MS = 60_000
+"""A new peak is stored at most so often."""
+
+
+class WalletWatch:
+    """See the module. Equity: the wallet as Freqtrade last read it, plus open legs at the live books."""
+
+    def __init__(
+        self, limits: RiskSettings, broker: Broker, quotes: Quotes, clock: Clock, memory: RiskMemory
+    ) -> None:
+        self._limits = limits
+        self._broker = broker
+        self._quotes = quotes
+        self._clock = clock
+        self._memory = memory
+        self._recent = RecentEquity(limits.confirm_readings)
+        self._saved_ms = 0
+
+    def equity(self) -> float | None:
+        """Now, quote currency; None where wallet or prices are not known."""
+        try:
+            total = self._broker.wallet_total()
+            if total is None:
+                return None
+            for symbol, leg in self._broker.open_legs().items():
+                quote = self._quotes.get(symbol)
+                if quote is None:
+                    return None
+                total += leg.unrealised(quote.mid)
+        except SQLAlchemyError as error:
+            logger.error(f"Freqtrade's trades cannot be read: {error}")
+            return None
+        return total
+
+    def judge(self) -> Breach | None:
+        """Once per loop. A breach is only believed on a wallet read now."""
+        equity = self.equity()
+        if equity is None:
+            return None
+        self._recent.add(equity)
+        if not self._recent.is_full:
+            return None
+        breach = self._breach()
+        if breach is None:
+            self._move_marks()
+            return None
+        try:
+            self._broker.refresh_wallet()
+        except (FreqtradeException, ccxt.BaseError) as error:
+            logger.warning(f"The wallet cannot be read, {breach.rule} is not judged on an old one: {error}")
+            return None
+        fresh = self.equity()
+        if fresh is None:
+            return None
+        self._recent.add(fresh)
+        # With the wallet of before gone, only what this reading says counts.
+        return self._breach(fresh)
+
+    def begin_anew(self) -> None:
+        """Released by hand: drawdown and daily loss count from here."""
+        self._recent.clear()
+        self._memory.keep_marks(None)
+
+    def readings(self) -> list[Reading]:
+        """Drawdown and daily loss, for display."""
+        marks, equity = self._memory.marks, self.equity()
+        is_known = marks is not None and equity is not None
+        values: list[Any] = [None, None]
+        if marks is not None and equity is not None:
+            values = [marks.drawdown_percent(equity), marks.daily_loss_percent(equity)]
+        note = f"equity {equity:.2f}" if is_known else "equity is not known yet"
+        return [
+            Reading(Rule.DRAWDOWN, values[0], self._limits.max_drawdown_percent, "%", note=note),
+            Reading(Rule.DAILY_LOSS, values[1], self._limits.max_daily_loss_percent, "%", note=note),
+        ]
+
+    def _breach(self, equity: float | None = None) -> Breach | None:
+        marks = self._memory.marks
+        if marks is None:
+            return None
+        value = self._recent.high if equity is None else equity
+        verdicts: list[Verdict] = [
+            above(
+                Rule.DRAWDOWN,
+                marks.drawdown_percent(value),
+                self._limits.max_drawdown_percent,
+                "%",
+                f"equity {value:.2f} is below its peak of {marks.peak:.2f} by",
+            )
+        ]
+        if marks.day == as_datetime(self._clock.now_ms()).date().isoformat():
+            verdicts.append(
+                above(
+                    Rule.DAILY_LOSS,
+                    marks.daily_loss_percent(value),
+                    self._limits.max_daily_loss_percent,
+                    "%",
+                    f"equity {value:.2f} is below {marks.day_start:.2f} at the start of the UTC day by",
+                )
+            )
+        return next((verdict for verdict in verdicts if isinstance(verdict, Breach)), None)
+
+    def _move_marks(self) -> None:
+        now_ms = self._clock.now_ms()
+        low, before = self._recent.low, self._memory.marks
+        day = as_datetime(now_ms).date().isoformat()
+        marks = before.moved(low, as_datetime(now_ms)) if before else EquityMarks(low, day, low)
+        is_new_day = before is None or before.day != marks.day
+        if marks != before and (is_new_day or now_ms - self._saved_ms >= SAVE_MS):
+            self._saved_ms = now_ms
+            self._memory.keep_marks(marks)
+        elif marks != before:
+            self._memory.hold_marks(marks)
