@@ -224,6 +224,7 @@ class RuleInfo:
 
 
 _PRICES = "`confirm_readings` loops after the price is there (15 s at the default loop of 5 s)"
+_WALLET = "`confirm_readings` + 1 loops (20 s); the wallet is read afresh before it is believed"
 _ENTRY = "before anything of the pair is sent"
 
 RULES: Mapping[Rule, RuleInfo] = {
@@ -293,20 +294,20 @@ RULES: Mapping[Rule, RuleInfo] = {
         Effect.HALT,
         ("max_drawdown_percent",),
         "HALTED: every pair is closed",
-        _PRICES + "; the wallet is read afresh first",
+        _WALLET,
     ),
     Rule.DAILY_LOSS: RuleInfo(
         Effect.HALT,
         ("max_daily_loss_percent",),
         "HALTED: every pair is closed",
-        _PRICES + "; the wallet is read afresh first",
+        _WALLET,
     ),
     Rule.STALE_DATA: RuleInfo(
         Effect.REDUCE,
         ("max_blind_secs",),
         "REDUCING: an open pair's books cannot be read. A signal counts on the last closed candle only, and "
         "never without fresh books of both legs",
-        "one loop after the limit",
+        "two loops after the limit",
     ),
     Rule.API_ERRORS: RuleInfo(
         Effect.REDUCE,

@@ -81,7 +81,7 @@ class RiskSettings(_Block):
     max_naked_secs: Secs | None = Field(default=60.0, description="one leg of a pair held without its mate")
     max_blind_secs: Secs | None = Field(default=300.0, description="an open pair whose books cannot be read")
     max_api_error_percent: Percent | None = Field(
-        default=25.0,
+        default=50.0,
         description="requests to the venue that fail (no answer, 5xx, rate limit; a refused order is none)",
     )
     api_error_window_secs: Secs = Field(default=600.0, description="over so much time")
