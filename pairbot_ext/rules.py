@@ -32,7 +32,8 @@ class PairRules:
         self._settings = settings
         self.timeframe = timeframe
         self._history_candles = history_candles
-        self._health: dict[tuple[str, float, float, datetime], PairHealth | None] = {}
+        self._health_of_what: tuple[SignalBook, datetime] | None = None
+        self._health: dict[tuple[str, float, float], PairHealth | None] = {}
 
     def candle_start(self, now: datetime) -> datetime:
         """Open time of the candle that is running at `now`."""
@@ -125,18 +126,22 @@ class PairRules:
         )
 
     def _health_of(self, plan: EntryPlan, now: datetime) -> PairHealth | None:
-        """Both legs of a pair ask on each candle, a bot in each loop: computed once per model and candle."""
+        """Both legs of a pair ask on each candle, a bot in each loop: computed once per model and candle, and
+        anew when a candle has arrived (a leg's may come late)."""
         settings, candle = self._settings.risk.break_stop, self.last_closed(now)
         if settings is None:
             return None
-        key = (plan.pair_id, plan.model.alpha, plan.model.beta, candle)
+        book = self._book()
+        if (book, candle) != self._health_of_what:
+            self._health_of_what = (book, candle)
+            self._health = {}
+        key = (plan.pair_id, plan.model.alpha, plan.model.beta)
         if key not in self._health:
-            self._health = {known: health for known, health in self._health.items() if known[3] == candle}
             half_life = plan.model.half_life_candles
             rows = self._history_candles
             if math.isfinite(half_life):
                 rows = min(rows, max(MIN_CANDLES, math.ceil(settings.window_half_lives * half_life)))
-            self._health[key] = pair_health(*self._book().window(plan, candle, rows), plan.model)
+            self._health[key] = pair_health(*book.window(plan, candle, rows), plan.model)
         return self._health[key]
 
     def has_recovered(self, pair_id: str, stopped_at: datetime, candle: datetime) -> bool:

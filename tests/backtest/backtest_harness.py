@@ -139,7 +139,12 @@ class Market:
             **settings,
         }
         case["exchange"] = {"pair_whitelist": list(pairs_file.pairs), **settings.get("exchange", {})}
-        block = {"rolling_window_candles": WINDOW_CANDLES, "rearm_lookback_candles": REARM_CANDLES}
+        block: dict[str, object] = {
+            "rolling_window_candles": WINDOW_CANDLES,
+            "rearm_lookback_candles": REARM_CANDLES,
+            # The oracle knows no break stop (tests/risk does), and thin margins need a high leverage.
+            "risk": {"break_stop": None, "max_leverage": 20},
+        }
         case["pairbot"] = {"pairs_file": str(folder / "pairs.json"), **block, **settings.get("pairbot", {})}
         files = [str(REPO_ROOT / "config.json")]
         for name, content in (("overlay", self._overlay), ("case", case)):
