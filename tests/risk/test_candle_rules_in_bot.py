@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from harness import REPO_ROOT, START, Rig, unified
+from harness import Rig
+from scenario import REPO_ROOT, START, unified
 
 from pairbot_ext.pairs import Epoch, Pair, PairsFile, Scan, symbols_of, write_pairs_file
 from pairbot_ext.risk.findings import Rule
