@@ -64,6 +64,15 @@ def client_of(exchange: Exchange) -> Any:
     return exchange._api
 
 
+def credentials_of(strategy: IStrategy) -> list[str]:
+    """What signs requests to the venue; Freqtrade takes it out of its configuration."""
+    exchange = None if strategy.dp is None else strategy.dp._exchange
+    if exchange is None:
+        return []
+    values = (getattr(exchange._api, name, None) for name in exchange._api.requiredCredentials)
+    return [value for value in values if isinstance(value, str) and value]
+
+
 def analyse_again(strategy: IStrategy, symbols: list[str]) -> None:
     """Make the next loop analyse these symbols although their last candle has been seen.
 
@@ -129,12 +138,6 @@ class Bridge:
     def engine(self) -> Engine:
         """Freqtrade's database."""
         return cast(Engine, Trade.session.get_bind())
-
-    @property
-    def credentials(self) -> list[str]:
-        """What signs requests to the venue; Freqtrade takes it out of its configuration."""
-        values = (getattr(self.api, name, None) for name in self.api.requiredCredentials)
-        return [value for value in values if isinstance(value, str) and value]
 
     @property
     def exit_lock(self) -> threading.Lock:

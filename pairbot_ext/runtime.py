@@ -22,10 +22,14 @@ from freqtrade.strategy import IStrategy
 from pairbot_ext import bridge
 from pairbot_ext.backtest import BacktestDesk
 from pairbot_ext.book import SignalBook
+from pairbot_ext.control.attach import Control
+from pairbot_ext.control.service import PairsNow
 from pairbot_ext.errors import PairbotError
 from pairbot_ext.execution.desk import TradeDesk
+from pairbot_ext.logfile import open_log_file
 from pairbot_ext.pairs import Pair
 from pairbot_ext.preflight import Report, check_live
+from pairbot_ext.redact import protect
 from pairbot_ext.rules import PairRules
 from pairbot_ext.settings import Settings, parse_settings
 from pairbot_ext.shadow import ShadowPairs
@@ -109,6 +113,8 @@ class PairsRuntime:
         self._untradable: set[str] = set()
         self._asked: set[str] = set()
         self._desk: Desk | None = None
+        self._last_book: SignalBook | None = None
+        self._control: Control | None = None
 
     @property
     def strategy(self) -> IStrategy:
@@ -135,6 +141,7 @@ class PairsRuntime:
                 overrides=self._overrides,
                 disabled=frozenset(self._untradable),
             )
+            self._last_book = self._book
         return self._book
 
     @property
@@ -165,6 +172,10 @@ class PairsRuntime:
         self._book = None
         history = self.startup_candles(strategy.timeframe)
         rules = PairRules(lambda: self.book, self.settings, self.timeframe, history)
+        if self.is_trading:
+            # Before anything of the bot is logged, and before its orders can fail with a signed URL.
+            protect(*bridge.credentials_of(strategy), config=strategy.config)
+            open_log_file(strategy.config, self.settings.log)
         try:
             check_start(strategy, self._watcher.current, self.settings)
             check_overrides(self._watcher.current, overrides)
@@ -172,6 +183,9 @@ class PairsRuntime:
             self._desk = self._trade_desk(rules, report) if self.is_trading else self._backtest_desk(rules)
         except PairbotError as error:
             raise OperationalException(str(error)) from error
+        if isinstance(self._desk, TradeDesk):
+            self._control = Control(self._desk, self._pairs_now)
+            self._control.attach()
         knows_markets = strategy.config.get("runmode") in NON_UTIL_MODES
         self._tell(report.for_operator() if report is not None else [])
         self._tell([*self._banner(), *(self.untradable_pairs() if knows_markets else [])])
@@ -181,6 +195,16 @@ class PairsRuntime:
         if report is not None and not report.is_passed:
             desk.entries.refused_because = report.total
         return desk
+
+    def _pairs_now(self) -> PairsNow:
+        """For threads beside the loop: every part is replaced whole when it changes."""
+        return PairsNow(
+            pairs_file=self._watcher.current,
+            path=self.settings.pairs_file,
+            book=self._last_book,
+            untradable=frozenset(self._untradable),
+            candle_secs=int(self.timeframe.total_seconds()),
+        )
 
     def _backtest_desk(self, rules: PairRules) -> BacktestDesk:
         strategy, config = self.strategy, self.strategy.config
@@ -202,7 +226,8 @@ class PairsRuntime:
         """To the log, and to the operator where there is one (outside trade modes Freqtrade drops it)."""
         for message in messages:
             logger.info(message)
-            self.strategy.dp.send_msg(message, always_send=True)
+            # Telegram takes it for Markdown, and refuses an underscore that stands alone: a file's name.
+            self.strategy.dp.send_msg(f"`{message.replace('`', chr(39))}`", always_send=True)
 
     def _banner(self) -> list[str]:
         current = self._watcher.current
@@ -235,6 +260,9 @@ class PairsRuntime:
         """Start of a candle in a backtest, of a loop in a bot."""
         # First: Freqtrade swallows exceptions here, and none of the rest may cost a pass of the recovery.
         self.desk.on_loop_start(now)
+        if self._control is not None:
+            # Telegram comes up in a thread of its own, perhaps after this strategy.
+            self._control.attach()
         if self.is_trading:
             self._tell([*self.poll_pairs_file(), *self.untradable_pairs()])
             self._note_late_candles()
@@ -259,6 +287,8 @@ class PairsRuntime:
 
     def cleanup(self) -> None:
         """Shutdown: half-open pair trades are finished or parked, the final statistics are logged."""
+        if self._control is not None:
+            self._control.close()
         if self._desk is not None:
             self._desk.cleanup()
 

@@ -4,7 +4,7 @@ Everything else the bot needs is Freqtrade's own configuration.
 """
 
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -27,6 +27,21 @@ class VolatilityGate(_Block):
         default=14, description="period of the average true range"
     )
     max_natr_percent: Annotated[float, Field(gt=0)] = Field(description="no entry while a leg is above it")
+
+
+class LogSettings(_Block):
+    """The bot's log file; the pair-event log lies beside it. Of bots only: a backtest writes neither."""
+
+    file: Annotated[str, Field(min_length=1)] = Field(
+        default="logs/pairbot.log", description="path from user_data"
+    )
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        default="INFO", description="least level written; DEBUG also shows on the console"
+    )
+    max_megabytes: Annotated[int, Field(ge=1, le=1000)] = Field(
+        default=10, description="the file is renamed to .1 and begun anew beyond this"
+    )
+    backups: Annotated[int, Field(ge=1, le=100)] = Field(default=10, description="renamed files kept")
 
 
 class Settings(_Block):
@@ -55,6 +70,9 @@ class Settings(_Block):
     )
     volatility_gate: VolatilityGate | None = None
     risk: RiskSettings = Field(default=RiskSettings(), description="limits, stops and the kill switch")
+    log: LogSettings | None = Field(
+        default=None, description="log file of the bot; without it Freqtrade's own logging alone"
+    )
     scan: ScanKnobs = Field(default=ScanKnobs(), description="thresholds and filters of `pairbot scan`")
 
     @model_validator(mode="after")

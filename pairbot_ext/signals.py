@@ -27,6 +27,7 @@ class ExitReason(StrEnum):
     STOP = "pair_stop"
     TIME = "pair_time_stop"
     MATE_GONE = "pair_mate_gone"
+    OPERATOR = "pair_operator"
     DATA_END = "pair_data_end"
     STOP_LIVE = "pair_stop_live"
     BREAK = "pair_break_stop"

@@ -97,6 +97,12 @@ def check_market(config: Mapping[str, Any], pairs_file: PairsFile) -> None:
     """
     check_trading_mode(config)
     for block in ("ccxt_config", "ccxt_sync_config", "ccxt_async_config"):
+        if config.get("exchange", {}).get(block, {}).get("verbose"):
+            raise SettingsError(
+                f"config exchange.{block}.verbose has ccxt print the key and the signature of every request",
+                value=True,
+                remedy="Remove it; -vvv logs the requests without them",
+            )
         options = config.get("exchange", {}).get(block, {}).get("options", {})
         for key in ("hedged", "hedgeMode", "defaultHedged"):
             if options.get(key):

@@ -5,13 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pairbot_ext.commands import ExitCode
 from pairbot_ext.errors import PairbotError
-
-if TYPE_CHECKING:
-    from pairbot_ext.execution.ledger import PairStatus
 
 DESCRIPTION = """\
 Shows pair trades as the bot's journal has them: state, legs, hedge error, naked time, profit with fees and
@@ -60,6 +57,8 @@ def run(args: argparse.Namespace) -> int:
     from sqlalchemy import create_engine
     from sqlalchemy.exc import SQLAlchemyError
 
+    from pairbot_ext.control.text import status_lines
+    from pairbot_ext.control.views import trade_view
     from pairbot_ext.execution.ledger import has_journal, read_ledger
 
     url = args.db_url or database_url(args.config)
@@ -71,14 +70,15 @@ def run(args: argparse.Namespace) -> int:
             f"the database {shown(url)} cannot be read: {str(error).splitlines()[0]}",
             remedy="Name it with --db-url; the bot makes it at its first start",
         ) from error
+    now_ms = int(datetime.now(UTC).timestamp() * 1000)
+    views = [trade_view(pair, now_ms) for pair in pairs]
     if args.json:
-        print(json.dumps([pair.to_json() for pair in pairs], indent=2))
-    elif not pairs:
+        print(json.dumps([view.model_dump(mode="json") for view in views], indent=2))
+    elif not views:
         print(f"No pair trades in {shown(url)}")
     else:
-        for pair in pairs:
-            print("\n".join(_lines(pair, with_orders=args.orders)))
-    needs_you = any(pair.trade.state in ("NEEDS_OPERATOR", "UNKNOWN") for pair in pairs)
+        print("\n".join(line for v in views for line in status_lines(v, with_orders=args.orders)))
+    needs_you = any(view.needs_you for view in views)
     return ExitCode.PROBLEM if needs_you else ExitCode.OK
 
 
@@ -115,47 +115,3 @@ def read_only(url: str) -> Any:
             f"the database {path} does not exist", remedy="Name it with --db-url, or start the bot first"
         )
     return make_url(f"sqlite:///{path.resolve().as_uri()}?mode=ro&uri=true")
-
-
-def _lines(pair: PairStatus, *, with_orders: bool) -> list[str]:
-    trade = pair.trade
-    head = f"{trade.plan.pair_id} {trade.id} {trade.state} since {_when(trade.updated_ms)}"
-    facts = [
-        "dry-run" if trade.dry_run else "live",
-        f"z {trade.plan.z:+.2f} at entry",
-        "" if pair.hedge_error is None else f"hedge error {pair.hedge_error:.2%}",
-        "" if pair.naked_secs is None else f"naked {pair.naked_secs:.3f} s",
-        "" if pair.profit is None else f"profit {pair.profit:+.4f}",
-        trade.reason,
-    ]
-    lines = [f"{head} | " + " | ".join(fact for fact in facts if fact)]
-    for leg in pair.legs:
-        prices = "" if leg.entry_price is None else f" in at {leg.entry_price:.8g}"
-        prices += "" if leg.exit_price is None else f", out at {leg.exit_price:.8g}"
-        money = "" if leg.profit is None else f", profit {leg.profit:+.4f}"
-        money += f", funding {leg.funding:+.4f}" if leg.funding else ""
-        lines.append(
-            f"  {leg.leg} {leg.side:<5} {leg.symbol:<18} held {leg.held} of {leg.planned}{prices}{money}"
-        )
-    if with_orders:
-        for order in pair.orders:
-            times = ", ".join(
-                f"{name} {_when(value)}"
-                for name, value in (
-                    ("intent", order.intent_ms),
-                    ("sent", order.sent_ms),
-                    ("answer", order.answered_ms),
-                    ("settled", order.settled_ms),
-                )
-                if value is not None
-            )
-            error = f" ({order.error})" if order.error else ""
-            lines.append(
-                f"    {order.client_id} {order.order_type} {order.side} {order.filled} of {order.amount} "
-                f"{order.status}{error}: {times}"
-            )
-    return lines
-
-
-def _when(epoch_ms: int) -> str:
-    return datetime.fromtimestamp(epoch_ms / 1000, tz=UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]

@@ -41,7 +41,6 @@ from pairbot_ext.execution.records import OrderRecord, PairTrade
 from pairbot_ext.execution.standstill import Standstill
 from pairbot_ext.execution.states import Goal
 from pairbot_ext.execution.watch import Watch
-from pairbot_ext.redact import protect
 from pairbot_ext.risk.desk import RiskDesk
 from pairbot_ext.settings import parse_settings
 from pairbot_ext.startup import is_on_loopback
@@ -140,7 +139,6 @@ class TradeDesk:
     ) -> "TradeDesk":
         """Open the journal and take the bot's orders over. Raises PairbotError."""
         desk = cls(strategy, signals, leverage, clock=clock, rng=rng)
-        protect(*desk._bridge.credentials, config=strategy.config)
         desk.journal.open()
         try:
             desk._refuse_other_mode()
@@ -152,6 +150,16 @@ class TradeDesk:
         # A report of this database must be able to say that its market was a simulated one.
         desk.journal.add_event(None, "started", simulated=is_on_loopback(strategy.config))
         return desk
+
+    @property
+    def bridge(self) -> Bridge:
+        """The bot it trades for."""
+        return self._bridge
+
+    @property
+    def clock(self) -> Clock:
+        """What every time in the journal was read from."""
+        return self._clock
 
     def _refuse_other_mode(self) -> None:
         mine = self._bridge.is_dry_run

@@ -24,10 +24,9 @@ CLOSE_SECS = 2.0
 
 
 def event_log_path(config: Mapping[str, Any]) -> Path:
-    """Beside the log file of the `pairbot` block, or in user_data/logs."""
-    log = (config.get("pairbot") or {}).get("log")
-    folder = Path(log["file"]).parent if log and log.get("file") else Path(config["user_data_dir"]) / "logs"
-    return folder / FILE_NAME
+    """Beside the log file of the `pairbot.log` block, which lies in user_data/logs unless it says so."""
+    log = (config.get("pairbot") or {}).get("log") or {}
+    return (Path(config["user_data_dir"]) / log.get("file", f"logs/{FILE_NAME}")).with_name(FILE_NAME)
 
 
 class EventLog:

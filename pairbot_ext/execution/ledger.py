@@ -61,86 +61,40 @@ class PairStatus:
         known = [leg.profit for leg in self.legs if leg.profit is not None]
         return sum(known) if known else None
 
-    def to_json(self) -> dict[str, Any]:
-        """For `--json`."""
-        return {
-            "id": self.trade.id,
-            "pair": self.trade.plan.pair_id,
-            "state": self.trade.state,
-            "goal": self.trade.goal,
-            "reason": self.trade.reason,
-            "dry_run": self.trade.dry_run,
-            "created_ms": self.trade.created_ms,
-            "hedged_ms": self.trade.hedged_ms,
-            "closed_ms": self.trade.closed_ms,
-            "hedge_error": self.hedge_error,
-            "naked_secs": self.naked_secs,
-            "profit": self.profit,
-            "legs": [
-                {
-                    "leg": leg.leg,
-                    "symbol": leg.symbol,
-                    "side": leg.side,
-                    "planned": str(leg.planned),
-                    "held": str(leg.held),
-                    "entry_price": leg.entry_price,
-                    "exit_price": leg.exit_price,
-                    "profit": leg.profit,
-                    "funding": leg.funding,
-                }
-                for leg in self.legs
-            ],
-            "orders": [
-                {
-                    "client_id": order.client_id,
-                    "order_id": order.order_id,
-                    "symbol": order.symbol,
-                    "side": order.side,
-                    "type": order.order_type,
-                    "amount": str(order.amount),
-                    "filled": str(order.filled),
-                    "average": order.average,
-                    "status": order.status,
-                    "refusal": order.refusal,
-                    "error": order.error,
-                    "intent_ms": order.intent_ms,
-                    "sent_ms": order.sent_ms,
-                    "answered_ms": order.answered_ms,
-                    "settled_ms": order.settled_ms,
-                }
-                for order in self.orders
-            ],
-        }
-
 
 def has_journal(engine: Engine) -> bool:
     """Whether a bot with pair trades has ever used this database."""
     return inspect(engine).has_table(PairTradeRow.__tablename__)
 
 
-def read_ledger(engine: Engine, *, only_open: bool = False, last: int | None = None) -> list[PairStatus]:
+def read_ledger(
+    engine: Engine, *, only_open: bool = False, last: int | None = None, pair_id: str | None = None
+) -> list[PairStatus]:
     """Pair trades, oldest first. Raises SQLAlchemyError.
 
     :param last: at most so many of the latest.
+    :param pair_id: only those of this pair.
     """
     with Session(engine) as session:
         query = select(PairTradeRow).order_by(PairTradeRow.created_ms.desc(), PairTradeRow.id)
         if only_open:
             query = query.where(PairTradeRow.state.not_in(["CLOSED", "ABORTED"]))
+        if pair_id is not None:
+            query = query.where(PairTradeRow.pair_id == pair_id)
         rows = session.scalars(query.limit(last) if last is not None else query).all()
         ids = [row.id for row in rows]
         orders = [
             order_of(row)
             for row in session.scalars(select(OrderRow).where(OrderRow.pair_trade_id.in_(ids))).all()
         ]
-        money = _money(session)
+        money = read_money(session)
         return [
-            _status(pair_trade_of(row), [order for order in orders if order.pair_trade_id == row.id], money)
+            status_of(pair_trade_of(row), [order for order in orders if order.pair_trade_id == row.id], money)
             for row in reversed(rows)
         ]
 
 
-def _money(session: Session) -> dict[tuple[str, str], Row[Any]]:
+def read_money(session: Session) -> dict[tuple[str, str], Row[Any]]:
     """Freqtrade's accounts by (symbol, exchange order id)."""
     if not inspect(session.get_bind()).has_table("trades"):
         return {}
@@ -153,10 +107,15 @@ def _money(session: Session) -> dict[tuple[str, str], Row[Any]]:
     return {(row.ft_pair, row.order_id): row for row in rows}
 
 
-def _status(
+def status_of(
     trade: PairTrade, orders: list[OrderRecord], money: dict[tuple[str, str], Row[Any]]
 ) -> PairStatus:
-    orders.sort(key=lambda order: (order.intent_ms, order.leg, order.attempt))
+    """One pair trade from its orders.
+
+    :param orders: all of its own, in any order.
+    :param money: of `read_money`.
+    """
+    orders = sorted(orders, key=lambda order: (order.intent_ms, order.leg, order.attempt))
     legs = tuple(_leg(trade, leg, [order for order in orders if order.leg is leg], money) for leg in Leg)
     error = None
     if legs[0].held and legs[1].held:

@@ -1,4 +1,4 @@
-"""A self-signed certificate for 127.0.0.1, made anew at every start and never kept."""
+"""A self-signed certificate for a simulated server, made anew at every start and never kept."""
 
 from __future__ import annotations
 
@@ -17,10 +17,12 @@ LOOPBACK = "127.0.0.1"
 _VALID_DAYS = 30
 
 
-def self_signed_pem() -> tuple[bytes, bytes]:
+def self_signed_pem(host: str | None = None) -> tuple[bytes, bytes]:
     """Certificate and private key (PEM) for 127.0.0.1, valid from yesterday for 30 days.
 
     Yesterday, because the two processes may not agree on the clock to the second.
+
+    :param host: a name the certificate is for instead; a client that trusts the certificate accepts it.
     """
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "pairbot simulated exchange")])
@@ -34,7 +36,10 @@ def self_signed_pem() -> tuple[bytes, bytes]:
         .not_valid_before(start)
         .not_valid_after(start + datetime.timedelta(days=_VALID_DAYS))
         .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(LOOPBACK))]), critical=False
+            x509.SubjectAlternativeName(
+                [x509.IPAddress(ipaddress.ip_address(LOOPBACK)) if host is None else x509.DNSName(host)]
+            ),
+            critical=False,
         )
         .sign(key, hashes.SHA256())
     )

@@ -317,7 +317,8 @@ class _Listener:
     def send_msg(self, message: dict[str, Any]) -> None:
         text = message.get("status") or message.get("msg")
         if text:
-            self._told.append(text)
+            # Markdown's marks around a whole text are not shown.
+            self._told.append(text.strip("`"))
 
     def cleanup(self) -> None:
         """Nothing to release."""

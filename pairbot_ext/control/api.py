@@ -1,0 +1,126 @@
+"""The pair routes of Freqtrade's API server: the same answers as Telegram, as JSON models."""
+
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, HTTPException, Path, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from pydantic import BaseModel, ConfigDict, Field
+
+from pairbot_ext.control.service import MOST_ID_CHARS, NotNowError, PairService, UnknownPairError
+from pairbot_ext.control.views import ActionView, OverviewView, PairView, ScanView
+from pairbot_ext.errors import PairbotError
+from pairbot_ext.redact import scrub
+
+TAG = "Pairs"
+PairId = Annotated[str, Field(strict=True, min_length=1, max_length=MOST_ID_CHARS)]
+IdInPath = Annotated[str, Path(min_length=1, max_length=MOST_ID_CHARS)]
+
+
+class PairRequest(BaseModel):
+    """Which pair a command is for."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: PairId = Field(description='id of a pair or of an open pair trade; "all" where a route says so')
+
+
+class _Refusing(APIRoute):
+    """Says what is wrong with a request without repeating it: FastAPI answers 500 where it cannot, for a
+    body that is no text."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def checked(request: Request) -> Response:
+            try:
+                return await handle(request)
+            except RequestValidationError as error:
+                wrong = [{"loc": each["loc"], "msg": each["msg"]} for each in error.errors()]
+                raise HTTPException(422, wrong) from None
+
+        return checked
+
+
+def make_router(service: Callable[[], PairService | None], user: Any) -> APIRouter:
+    """All routes, without prefix and login.
+
+    :param service: None where the strategy is not running (any more).
+    :param user: dependency that gives the name of who asks.
+    """
+    router = APIRouter(tags=[TAG], route_class=_Refusing)
+    refusals: dict[int | str, dict[str, Any]] = {
+        401: {"description": "no or wrong login"},
+        409: {"description": "makes no sense now; nothing was done"},
+        503: {"description": "the strategy is not running"},
+    }
+    with_id = {**refusals, 404: {"description": "no such pair"}}
+
+    def answer(ask: Callable[[PairService], Any]) -> Any:
+        pairs = service()
+        if pairs is None:
+            raise HTTPException(503, "The strategy is not running: it is being stopped or reloaded")
+        try:
+            return ask(pairs)
+        except UnknownPairError as error:
+            raise HTTPException(404, scrub(str(error))) from None
+        except NotNowError as error:
+            raise HTTPException(409, scrub(str(error))) from None
+        except PairbotError as error:
+            raise HTTPException(422, scrub(str(error))) from None
+
+    @router.get("/pairs", response_model=OverviewView, responses=refusals)
+    def pairs() -> Any:
+        """Risk state, open pair trades, watched pairs."""
+        return answer(lambda s: s.overview())
+
+    @router.get("/pairs_scan", response_model=ScanView, responses=refusals)
+    def pairs_scan() -> Any:
+        """When and what the last scan found."""
+        return answer(lambda s: s.scan())
+
+    @router.get("/pairs/{pair_id}", response_model=PairView, responses=with_id)
+    def pair(pair_id: IdInPath) -> Any:
+        """One pair, by its id or by the id of an open pair trade."""
+        return answer(lambda s: s.pair(pair_id))
+
+    @router.get(
+        "/pairs/{pair_id}/picture",
+        response_class=Response,
+        responses={**with_id, 200: {"content": {"image/png": {}}}},
+    )
+    def picture(pair_id: IdInPath) -> Response:
+        """The pair's spread as a PNG."""
+        return Response(answer(lambda s: s.picture(pair_id)), media_type="image/png")
+
+    @router.post("/pairs/close", response_model=ActionView, responses=with_id)
+    def close(request: PairRequest, by: Annotated[str, Depends(user)]) -> Any:
+        """Close both legs of an open pair trade now, or of every one with the id "all"."""
+        return answer(lambda s: s.close(request.id, _name(by)))
+
+    @router.post("/pairs/lock", response_model=ActionView, responses=with_id)
+    def lock(request: PairRequest, by: Annotated[str, Depends(user)]) -> Any:
+        """Enter this pair no more until it is unlocked."""
+        return answer(lambda s: s.lock(request.id, _name(by)))
+
+    @router.post("/pairs/unlock", response_model=ActionView, responses=with_id)
+    def unlock(request: PairRequest, by: Annotated[str, Depends(user)]) -> Any:
+        """Let this pair be entered again."""
+        return answer(lambda s: s.unlock(request.id, _name(by)))
+
+    @router.post("/pairs/halt", response_model=ActionView, responses=refusals)
+    def halt(by: Annotated[str, Depends(user)]) -> Any:
+        """Kill switch: close every pair, enter nothing."""
+        return answer(lambda s: s.halt(_name(by)))
+
+    @router.post("/pairs/resume", response_model=ActionView, responses=refusals)
+    def resume(by: Annotated[str, Depends(user)]) -> Any:
+        """Release the bot: ACTIVE again."""
+        return answer(lambda s: s.resume(_name(by)))
+
+    return router
+
+
+def _name(user: str) -> str:
+    return f"API user {user}"

@@ -1,0 +1,60 @@
+"""Puts the pair commands onto one bot's Telegram module and API server, and takes itself off at its end."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from pairbot_ext.control.service import PairService, PairsNow
+from pairbot_ext.execution.desk import TradeDesk
+
+logger = logging.getLogger(__name__)
+
+
+class Control:
+    """One per bot. Whichever of bot, Telegram and strategy comes up first: `attach` is asked every loop
+    until everything is in place."""
+
+    def __init__(self, desk: TradeDesk, pairs_now: Callable[[], PairsNow]) -> None:
+        self._service: PairService | None = PairService(desk, pairs_now)
+        self._bot = desk.bridge.bot
+        self._has_api = False
+        self._has_telegram = False
+
+    @property
+    def service(self) -> PairService | None:
+        """None after `close`: handlers of a bot that is going down refuse."""
+        return self._service
+
+    def attach(self) -> None:
+        """Add what can be added now. Never raises: a bot without commands still trades."""
+        if self._has_api and self._has_telegram:
+            return
+        try:
+            self._attach()
+        except Exception:
+            self._has_api = self._has_telegram = True
+            logger.exception("The pair commands could not be added to Telegram and the API server")
+
+    def _attach(self) -> None:
+        if not {"telegram", "apiserver"} & {module.name for module in self._bot.rpc.registered_modules}:
+            self._has_api = self._has_telegram = True
+            return
+        # Imported here: many bots have neither, and the two bring much along.
+        from pairbot_ext import bridge_rpc
+        from pairbot_ext.control import api, telegram
+
+        if not self._has_api:
+            bridge_rpc.add_api_routes(self._bot, lambda user: api.make_router(lambda: self._service, user))
+            self._has_api = True
+        if not self._has_telegram:
+            self._has_telegram = bridge_rpc.add_telegram_commands(
+                self._bot,
+                telegram.commands(lambda: self._service),
+                telegram.help_command,
+                telegram.KEYBOARD_ROW,
+            )
+
+    def close(self) -> None:
+        """The bot is going down. Its modules go with it; until then their handlers refuse."""
+        self._service = None
