@@ -15,6 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import arb
 from harness import Rig, rig
 from postgres import Server, running_server
+from processes import Stage, StageHand
 from scenario import PRICES, START, VirtualTime
 
 TWO = ("ADAUSDT", "ALGOUSDT")
@@ -150,3 +151,20 @@ def db_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return f"sqlite:///{tmp_path / 'trades.sqlite'}"
     server: Server = request.getfixturevalue("postgres")
     return server.new_database()
+
+
+@pytest.fixture(scope="session")
+def stage_hand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StageHand]:
+    """Real processes; one exchange per test process, started when the first case asks for it."""
+    hand = StageHand(lambda: tmp_path_factory.mktemp("stage"))
+    try:
+        yield hand
+    finally:
+        hand.stop()
+
+
+@pytest.fixture
+def stage(stage_hand: StageHand) -> Iterator[Stage]:
+    """A running bot without positions, faults or signals, shared with other cases."""
+    with stage_hand.ready() as ready:
+        yield ready

@@ -1,64 +1,74 @@
-"""Real `freqtrade trade` processes against the exchange served over HTTPS, on the real clock."""
+"""Real `freqtrade trade` processes against `pairbot exchange` in a process of its own, on the real clock.
+
+A bot's start costs seconds of CPU, so cases that do not end the process share one bot and one exchange: a
+`Stage` that is running and flat is handed from case to case, one that a case has left in another condition
+is thrown away.
+"""
 
 from __future__ import annotations
 
+import base64
 import json
+import os
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from datetime import UTC, datetime
 from decimal import Decimal
 from math import log
 from pathlib import Path
 from typing import Any
 
-from scenario import FOUR, HERE, PAIRS, PRICES, REPO_ROOT, SIGMA, THRESHOLDS, ShortHistory, unified
+from scenario import HERE, PAIRS, REPO_ROOT, SIGMA, THRESHOLDS, unified
+from venue_process import STILL, VenueProcess
 
 from pairbot_ext.execution.plan import EntryModel, EntryPlan
 from pairbot_ext.execution.states import ClientOrderId
 from pairbot_ext.signals import SHORT_SPREAD
-from pairbot_ext.sim.control import SimulatedExchange
-from pairbot_ext.sim.launch import CREDENTIALS
 from pairbot_ext.sim.offline import child_environment, freqtrade_command
-from pairbot_ext.sim.overlay import overlay
-from pairbot_ext.sim.rest.gateway import Gateway
-from pairbot_ext.sim.server import LoopbackServer
-from pairbot_ext.sim.venue.clock import wall_clock_ms
-from pairbot_ext.sim.venue.engine import VenueOptions
-from pairbot_ext.sim.venue.faults import FaultRule, Schedule
-from pairbot_ext.sim.venue.rate_limits import RateLimits
-from pairbot_ext.sim.venue.venue import Venue
+from pairbot_ext.sim.venue.actions import ClosePosition
+from pairbot_ext.sizing import MAX_HEDGE_ERROR, hedge_error
 
 TIMEOUT_SECS = 100.0
+CLIENT_TIMEOUT_MS = 3_000
+RESTING = {"HEDGED", "CLOSED", "ABORTED"}
+_USER, _PASSWORD = "someone", "made-up"
 
 
 class Stage:
-    """The venue in this process, the bot in another one, and the file that gives its signals."""
+    """One venue, one bot with its database, and the file that gives the bot its signals."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, venue: VenueProcess, *, dry_run: bool = False) -> None:
         self.directory = directory
-        self.market = ShortHistory({name: Decimal(PRICES[name]) for name in FOUR})
-        self.venue = Venue(self.market, wall_clock_ms, VenueOptions())
-        self.gateway = Gateway(self.venue, CREDENTIALS, limits=RateLimits(enforced=True))
-        self.server = LoopbackServer(SimulatedExchange(self.gateway))
+        self.venue = venue
+        self.dry_run = dry_run
         self.script = directory / "script.json"
         self.database = directory / "trades.sqlite"
+        self.config = directory / "config.json"
+        self.log_file = directory / "bot.log"
         self.bot: subprocess.Popen[bytes] | None = None
-        self.wishes: dict[str, int] = {}
-        self.exits: dict[str, str] = {}
-        self._write_script()
+        self._says: dict[str, Any] = {"wishes": {}, "exits": {}, "broken": {}, "dry_faults": []}
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.api_port = int(probe.getsockname()[1])
+        (directory / "user_data").mkdir()
+        self.config.write_text(json.dumps(self._configuration()))
+        self.begin()
+
+    # -- the script --------------------------------------------------------------------------------
 
     def _write_script(self) -> None:
         pairs = {}
         for pair_id, (leg_a, leg_b, beta) in PAIRS.items():
-            if leg_a not in FOUR or leg_b not in FOUR:
+            if leg_a not in STILL or leg_b not in STILL:
                 continue
-            alpha = log(self.market.prices[leg_a]) - beta * log(self.market.prices[leg_b]) - 2.5 * SIGMA
-            from datetime import UTC, datetime
-
+            alpha = log(STILL[leg_a]) - beta * log(STILL[leg_b]) - 2.5 * SIGMA
             pairs[pair_id] = EntryPlan(
                 pair_id=pair_id,
                 leg_a=unified(leg_a),
@@ -70,57 +80,63 @@ class Stage:
                 z=2.5,
             ).to_json()
         fresh = self.script.with_suffix(".new")
-        fresh.write_text(json.dumps({"wishes": self.wishes, "exits": self.exits, "pairs": pairs}))
+        fresh.write_text(json.dumps({**self._says, "pairs": pairs}))
         fresh.replace(self.script)
 
     def want(self, *pair_ids: str) -> None:
         """These pairs' entry signals are up, all others down."""
-        self.wishes = dict.fromkeys(pair_ids, SHORT_SPREAD)
+        self._says["wishes"] = dict.fromkeys(pair_ids, SHORT_SPREAD)
         self._write_script()
 
     def want_out(self, *pair_ids: str) -> None:
         """The model wants these pairs closed."""
-        self.exits = dict.fromkeys(pair_ids, "pair_reverted")
+        self._says["exits"] = dict.fromkeys(pair_ids, "pair_reverted")
         self._write_script()
 
-    @property
-    def config(self) -> Path:
-        """The bot's configuration file."""
-        return self.directory / "config.json"
+    def break_callback(self, name: str) -> None:
+        """The strategy's next call of this callback raises."""
+        self._says["broken"][name] = self._says["broken"].get(name, 0) + 1
+        self._write_script()
 
-    def start(self, *, api_port: int | None = None) -> None:
-        """Start `freqtrade trade`; with `api_port` its API server too."""
-        config = json.loads((REPO_ROOT / "config.json").read_text())
+    def dry_fault(self, leg: str, role: str, **fault: Any) -> None:
+        """Bend the next order of a leg and role in the dry-run port."""
+        self._says["dry_faults"].append({"leg": leg, "role": role, **fault})
+        self._write_script()
+
+    # -- the process -------------------------------------------------------------------------------
+
+    def _configuration(self) -> dict[str, Any]:
+        config: dict[str, Any] = json.loads((REPO_ROOT / "config.json").read_text())
         config |= {
             "strategy": "DeskStrategy",
             "strategy_path": str(HERE / "strategies"),
             "user_data_dir": str(self.directory / "user_data"),
             "db_url": f"sqlite:///{self.database}",
-            "dry_run": False,
+            "dry_run": self.dry_run,
             "stake_amount": 100,
             "pairlists": [{"method": "StaticPairList"}],
             "internals": {"process_throttle_secs": 1},
             "desk_script_file": str(self.script),
-        }
-        config.pop("pairbot", None)
-        exchange = overlay(self.server.port, timeout_ms=3_000)["exchange"]
-        config["exchange"] |= exchange
-        config["exchange"]["pair_whitelist"] = [unified(name) for name in FOUR]
-        if api_port is not None:
-            config["api_server"] = {
+            "api_server": {
                 "enabled": True,
                 "listen_ip_address": "127.0.0.1",
-                "listen_port": api_port,
-                "username": "someone",
-                "password": "made-up",
+                "listen_port": self.api_port,
+                "username": _USER,
+                "password": _PASSWORD,
                 "jwt_secret_key": "made-up-for-a-test-" * 2,
-            }
-        (self.directory / "user_data").mkdir(exist_ok=True)
-        path = self.config
-        path.write_text(json.dumps(config))
-        with (self.directory / "bot.log").open("ab") as output:
+            },
+        }
+        config.pop("pairbot", None)
+        config.pop("$schema", None)
+        config["exchange"] |= self.venue.overlay(timeout_ms=CLIENT_TIMEOUT_MS)
+        config["exchange"]["pair_whitelist"] = [unified(name) for name in STILL]
+        return config
+
+    def start(self) -> None:
+        """Start `freqtrade trade` on this stage's database."""
+        with self.log_file.open("ab") as output:
             self.bot = subprocess.Popen(
-                [str(freqtrade_command()), "trade", "-c", str(path)],
+                [str(freqtrade_command()), "trade", "-c", str(self.config)],
                 cwd=self.directory,
                 env=child_environment() | {"PYTHONPATH": str(REPO_ROOT), "COLUMNS": "1000"},
                 stdout=output,
@@ -128,17 +144,10 @@ class Stage:
                 start_new_session=True,
             )
 
-    def pairbot(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run our command beside the bot."""
-        return subprocess.run(
-            [sys.executable, "-m", "pairbot_ext.cli", *arguments],
-            cwd=self.directory,
-            env=child_environment() | {"PYTHONPATH": str(REPO_ROOT)},
-            capture_output=True,
-            text=True,
-            timeout=TIMEOUT_SECS,
-            check=False,
-        )
+    @property
+    def is_alive(self) -> bool:
+        """Whether the bot's process runs."""
+        return self.bot is not None and self.bot.poll() is None
 
     def kill(self) -> None:
         """kill -9."""
@@ -152,37 +161,149 @@ class Stage:
         self.bot.send_signal(signal.SIGINT)
         return self.bot.wait(TIMEOUT_SECS)
 
-    def fault(self, **rule: Any) -> None:
-        """Add a fault rule."""
-        self.server.call(lambda: self.gateway.faults.add(FaultRule.model_validate(rule)))
+    def pairbot(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run our command beside the bot."""
+        return subprocess.run(
+            [sys.executable, "-m", "pairbot_ext.cli", *arguments],
+            cwd=self.directory,
+            env=child_environment() | {"PYTHONPATH": str(REPO_ROOT)},
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_SECS,
+            check=False,
+        )
 
-    def clear_faults(self) -> None:
-        """Forget all rules."""
-        self.server.call(lambda: self.gateway.load_schedule(Schedule()))
+    def api(self, method: str, path: str, payload: object | None = None) -> Any:
+        """One call of Freqtrade's REST API, as FreqUI makes it."""
+        token = base64.b64encode(f"{_USER}:{_PASSWORD}".encode()).decode()
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.api_port}/api/v1/{path}",
+            data=None if payload is None else json.dumps(payload).encode(),
+            method=method,
+            headers={"Authorization": f"Basic {token}", "Content-Type": "application/json"},
+        )
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open(request, timeout=30) as response:
+            return json.load(response)
 
-    def posts(self, leg: str, role: str) -> list[Any]:
-        """Order requests of one leg and role that reached the venue."""
-        return [
-            record
-            for record in list(self.gateway.log.requests)
-            if record.call == "POST /fapi/v1/order"
-            and (parsed := ClientOrderId.parse(record.params.get("newClientOrderId", "")))
-            and (parsed.leg, parsed.role) == (leg, role)
-        ]
+    # -- cases -------------------------------------------------------------------------------------
 
-    def wait_for(self, what: str, reached: Callable[[], bool]) -> None:
+    def begin(self) -> None:
+        """From here on a new case counts: what was before is none of its business."""
+        self._first_request = self.venue.last_request()
+        self._first_fill = max((int(fill["id"]) for fill in self.venue.fills(0)), default=0)
+        self._first_line = len(self.log_text())
+        self._earlier = {row[0] for row in self._query("SELECT id FROM pairbot_pair_trades")}
+        rows = self._query("SELECT max(id) FROM pairbot_events")
+        self._first_event = (rows[0][0] or 0) if rows else 0
+        self._says.update(wishes={}, exits={}, broken={}, dry_faults=[])
+        self._write_script()
+
+    def is_reusable(self) -> bool:
+        """Whether the next case finds a running bot without anything open."""
+        return (
+            self.is_alive
+            and not self.dry_run
+            and not self.venue.positions()
+            and not self.trades()
+            and not self._query("SELECT 1 FROM pairbot_pair_trades WHERE state NOT IN ('CLOSED', 'ABORTED')")
+        )
+
+    def end(self) -> None:
+        """Bring the stage back to rest if that is possible at all; judges nothing."""
+        self.venue.control.clear_faults()
+        self._says.update(wishes={}, exits={}, broken={}, dry_faults=[])
+        self._write_script()
+
+    def unlock_pairs(self) -> None:
+        """What was closed or refused is locked until the next candle, an hour. A person may lift it."""
+        for lock in self.api("GET", "locks")["locks"]:
+            self.api("DELETE", f"locks/{lock['id']}")
+
+    @contextmanager
+    def locked_database(self) -> Iterator[None]:
+        """Another process holds the database."""
+        with closing(sqlite3.connect(self.database, isolation_level=None, timeout=30)) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            finally:
+                connection.execute("ROLLBACK")
+
+    def close_everything(self) -> None:
+        """For the next stage on the same venue."""
+        if self.is_alive:
+            self.kill()
+        for name in self.venue.positions():
+            self.venue.control.act(ClosePosition(symbol=name))
+
+    def wait_for(self, what: str, reached: Callable[[], bool], secs: float = TIMEOUT_SECS) -> None:
         """Wait for a condition, with a bound."""
-        deadline = time.monotonic() + TIMEOUT_SECS
+        deadline = time.monotonic() + secs
         while not reached():
             if time.monotonic() > deadline:
-                log_file = self.directory / "bot.log"
-                tail = "\n".join(log_file.read_text().splitlines()[-40:]) if log_file.exists() else ""
-                raise AssertionError(f"{what} was not reached; states {self.states()}\n{tail}")
+                raise AssertionError(f"{what} was not reached in {secs:g} s\n{self.situation()}")
             time.sleep(0.05)
 
+    def situation(self) -> str:
+        """What a person debugging a failed case wants to see."""
+        events = self._query(
+            f"SELECT at_ms, kind, detail FROM pairbot_events WHERE id > {self._first_event} ORDER BY id"
+        )
+        lines = [
+            f"states {self.states()}, venue {self.venue.positions()}, trades {self.trades()}",
+            f"bot alive: {self.is_alive}",
+            *(f"{at_ms} {kind} {detail}" for at_ms, kind, detail in events[-25:]),
+            *self.log_text()[self._first_line :].splitlines()[-40:],
+        ]
+        return "\n".join(lines)
+
+    # -- looking -----------------------------------------------------------------------------------
+
+    def log_text(self) -> str:
+        """Everything the bot has printed so far."""
+        return self.log_file.read_text() if self.log_file.exists() else ""
+
+    def new_log(self) -> str:
+        """What it has printed in this case."""
+        return self.log_text()[self._first_line :]
+
+    def fault(self, **rule: Any) -> None:
+        """Add a fault rule at the venue."""
+        self.venue.fault(**rule)
+
+    def posts(self, leg: str | None = None, role: str | None = None) -> list[dict[str, Any]]:
+        """Order requests of this case that reached the venue."""
+        return self.venue.posts(self._first_request, leg, role)
+
+    def requests(self) -> list[dict[str, Any]]:
+        """All requests of this case."""
+        return self.venue.requests(self._first_request)
+
+    def count(self, call: str) -> int:
+        """Requests of one call in this case."""
+        return sum(record["call"] == call for record in self.requests())
+
+    def requests_between(self, first: dict[str, Any], second: dict[str, Any]) -> list[str]:
+        """What reached the venue between two of its log's records."""
+        assert first["number"] < second["number"]
+        return [r["call"] for r in self.requests() if first["number"] < r["number"] < second["number"]]
+
     def states(self) -> list[str]:
-        """State of each pair trade, from the database."""
-        return [row[0] for row in self._query("SELECT state FROM pairbot_pair_trades ORDER BY created_ms")]
+        """State of each of this case's pair trades, from the database."""
+        return [row[1] for row in self._pair_trades()]
+
+    def _pair_trades(self) -> list[Any]:
+        rows = self._query("SELECT id, state, plan, sizing FROM pairbot_pair_trades ORDER BY created_ms, id")
+        return [row for row in rows if row[0] not in self._earlier]
+
+    def events(self, kind: str) -> list[dict[str, Any]]:
+        """Details of this case's events of one kind."""
+        rows = self._query(
+            f"SELECT detail FROM pairbot_events WHERE id > {self._first_event} AND kind = '{kind}' "
+            "ORDER BY id"
+        )
+        return [json.loads(row[0]) for row in rows]
 
     def trades(self) -> dict[str, Decimal]:
         """Freqtrade's open trades, signed, by Binance id."""
@@ -193,34 +314,155 @@ class Stage:
             )
         }
 
+    def trade_ids(self) -> set[int]:
+        """Freqtrade's ids of its open trades."""
+        return {row[0] for row in self._query("SELECT id FROM trades WHERE is_open")}
+
+    def planned_amount(self, leg: str) -> Decimal:
+        """Of the first pair trade of this case, base currency."""
+        return Decimal(json.loads(self._pair_trades()[0][3])[f"leg_{leg.lower()}"]["amount"])
+
+    def hedge_error_of_trades(self, pair_id: str) -> float:
+        """By Freqtrade's own trades, for a dry-run."""
+        leg_a, leg_b, beta = PAIRS[pair_id]
+        notional = {
+            pair.replace("/USDT:USDT", "USDT"): amount * rate
+            for pair, amount, rate in self._query("SELECT pair, amount, open_rate FROM trades WHERE is_open")
+        }
+        return hedge_error(beta, notional[leg_a], notional[leg_b])
+
     def _query(self, sql: str) -> list[Any]:
         if not self.database.is_file():
             return []
         with closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True, timeout=5)) as connection:
             try:
                 return connection.execute(sql).fetchall()
-            except sqlite3.OperationalError:
-                return []
+            except sqlite3.OperationalError as error:
+                # Before the bot has made its tables, or while another process holds the file.
+                if "no such table" in str(error) or "locked" in str(error):
+                    return []
+                raise
 
-    def positions(self) -> dict[str, Decimal]:
-        """The venue's truth."""
-        held = {name: self.venue.account.position(name).amount for name in FOUR}
-        return {name: amount for name, amount in held.items() if amount}
+    # -- judging -----------------------------------------------------------------------------------
 
-    def check_rest(self) -> None:
-        """Venue and Freqtrade agree, and every pair is whole or flat."""
-        assert self.trades() == self.positions()
-        assert set(self.states()) <= {"HEDGED", "CLOSED", "ABORTED"}, self.states()
-        assert len(self.positions()) == 2 * self.states().count("HEDGED")
+    def wait_for_rest(self) -> None:
+        """Until every pair trade of this case is whole or final."""
+        self.wait_for("rest", lambda: bool(self.states()) and set(self.states()) <= RESTING)
+
+    def judge(self) -> None:
+        """I2, I8, I9 and one entry per leg, from the venue's own books."""
+        assert self.trades() == self.venue.positions(), self.situation()
+        assert set(self.states()) <= RESTING, self.situation()
+        assert len(self.venue.positions()) == 2 * self.states().count("HEDGED"), self.situation()
+        fills = self.venue.fills(self._first_fill)
+        for pair_trade_id, state, plan, sizing in self._pair_trades():
+            self._judge_pair(pair_trade_id, state, json.loads(plan), json.loads(sizing), fills)
+
+    def _judge_pair(
+        self, pair_trade_id: str, state: str, plan: dict[str, Any], sizing: dict[str, Any], fills: list[Any]
+    ) -> None:
+        notional: dict[str, float] = {}
+        for leg in ("A", "B"):
+            name = plan[f"leg_{leg.lower()}"].replace("/USDT:USDT", "USDT")
+            held = entered = Decimal(0)
+            cost = 0.0
+            for fill in fills:
+                if fill["symbol"] != name:
+                    continue
+                parsed = ClientOrderId.parse(fill["clientOrderId"])
+                is_entry = parsed is not None and parsed.role.increases
+                if parsed is not None and parsed.pair_trade != pair_trade_id:
+                    continue
+                amount = Decimal(fill["qty"])
+                if is_entry:
+                    entered += amount
+                    cost += float(amount) * float(fill["price"])
+                held += amount if is_entry else -amount
+                assert held >= 0, f"an exit has flipped {name}\n{self.situation()}"
+            planned = Decimal(sizing[f"leg_{leg.lower()}"]["amount"])
+            # Leg B follows leg A's fill price, so it may be a step or two beside its plan.
+            assert entered <= planned * Decimal("1.01"), f"{name}: {entered} entered, {planned} planned"
+            notional[leg] = float(held) * (cost / float(entered) if entered else 0.0)
+        if state == "HEDGED":
+            error = hedge_error(plan["model"]["beta"], notional["A"], notional["B"])
+            assert error <= MAX_HEDGE_ERROR, f"hedge error {error:.2%}\n{self.situation()}"
+        else:
+            assert not any(notional.values()), self.situation()
+
+    def close_and_judge(self, *pair_ids: str) -> None:
+        """The model leaves: flat, everywhere."""
+        self.want()
+        self.want_out(*pair_ids)
+        self.wait_for("flat", lambda: not self.venue.positions() and not self.trades())
+        self.wait_for("final states", lambda: set(self.states()) <= {"CLOSED", "ABORTED"})
+        self.judge()
 
 
-@contextmanager
-def stage(directory: Path) -> Iterator[Stage]:
-    """A stage with its server running; the bot is killed at the end."""
-    made = Stage(directory)
-    with made.server:
+class StageHand:
+    """Hands out a stage that is running and flat, a fresh one where the last case has left it otherwise.
+
+    :param directory: new on every call.
+    """
+
+    def __init__(self, directory: Callable[[], Path]) -> None:
+        self._directory = directory
+        self._venue: VenueProcess | None = None
+        self._stage: Stage | None = None
+
+    @property
+    def venue(self) -> VenueProcess:
+        """The exchange, started with the first case."""
+        if self._venue is None:
+            self._venue = VenueProcess(self._directory())
+        return self._venue
+
+    @contextmanager
+    def ready(self) -> Iterator[Stage]:
+        """A running bot without positions, faults, locks or signals."""
+        if self._stage is None or not self._stage.is_reusable():
+            self._drop()
+            self._stage = Stage(self._directory(), self.venue)
+            self._stage.start()
+        self._await_api(self._stage)
+        self._stage.unlock_pairs()
+        self._stage.begin()
         try:
-            yield made
+            yield self._stage
         finally:
-            if made.bot is not None and made.bot.poll() is None:
-                made.kill()
+            self._stage.end()
+
+    @contextmanager
+    def own(self, *, dry_run: bool = False) -> Iterator[Stage]:
+        """A stage for one case alone, with a database of its own; the bot is not started."""
+        self._drop()
+        stage = Stage(self._directory(), self.venue, dry_run=dry_run)
+        try:
+            yield stage
+        finally:
+            stage.end()
+            stage.close_everything()
+
+    def _await_api(self, stage: Stage) -> None:
+        def answers() -> bool:
+            assert stage.is_alive, stage.log_text()[-3000:]
+            try:
+                return bool(stage.api("GET", "show_config")["state"] == "running")
+            except OSError:
+                return False
+
+        stage.wait_for("the bot", answers)
+
+    def _drop(self) -> None:
+        if self._stage is not None:
+            self._stage.close_everything()
+            self._stage = None
+
+    def stop(self) -> None:
+        """End everything this hand has started."""
+        self._drop()
+        if self._venue is not None:
+            self._venue.stop()
+
+
+IS_CHAOS = bool(os.environ.get("PAIRBOT_CHAOS"))
+"""`make chaos`: every case; otherwise one per kind."""

@@ -11,7 +11,9 @@ from freqtrade.strategy import IStrategy
 from pandas import DataFrame
 
 from pairbot_ext.execution.desk import TradeDesk
+from pairbot_ext.execution.dryport import DryFault, DryFaultKind, DryPort
 from pairbot_ext.execution.plan import EntryPlan
+from pairbot_ext.execution.records import OrderRecord
 from pairbot_ext.gates import fail_closed
 
 
@@ -24,12 +26,27 @@ class FileScript:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._raised: set[tuple[str, int]] = set()
+        self._bent = 0
 
     def _read(self) -> dict[str, Any]:
         return json.loads(self._path.read_text())
 
     def call(self, name: str) -> None:
-        """Nothing is injected into a process."""
+        """Every callback passes here: what is named under "broken" raises once per number."""
+        number = self._read()["broken"].get(name)
+        if number is not None and (name, number) not in self._raised:
+            self._raised.add((name, number))
+            raise RuntimeError(f"injected into {name}")
+
+    def interfere(self, order: OrderRecord) -> DryFault | None:
+        """Rehearsed faults of the dry-run port, one after the other."""
+        faults = self._read()["dry_faults"][self._bent :]
+        if not faults or (faults[0]["leg"], faults[0]["role"]) != (order.leg, order.role):
+            return None
+        self._bent += 1
+        fault = {name: value for name, value in faults[0].items() if name not in ("leg", "role")}
+        return DryFault(**{**fault, "kind": DryFaultKind(fault["kind"])})
 
     def wish(self, symbol: str) -> tuple[str, str] | None:
         """Leg A's entry column."""
@@ -95,6 +112,8 @@ class DeskStrategy(IStrategy):
         self.desk = TradeDesk.start(
             self, self.script, self.script.leverage, clock=self.script.clock, rng=self.script.rng
         )
+        if isinstance(self.desk.port, DryPort) and isinstance(self.script, FileScript):
+            self.desk.port.interfere = self.script.interfere
 
     def ft_bot_cleanup(self) -> None:
         super().ft_bot_cleanup()
