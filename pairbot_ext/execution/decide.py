@@ -110,8 +110,10 @@ def decide(trade: PairTrade, facts: Facts) -> Decision:
         return _shrink(facts, Goal.CLOSE, facts.exit_reason)
     if trade.goal is not Goal.OPEN:
         return _shrink(facts, trade.goal, trade.reason)
-    if any(order.role.increases for order in unsettled):
-        return Decision(PairState.UNKNOWN, Goal.OPEN, "waiting for the venue to answer for an entry")
+    waiting = [o.client_id for o in unsettled if o.role.increases or not trade.was_hedged]
+    if waiting:
+        # Nothing is entered beside an order of unknown fate, be it somebody's exit of the mate (I3).
+        return Decision(PairState.UNKNOWN, Goal.OPEN, f"waiting for the venue to answer for {waiting[0]}")
     if trade.was_hedged:
         return _hold(trade, facts)
     return _open(trade, facts)
@@ -150,6 +152,8 @@ def _open(trade: PairTrade, facts: Facts) -> Decision:
             Goal.ABORT,
             f"leg A filled {share:.1%} of its plan ({leg_a.held} of {planned}), below {MIN_FILL_OF_PLAN:.0%}",
         )
+    if not leg_b.held and any(o.filled for o in leg_b.orders if o.role in (Role.EXIT, Role.EXTERNAL)):
+        return _shrink(facts, Goal.ABORT, "leg B was closed before both legs were held")
     if is_hedged(beta, leg_a, leg_b):
         return Decision(PairState.HEDGED, Goal.OPEN, "")
     missing = beta * leg_a.notional - leg_b.notional
@@ -202,6 +206,11 @@ def _hold(trade: PairTrade, facts: Facts) -> Decision:
     if gone:
         return _shrink(facts, Goal.CLOSE, f"leg {' and '.join(gone)} was closed")
     if is_hedged(trade.plan.model.beta, leg_a, leg_b):
+        unanswered = [o.client_id for leg in facts.legs for o in leg.unsettled]
+        if unanswered:
+            # Hedged by the fills we know; an exit by hand whose answer is missing may have changed that.
+            reason = f"waiting for the answer to {unanswered[0]}"
+            return Decision(PairState.UNKNOWN, Goal.OPEN, reason)
         return Decision(PairState.HEDGED, Goal.OPEN, "")
     return _trim(trade, facts, PairState.HEDGED)
 
