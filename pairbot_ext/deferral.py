@@ -120,6 +120,10 @@ class Deferral:
             work()
         except (FreqtradeException, ccxt.BaseError, SQLAlchemyError) as error:
             logger.warning(f"{what} could not be updated after the legs were sent, it is next time: {error}")
+            if isinstance(error, SQLAlchemyError):
+                # Else Freqtrade's next question to its session would raise, and end the process with open
+                # pairs that could have been closed.
+                Trade.rollback()
 
     def _update_fee(self, order_id: str, pair: str) -> None:
         row = Order.order_by_id(order_id, pair)

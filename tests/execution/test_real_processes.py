@@ -66,9 +66,9 @@ def test_orders_not_found_at_startup(stage: Stage) -> None:
     stage.kill()
     kept = stage.trade_ids()
     assert len(kept) == 2
-    stage.fault(when={"call": "GET /fapi/v1/order", "times": 4}, answer="reject", code=-2013)
+    stage.fault(name="lie", when={"call": "GET /fapi/v1/order", "times": 4}, answer="reject", code=-2013)
     stage.start()
-    stage.wait_for("the wrong answers", lambda: sum(r["code"] == -2013 for r in stage.requests()) >= 4)
+    stage.wait_for("the wrong answers", lambda: sum(r["fault"] == "lie" for r in stage.requests()) == 4)
     stage.wait_for_rest()
     assert kept <= stage.trade_ids(), "no trade row vanishes"
     assert stage.states() == ["HEDGED", "HEDGED"], "what was executed was found in the end"
