@@ -345,6 +345,12 @@ class Stage:
 
     # -- judging -----------------------------------------------------------------------------------
 
+    def wait_for_loops(self, count: int) -> None:
+        """Until the bot has begun so many more loops with an open leg: what Freqtrade had to store after the
+        last order is stored."""
+        seen = self.count("GET /fapi/v1/depth")
+        self.wait_for("more loops", lambda: self.count("GET /fapi/v1/depth") >= seen + 2 * count)
+
     def wait_for_rest(self) -> None:
         """Until every pair trade of this case is whole or final."""
         self.wait_for("rest", lambda: bool(self.states()) and set(self.states()) <= RESTING)

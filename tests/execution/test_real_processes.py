@@ -79,9 +79,10 @@ def test_orders_not_found_at_startup(stage: Stage) -> None:
 def test_a_locked_database(stage: Stage) -> None:
     stage.want("ADA-ALGO")
     stage.wait_for("an open pair", lambda: stage.states() == ["HEDGED"])
+    stage.want()
+    stage.wait_for_loops(2)
     # Exits go out although nothing can be written; Freqtrade itself ends on its own failing commit.
     with stage.locked_database():
-        stage.want()
         stage.want_out("ADA-ALGO")
         stage.wait_for("both exits", lambda: not stage.venue.positions())
     if not stage.is_alive:
