@@ -126,6 +126,7 @@ class TradeDesk:
             timeframe_secs=candle_secs,
         )
         self._is_closed = False
+        self._told_degraded = False
 
     @classmethod
     def start(
@@ -305,10 +306,26 @@ class TradeDesk:
         self.guard.disarm()
         self._bridge.catch_up()
         self.journal.recover()
+        self._tell_of_storage()
         with self._bridge.exit_lock:
             self.reconciler.run()
             self.risk.on_loop(as_datetime(self._clock.now_ms()))
         self.journal.flush()
+        self._tell_of_storage()
+
+    def _tell_of_storage(self) -> None:
+        """Once when the database fails and once when it is back. Never from within a write: an exit waits."""
+        if self.journal.is_degraded == self._told_degraded:
+            return
+        self._told_degraded = self.journal.is_degraded
+        if self._told_degraded:
+            self._broker.tell(
+                "The database cannot be written: nothing new is opened. Exits and unwinds go out, with "
+                f"their intents in {self.journal.intent_path}. Free the disk, or end what locks the database",
+                is_warning=True,
+            )
+        else:
+            self._broker.tell("The database can be written again, everything sent meanwhile is stored in it")
 
     def _before_startup(self) -> None:
         """At start and after /start: before Freqtrade's own order update can delete anything."""
@@ -336,6 +353,7 @@ class TradeDesk:
 
     def _park(self) -> list[str]:
         Trade.session.rollback()
+        self._tell_of_storage()
         self.coordinator.tell_changes()
         self.standstill.shut_down()
         lines = self.watch.statistics.lines(self._clock.now_ms(), self.watch.currency)

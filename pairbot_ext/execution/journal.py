@@ -9,6 +9,7 @@ file instead (I1, I5).
 import logging
 from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, or_, select
@@ -104,6 +105,11 @@ class Journal(JournalReader):
             goal = Goal.CLOSE if order.role is Role.EXIT else Goal.ABORT
             self._trades[trade.id] = replace(trade, goal=goal, reason=trade.reason or order.reason)
             self._unsaved_trades.add(trade.id)
+
+    @property
+    def intent_path(self) -> Path:
+        """Where intents are kept while the database cannot be written."""
+        return self._file.path
 
     # -- writing -----------------------------------------------------------------------------------
 

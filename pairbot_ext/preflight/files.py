@@ -212,7 +212,7 @@ def _begin_write(url: URL) -> None:
 
 
 def directories(setup: Setup) -> Finding:
-    """Logs, plots and the intent file can be written, and the disk is not full."""
+    """User data, logs and plots can be written, and the disk is not full."""
     user_data = Path(setup.config["user_data_dir"])
     logfile = str(setup.config.get("logfile") or "")
     is_file = bool(logfile) and not logfile.startswith(("syslog", "journald"))

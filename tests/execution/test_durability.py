@@ -42,6 +42,17 @@ def locked(made: Rig) -> Iterator[None]:
 
 
 @contextmanager
+def unreadable(made: Rig) -> Iterator[None]:
+    """Another process holds the database so that nobody else may even read it."""
+    connection = sqlite3.connect(made.directory / "trades.sqlite", isolation_level=None)
+    connection.execute("BEGIN EXCLUSIVE")
+    try:
+        yield
+    finally:
+        connection.close()
+
+
+@contextmanager
 def capped(made: Rig) -> Iterator[None]:
     """SQLite answers "database or disk is full" to every write that needs a new page."""
     for engine in (made.desk.journal._engine, made.desk._bridge.engine):
@@ -77,7 +88,7 @@ def refused(made: Rig) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-FAILURES = {"locked": locked, "capped": capped, "full": full, "refused": refused}
+FAILURES = {"locked": locked, "unreadable": unreadable, "capped": capped, "full": full, "refused": refused}
 
 
 @contextmanager
@@ -145,7 +156,7 @@ def test_nothing_new_is_opened(made: Rig, failure: str) -> None:
     everything_is_in_the_database(made)
 
 
-@pytest.mark.parametrize("failure", ["locked", "capped", "full"])
+@pytest.mark.parametrize("failure", ["locked", "unreadable", "capped", "full"])
 def test_exits_go_out_through_the_intent_file(made: Rig, failure: str) -> None:
     made.open()
     made.script.exits["ADA-ALGO"] = "pair_stop"
@@ -176,6 +187,22 @@ def test_a_running_bot_stores_what_was_sent_during_a_short_lock(made: Rig) -> No
     made.loop()
     made.check_flat()
     everything_is_in_the_database(made)
+
+
+def test_the_operator_is_told_before_the_process_ends(made: Rig) -> None:
+    made.open()
+    made.script.exits["ADA-ALGO"] = "pair_stop"
+    with locked(made):
+        # What Freqtrade's worker does with an exception it does not know.
+        with pytest.raises(SQLAlchemyError):
+            made.loop()
+        with suppress(SQLAlchemyError):
+            made.stop()
+    told = [text for text in made.told if "database c" in text]
+    assert len(told) == 1, made.told
+    assert "nothing new is opened" in told[0]
+    assert "trades.sqlite.pairbot-intents" in told[0]
+    assert "Free the disk" in told[0]
 
 
 @pytest.mark.parametrize("failure", ["locked", "full"])
@@ -290,9 +317,12 @@ def test_a_pair_trade_on_postgresql(on_server: Rig) -> None:
 def test_locked_tables_on_postgresql_stop_entries_and_no_exits(on_server: Rig) -> None:
     on_server.want()
     with tables_locked(on_server):
-        on_server.loop()
+        on_server.loop(3)
     assert not on_server.posts()
+    assert len([text for text in on_server.told if "database cannot be written" in text]) == 1
     on_server.script.wishes.clear()
+    on_server.loop()
+    assert len([text for text in on_server.told if "database can be written again" in text]) == 1
     on_server.next_candle()
     on_server.open()
     on_server.script.exits["ADA-ALGO"] = "pair_stop"
