@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from pairbot_ext.reference import state_machine
 from pairbot_ext.reference.configuration import configuration_page
 from pairbot_ext.reference.schemas import SCHEMAS, text_of
 
@@ -17,6 +18,8 @@ def generated() -> dict[Path, str]:
     """Every generated file with its content; paths are relative to the repository."""
     files = {Path("pairbot_ext/schemas") / name: text_of(make()) for name, make in SCHEMAS.items()}
     files[Path("docs/configuration.md")] = configuration_page()
+    files[Path("docs/state-machine.md")] = state_machine.page()
+    files[Path("docs/images/state-machine.svg")] = state_machine.svg()
     return files
 
 
@@ -34,10 +37,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m pairbot_ext.reference", description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing, say what is out of date")
     args = parser.parse_args(argv)
-    stale = outdated()
+    files, stale = generated(), outdated()
     for path in stale:
         if not args.check:
-            (ROOT / path).write_text(generated()[path], encoding="utf-8")
+            (ROOT / path).write_text(files[path], encoding="utf-8")
         print(f"{'out of date' if args.check else 'written'}: {path}")
     if not stale:
         print("Everything generated is up to date.")

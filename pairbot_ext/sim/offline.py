@@ -19,6 +19,7 @@ from pairbot_ext.errors import PairbotError
 from pairbot_ext.sim.launch import ExchangeOptions, banner, open_exchange
 from pairbot_ext.sim.market import SYNTHETIC
 from pairbot_ext.sim.overlay import overlay
+from pairbot_ext.sim.served_pairs import write_served_pairs
 from pairbot_ext.sim.server import LoopbackServer
 from pairbot_ext.sim.tls import LOOPBACK
 
@@ -157,8 +158,18 @@ def default_market(parsed: dict[str, Any], *, trading: bool) -> str:
     return SYNTHETIC
 
 
-def run_freqtrade(arguments: Sequence[str], options: ExchangeOptions) -> int:
-    """Start the exchange on a free port, run Freqtrade on it, stop it; returns Freqtrade's exit code."""
+def run_freqtrade(
+    arguments: Sequence[str],
+    options: ExchangeOptions,
+    *,
+    pairs_out: Path | None = None,
+    pairs: Path | None = None,
+) -> int:
+    """Start the exchange on a free port, run Freqtrade on it, stop it; returns Freqtrade's exit code.
+
+    :param pairs_out: where to write the pairs file of the served market; Freqtrade is told to use it.
+    :param pairs: a pairs file in recorded times it is made from; generated markets know their own pairs.
+    """
     command = freqtrade_command()
     try:
         parsed = _parse(arguments)
@@ -172,6 +183,7 @@ def run_freqtrade(arguments: Sequence[str], options: ExchangeOptions) -> int:
         LoopbackServer(exchange) as server,
     ):
         overlay_file = Path(directory) / "simulated-exchange.json"
-        overlay_file.write_text(json.dumps(overlay(server.port), indent=1), encoding="utf-8")
+        served = {} if pairs_out is None else write_served_pairs(exchange, pairs_out, pairs)
+        overlay_file.write_text(json.dumps(overlay(server.port) | served, indent=1), encoding="utf-8")
         print(banner(exchange, server.port), file=sys.stderr, flush=True)
         return run_child([str(command), *with_overlay(arguments, parsed, overlay_file)], child_environment())

@@ -1,4 +1,4 @@
-"""Freqtrade's own validators: clean on PairsArb, red on a control that looks into the future."""
+"""Freqtrade's own validators: clean on PairsArb, red on a control that looks into the future (I10)."""
 
 from __future__ import annotations
 

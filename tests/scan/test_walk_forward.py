@@ -1,4 +1,4 @@
-"""Epochs are point-in-time: nothing after `valid_from` can reach them."""
+"""Epochs are point-in-time: nothing after `valid_from` can reach them (I10)."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path

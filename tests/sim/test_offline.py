@@ -108,6 +108,28 @@ FUTURES = {
 }  # fmt: skip
 
 
+def test_a_bot_trades_the_pairs_of_the_served_market(tmp_path, monkeypatch, capsys):
+    """With --pairs-out the overlay names the market's own pairs and their timeframe; the files are there."""
+    seen = {}
+
+    def look_instead_of_running(command, environment):
+        seen.update(json.loads(Path(command[-1]).read_text()))
+        return 0
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(offline, "run_child", look_instead_of_running)
+    trade = ["--", "trade", "--strategy", "PairsArb"]
+    assert main(["offline", "--market", "demo", *trade]) == 0
+    assert "pairbot" not in seen, "without it nothing about pairs is changed"
+    assert main(["offline", "--market", "demo", "--pairs-out", "sim-pairs.json", *trade]) == 0
+    pairs = json.loads((tmp_path / "sim-pairs.json").read_text())
+    assert seen["pairbot"]["pairs_file"] == str(tmp_path / "sim-pairs.json")
+    assert seen["timeframe"] == pairs["timeframe"] == "1m"
+    assert "https" in seen["exchange"]["ccxt_config"]["urls"]["api"]["fapiPublic"]
+    assert main(["offline", "--pairs", "x.json", *trade]) == 2
+    assert "--pairs-out" in capsys.readouterr().err
+
+
 @pytest.mark.process
 def test_freqtrade_lists_the_markets(tmp_path):
     """The real command, with addresses in the user's own file that would lead elsewhere."""
