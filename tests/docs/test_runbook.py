@@ -13,7 +13,15 @@ import operator_messages
 
 from pairbot_ext.execution.states import PairState
 from pairbot_ext.preflight.runner import CHECKS
+from pairbot_ext.risk.rules import RULES, Effect
 from pairbot_ext.signals import ExitReason
+
+REFUSING = [
+    rule
+    for rule, info in RULES.items()
+    if info.effect is Effect.REFUSE or "refuses" in info.does or rule.startswith("break_")
+]
+"""Rules that can keep a pair from being entered."""
 
 
 @pytest.fixture(scope="module")
@@ -23,6 +31,10 @@ def runbook(repo_root: Path) -> str:
 
 def test_every_refusal_has_its_line(runbook) -> None:
     codes = operator_messages.refusal_codes()
+    # Those of the risk rules are made of the rules' names.
+    (computed,) = codes.pop("…")
+    assert computed.startswith("risk/entry.py:")
+    codes |= {f"risk_{rule}": [computed] for rule in REFUSING} | {"risk_blind": [computed]}
     assert len(codes) >= 20
     missing = {code: places for code, places in codes.items() if f"| `{code}` |" not in runbook}
     assert missing == {}
@@ -38,11 +50,15 @@ def test_every_text_has_its_line(runbook) -> None:
 
 
 def test_every_exit_reason_and_state_is_explained(runbook, repo_root) -> None:
-    reasons = {reason.value for reason in ExitReason if not reason.startswith("risk_")}
+    reasons = {reason.value for reason in ExitReason}
     # A backtest's end closes no pair of a bot.
     assert {reason for reason in reasons if f"`{reason}`" not in runbook} == {"pair_data_end"}
     execution = (repo_root / "docs/execution.md").read_text(encoding="utf-8")
     assert [state for state in PairState if f"| `{state}` |" not in execution] == []
+
+
+def test_every_risk_rule_is_explained(runbook) -> None:
+    assert [rule for rule in RULES if f"| `{rule}` |" not in runbook.split("### Risk")[1]] == []
 
 
 def test_every_check_of_the_preflight_is_explained(repo_root) -> None:
