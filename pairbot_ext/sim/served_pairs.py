@@ -34,4 +34,8 @@ def write_served_pairs(exchange: SimulatedExchange, path: Path, source: Path | N
     path = path.absolute()
     check_replaceable(path)
     write_scan(path, document)
-    return overlay(path) | {"timeframe": document.timeframe}
+    config = overlay(path) | {"timeframe": document.timeframe}
+    if venue.market.is_scripted:  # type: ignore[attr-defined]
+        # A scripted spread swings faster than its planted process: every pair would be taken for broken.
+        config["pairbot"] |= {"risk": {"break_stop": None}}
+    return config

@@ -15,6 +15,7 @@ import pytest
 
 from pairbot_ext.cli import main
 from pairbot_ext.errors import PairbotError
+from pairbot_ext.settings import parse_settings
 from pairbot_ext.sim import offline
 from pairbot_ext.sim.market.scripted import DEMO_PLANTED
 from pairbot_ext.sim.overlay import overlay
@@ -125,6 +126,8 @@ def test_a_bot_trades_the_pairs_of_the_served_market(tmp_path, monkeypatch, caps
     pairs = json.loads((tmp_path / "sim-pairs.json").read_text())
     assert seen["pairbot"]["pairs_file"] == str(tmp_path / "sim-pairs.json")
     assert seen["timeframe"] == pairs["timeframe"] == "1m"
+    # The demo's spreads follow a script: the rule that looks for broken pairs would find nothing else.
+    assert parse_settings(seen["pairbot"]).risk.break_stop is None
     assert "https" in seen["exchange"]["ccxt_config"]["urls"]["api"]["fapiPublic"]
     assert main(["offline", "--pairs", "x.json", *trade]) == 2
     assert "--pairs-out" in capsys.readouterr().err

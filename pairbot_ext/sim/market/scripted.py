@@ -63,7 +63,7 @@ def scripted_market(
     paths = _with_script(free, planted)
     specs = coin_specs(start_prices)
     drawn = draw_candles(paths, specs, typical_notionals(list(start_prices), planted), seed=seed)
-    return lay_out(
+    market = lay_out(
         drawn,
         specs,
         first_ms=(now_ms // MINUTE_MS - HISTORY_CANDLES) * MINUTE_MS,
@@ -75,6 +75,7 @@ def scripted_market(
         description=f"Simulated market with planted mean reversion on a script, seed {seed}, "
         f"{len(planted)} pairs: any profit made on it means nothing",
     )
+    return replace(market, is_scripted=True)
 
 
 def script_z(rank: int, candle: int) -> float:

@@ -40,6 +40,7 @@ class CandleMarket:
     :param description: what is served, for the start banner; it says that it is simulated or replayed.
     :param shape: every book's shape, unless `shapes` has one for the symbol.
     :param truth: what was planted; None for recorded prices.
+    :param is_scripted: whether the spreads follow a script instead of their planted process.
     """
 
     courses: Mapping[str, SymbolCourse]
@@ -48,6 +49,7 @@ class CandleMarket:
     shape: BookShape = DEFAULT_SHAPE
     shapes: Mapping[str, BookShape] = field(default_factory=dict)
     truth: PlantedTruth | None = None
+    is_scripted: bool = False
     _symbols: Mapping[str, SymbolSpec] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
