@@ -104,9 +104,13 @@ def trade_pair(
 
     opened: int | None = None
     direction = 0
+    # A pair trade that the end of the path would cut off is not begun: it would be a long one.
+    last_entry = z.size - 2 - math.ceil(at.max_half_lives * model.half_life_candles)
     confirm = RiskSettings().confirm_readings
     is_armed, is_judged = True, False
     for row in range(first, z.size):
+        if opened is None and row > last_entry:
+            break
         if opened is None:
             is_armed |= abs(z[row]) <= at.exit
             if is_armed and at.entry <= abs(z[row]) < at.stop:
@@ -133,8 +137,6 @@ def trade_pair(
         if reason is not None:
             tally[str(reason)] += 1
             opened, is_armed = None, reason in (ExitReason.REVERTED, ExitReason.TIME)
-    if opened is not None:
-        tally["trades"] -= 1
     return tally
 
 
@@ -167,33 +169,50 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--write", type=Path)
     args = parser.parse_args(argv)
     rows: list[list[object]] = []
-    is_within = True
+    above: list[str] = []
     for is_estimated in (False, True):
+        total: Counter[str] = Counter()
         for half_life_candles in HALF_LIVES_CANDLES:
             tally = run(half_life_candles, args.trades, args.seed, is_estimated=is_estimated)
-            count = tally["trades"]
-            closed, live = tally[ExitReason.STOP], tally[ExitReason.STOP_LIVE]
-            shares = {
-                "z": Share(closed + live, count),
-                "time": Share(tally[ExitReason.TIME], count),
-                "break": Share(tally[ExitReason.BREAK], count),
-                "veto": Share(tally["vetoed"], count + tally["vetoed"]),
-            }
-            if not is_estimated:
-                is_within &= shares["z"].k <= MAX_Z_STOPS * count
-                is_within &= shares["time"].k <= MAX_TIME_STOPS * count
-                is_within &= shares["break"].k <= MAX_BREAK_STOPS * count
-            rows.append(
-                ["estimated" if is_estimated else "known", f"{half_life_candles:g}", count, shares["z"],
-                 f"{live} of {closed + live}", shares["time"], shares["break"], shares["veto"]]
-            )  # fmt: skip
+            total += tally
+            rows.append(row_of(tally, f"{half_life_candles:g}", is_estimated=is_estimated))
             print("  ".join(str(cell) for cell in rows[-1]), file=sys.stderr, flush=True)
-    write_or_print(report(rows, args.trades, args.seed, is_within=is_within), args.write)
-    return int(not is_within)
+            if not is_estimated:
+                above += [f"{what} at {half_life_candles:g} candles" for what in missed(tally)]
+        rows.append(row_of(total, "all", is_estimated=is_estimated))
+        if not is_estimated:
+            overall = missed(total)
+    write_or_print(report(rows, args.trades, args.seed, overall, above), args.write)
+    return int(bool(overall))
 
 
-def report(rows: list[list[object]], trades: int, seed: int, *, is_within: bool) -> str:
-    """The page."""
+def row_of(tally: Counter[str], half_life: str, *, is_estimated: bool) -> list[object]:
+    """One line of the table."""
+    count, vetoed = tally["trades"], tally["vetoed"]
+    closed, live = tally[ExitReason.STOP], tally[ExitReason.STOP_LIVE]
+    return [
+        "estimated" if is_estimated else "known", half_life, count, Share(closed + live, count),
+        f"{live} of {closed + live}", Share(tally[ExitReason.TIME], count),
+        Share(tally[ExitReason.BREAK], count), Share(vetoed, count + vetoed),
+    ]  # fmt: skip
+
+
+def missed(tally: Counter[str]) -> list[str]:
+    """The targets these pair trades miss, with the figure."""
+    count = tally["trades"]
+    found = {
+        "z-stops": (tally[ExitReason.STOP] + tally[ExitReason.STOP_LIVE], MAX_Z_STOPS),
+        "time stops": (tally[ExitReason.TIME], MAX_TIME_STOPS),
+        "break stops": (tally[ExitReason.BREAK], MAX_BREAK_STOPS),
+    }
+    return [f"{what} {Share(k, count)}" for what, (k, most) in found.items() if k > most * count]
+
+
+def report(rows: list[list[object]], trades: int, seed: int, overall: list[str], above: list[str]) -> str:
+    """The page.
+
+    :param overall: targets missed by all half-lives together; :param above: by one of them.
+    """
     at, rules = Thresholds(), RiskSettings().break_stop
     assert rules is not None
     header = ["model", "half-life, candles", "pair trades", "z-stops", "of them between candles",
@@ -212,7 +231,8 @@ def report(rows: list[list[object]], trades: int, seed: int, *, is_within: bool)
         + markdown_table(header, rows)
         + f"\nTargets with the known model: z-stops ≤ {100 * MAX_Z_STOPS:g} %, time stops ≤ "
         f"{100 * MAX_TIME_STOPS:g} %, break stops ≤ {100 * MAX_BREAK_STOPS:g} % of pair trades: "
-        f"{'all met' if is_within else 'MISSED where the table says so'}.\n\n"
+        f"{'MISSED by all together: ' + '; '.join(overall) if overall else 'met by all together'}"
+        f"{'. Above it alone: ' + '; '.join(above) if above else ', and by each half-life'}.\n\n"
         "*estimated*: the model was fitted on a formation window of "
         f"{Filters().min_half_lives_in_formation:g} half-lives, the least a scan accepts. Its half-life is "
         "estimated too short and its mean is off, so time stops and break stops come more often although the "

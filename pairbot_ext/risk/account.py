@@ -42,33 +42,37 @@ class EquityMarks:
 
 
 class RecentEquity:
-    """The last readings of equity. Only what all of them agree on is believed."""
+    """The last readings of equity. Only what all of them agree on is believed, at whichever side of the books
+    is against it: a bad price neither makes a peak nor a fall."""
 
     def __init__(self, readings: int) -> None:
-        self._values: deque[float] = deque(maxlen=readings)
+        self._least: deque[float] = deque(maxlen=readings)
+        self._most: deque[float] = deque(maxlen=readings)
 
-    def add(self, equity: float) -> None:
-        """One reading, stake currency."""
-        self._values.append(equity)
+    def add(self, least: float, most: float) -> None:
+        """One reading, stake currency: open legs at the far and at the near side of their books."""
+        self._least.append(least)
+        self._most.append(most)
 
     def clear(self) -> None:
         """Start anew."""
-        self._values.clear()
+        self._least.clear()
+        self._most.clear()
 
     @property
     def is_full(self) -> bool:
         """Whether there are enough readings to judge."""
-        return len(self._values) == self._values.maxlen
+        return len(self._least) == self._least.maxlen
 
     @property
     def low(self) -> float:
         """Equity was at least this in all of them."""
-        return min(self._values)
+        return min(self._least)
 
     @property
     def high(self) -> float:
         """Equity was at most this in all of them."""
-        return max(self._values)
+        return max(self._most)
 
 
 class ErrorRate:

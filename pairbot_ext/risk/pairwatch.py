@@ -10,7 +10,7 @@ from pairbot_ext.execution.broker import Broker
 from pairbot_ext.execution.clock import Clock
 from pairbot_ext.execution.records import PairTrade
 from pairbot_ext.risk.findings import Breach, Reading, Rule, Verdict
-from pairbot_ext.risk.quotes import Quote, Quotes, Streaks, adverse_z, exit_price
+from pairbot_ext.risk.quotes import Quote, Quotes, Streaks, adverse_z, kindest_price
 from pairbot_ext.risk.rules import above, below, liquidation_distance_percent
 from pairbot_ext.risk.settings import RiskSettings
 from pairbot_ext.signals import ExitReason
@@ -143,14 +143,15 @@ class PairWatch:
         ]
 
     def _loss_percent(self, trade: PairTrade, leg_a: Quote, leg_b: Quote) -> float | None:
-        """Loss if both legs were closed at these books, of their entry notional; None where Freqtrade lacks a
-        leg or its database cannot be read."""
+        """Loss of both legs, of their entry notional, at their kindest prices; None where Freqtrade lacks
+        a leg or its database cannot be read."""
         profit = notional = 0.0
         try:
             legs = self._broker.open_legs()
             for leg, quote in ((Leg.A, leg_a), (Leg.B, leg_b)):
                 symbol = trade.plan.symbol(leg)
-                part = self._broker.total_profit(symbol, exit_price(trade.plan, leg, quote))
+                side = 1 if trade.plan.side(leg) == "long" else -1
+                part = self._broker.total_profit(symbol, kindest_price(side, quote))
                 if part is None or symbol not in legs:
                     return None
                 profit += part

@@ -12,7 +12,6 @@ from math import log
 from typing import Any
 
 from pairbot_ext.execution.plan import EntryPlan
-from pairbot_ext.sizing import Leg
 
 
 @dataclass(frozen=True)
@@ -70,9 +69,15 @@ def adverse_z(plan: EntryPlan, leg_a: Quote, leg_b: Quote) -> float:
     return hurts * float(plan.model.z(log(price_a), log(price_b)))
 
 
-def exit_price(plan: EntryPlan, leg: Leg, quote: Quote) -> float:
-    """What a taker gets who closes this leg."""
-    return quote.bid if plan.side(leg) == "long" else quote.ask
+def exit_price(side: int, quote: Quote) -> float:
+    """What a taker gets who closes a leg. :param side: 1 long, -1 short."""
+    return quote.bid if side > 0 else quote.ask
+
+
+def kindest_price(side: int, quote: Quote) -> float:
+    """The best price a leg can be valued at: a far-away order on the other side of its book says nothing of
+    what it is worth. :param side: 1 long, -1 short."""
+    return quote.ask if side > 0 else quote.bid
 
 
 class Streaks:

@@ -1,6 +1,7 @@
 """Equity of the account: drawdown and daily loss, on prices that several readings agree on."""
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import ccxt
@@ -11,7 +12,7 @@ from pairbot_ext.execution.broker import Broker
 from pairbot_ext.execution.clock import Clock, as_datetime
 from pairbot_ext.risk.account import EquityMarks, RecentEquity
 from pairbot_ext.risk.findings import Breach, Reading, Rule, Verdict
-from pairbot_ext.risk.quotes import Quotes
+from pairbot_ext.risk.quotes import Quote, Quotes, exit_price, kindest_price
 from pairbot_ext.risk.rules import above
 from pairbot_ext.risk.settings import RiskSettings
 from pairbot_ext.risk.state import RiskMemory
@@ -37,7 +38,11 @@ class WalletWatch:
         self._saved_ms = 0
 
     def equity(self) -> float | None:
-        """Now, quote currency; None where wallet or prices are not known."""
+        """Now, if every open leg were closed at its best opposite price, quote currency; None where wallet or
+        prices are not known."""
+        return self._equity_at(exit_price)
+
+    def _equity_at(self, price: Callable[[int, Quote], float]) -> float | None:
         try:
             total = self._broker.wallet_total()
             if total is None:
@@ -46,7 +51,7 @@ class WalletWatch:
                 quote = self._quotes.get(symbol)
                 if quote is None:
                     return None
-                total += leg.unrealised(quote.mid)
+                total += leg.unrealised(price(leg.side, quote))
         except SQLAlchemyError as error:
             logger.error(f"Freqtrade's trades cannot be read: {error}")
             return None
@@ -54,10 +59,10 @@ class WalletWatch:
 
     def judge(self) -> Breach | None:
         """Once per loop. A breach is only believed on a wallet read now."""
-        equity = self.equity()
-        if equity is None:
+        least, most = self.equity(), self._equity_at(kindest_price)
+        if least is None or most is None:
             return None
-        self._recent.add(equity)
+        self._recent.add(least, most)
         if not self._recent.is_full:
             return None
         breach = self._breach()
@@ -69,12 +74,9 @@ class WalletWatch:
         except (FreqtradeException, ccxt.BaseError) as error:
             logger.warning(f"The wallet cannot be read, {breach.rule} is not judged on an old one: {error}")
             return None
-        fresh = self.equity()
-        if fresh is None:
-            return None
-        self._recent.add(fresh)
+        fresh = self._equity_at(kindest_price)
         # With the wallet of before gone, only what this reading says counts.
-        return self._breach(fresh)
+        return None if fresh is None else self._breach(fresh)
 
     def begin_anew(self) -> None:
         """Released by hand: drawdown and daily loss count from here."""
