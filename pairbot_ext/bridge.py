@@ -32,6 +32,7 @@ from sqlalchemy import Engine
 
 from pairbot_ext.deferral import Deferral, FundingQuestion
 from pairbot_ext.errors import PairbotError
+from pairbot_ext.execution.strangers import within_trade
 
 logger = logging.getLogger(__name__)
 
@@ -123,6 +124,7 @@ class Bridge:
         self.is_dry_run = bool(bot.config["dry_run"])
         self._rates: dict[str, float] = {}
         self._prepared: set[tuple[str, int]] = set()
+        self._histories: dict[str, tuple[datetime, dict[str, Any] | None]] = {}
         self._originals: dict[str, Callable[..., Any]] = {}
         self._deferral = Deferral(bot, self.open_trade)
 
@@ -239,6 +241,21 @@ class Bridge:
             return book
 
         exchange.fetch_l2_order_book = fetch_l2_order_book
+        read_orders = exchange.fetch_orders
+
+        def fetch_orders(pair: str, since: datetime, params: Any = None) -> list[dict[str, Any]]:
+            if pair in self._histories:
+                since, invented = self._histories[pair]
+                if invented is not None:
+                    return [invented]
+            orders = cast(list[dict[str, Any]], read_orders(pair, since, params))
+            trade = self.open_trade(pair)
+            if trade is None:
+                return orders
+            known = {order.order_id for order in trade.orders}
+            return within_trade(orders, known, float(trade.amount), str(trade.exit_side))
+
+        exchange.fetch_orders = fetch_orders
         self._deferral.use(update, funding)
 
         def wallets_update(require_update: bool = True) -> None:
@@ -347,6 +364,18 @@ class Bridge:
     def open_trade(self, symbol: str) -> Trade | None:
         """Freqtrade's open trade on a symbol (there is at most one: position_stacking is refused)."""
         return Trade.get_trades([Trade.is_open.is_(True), Trade.pair == symbol]).first()
+
+    def book_history(self, trade: Trade, since: datetime, invented: dict[str, Any] | None = None) -> None:
+        """Have Freqtrade book orders of the trade's symbol that it does not know. Raises FreqtradeException.
+
+        :param since: Freqtrade itself would look no further back than the trade it made on adoption.
+        :param invented: ccxt's structure of an order to be booked instead of what the venue lists.
+        """
+        self._histories[trade.pair] = (since, invented)
+        try:
+            self.bot.handle_onexchange_order(trade)
+        finally:
+            del self._histories[trade.pair]
 
     def prepare(self, symbol: str, leverage: int) -> None:
         """Set margin mode and leverage, once per symbol and bot. Raises FreqtradeException."""

@@ -13,6 +13,7 @@ from pairbot_ext.bridge import Bridge
 from pairbot_ext.errors import PairbotError
 from pairbot_ext.execution.dryport import DryMarket
 from pairbot_ext.execution.funding import FundingReader
+from pairbot_ext.execution.guard import order_structure
 from pairbot_ext.execution.positions import Position, read_open_orders, read_position_details
 from pairbot_ext.execution.records import LegSizing, OrderRecord, PairTrade
 from pairbot_ext.redact import scrub
@@ -355,11 +356,20 @@ class Broker:
         """Make Freqtrade's session usable again after a write that failed in it."""
         Trade.rollback()
 
-    def look_for_fills(self, symbol: str) -> None:
+    def look_for_fills(self, symbol: str, since: datetime) -> None:
         """Have Freqtrade read the symbol's orders on the venue and book those it does not know."""
         trade = self._bridge.open_trade(symbol)
         if trade is not None and not self._bridge.is_dry_run:
-            self._bot.handle_onexchange_order(trade)
+            self._bridge.book_history(trade, since)
+
+    def write_off(self, order: OrderRecord) -> None:
+        """Have Freqtrade book an amount that is gone from the venue without any fill, free of fees: its trade
+        would stay open for good."""
+        trade = self._bridge.open_trade(order.symbol)
+        if trade is not None:
+            fee = {"currency": self._exchange.get_pair_quote_currency(order.symbol), "cost": 0.0, "rate": 0.0}
+            invented = {**order_structure(order), "fee": fee, "fees": [fee]}
+            self._bridge.book_history(trade, trade.open_date_utc, invented)
 
     def tell(self, text: str, *, is_warning: bool = False) -> None:
         """A message to the operator, through every channel Freqtrade has: Telegram, webhook, Discord."""

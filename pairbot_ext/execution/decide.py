@@ -134,8 +134,9 @@ def _reduce_before_asking(trade: PairTrade, facts: Facts) -> Decision | None:
 
 
 def _is_less(leg: LegFacts, venue: Decimal) -> bool:
-    """Whether the venue holds at least half a step less than our fills say."""
-    return leg.held - venue >= leg.sizing.step / 2 and not leg.unsettled
+    """Whether the venue holds at least half a step less than our fills say. A position the other way round
+    is none of the leg: somebody has closed it and opened his own."""
+    return leg.held - max(venue, Decimal(0)) >= leg.sizing.step / 2 and not leg.unsettled
 
 
 def _open(trade: PairTrade, facts: Facts) -> Decision:

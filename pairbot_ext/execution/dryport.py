@@ -78,6 +78,8 @@ class DryPort:
         self._keep = keep
         self._clock = clock
         self._orders: dict[str, dict[str, Any]] = {}
+        self._unheard: dict[str, dict[str, Decimal]] = {}
+        """Per symbol, signed fills by client id whose answer was lost: Freqtrade does not know them."""
         self.interfere: Callable[[OrderRecord], DryFault | None] | None = None
 
     def send(self, order: OrderRecord) -> dict[str, Any]:
@@ -89,6 +91,8 @@ class DryPort:
             raise ccxt.RequestTimeout("rehearsed: the answer was lost before execution")
         executed = self._execute(order, None if fault is None else fault)
         if fault is not None and fault.kind is DryFaultKind.LOST_AFTER:
+            filled = Decimal(str(executed["filled"])) * (1 if order.side == "buy" else -1)
+            self._unheard.setdefault(order.symbol, {})[order.client_id] = filled
             raise ccxt.RequestTimeout("rehearsed: the answer was lost after execution")
         return executed
 
@@ -144,7 +148,8 @@ class DryPort:
         """The amount the venue accepts, or a refusal."""
         amount = (order.amount // market.step) * market.step
         if order.reduce_only:
-            reducible = -market.position if order.side == "buy" else market.position
+            position = market.position + sum(self._unheard.get(order.symbol, {}).values())
+            reducible = -position if order.side == "buy" else position
             if reducible <= 0:
                 raise _refusal(-2022, "ReduceOnly Order is rejected.")
             amount = min(amount, reducible)
@@ -158,6 +163,7 @@ class DryPort:
         """See VenuePort."""
         if order.client_id not in self._orders:
             raise ccxt.OrderNotFound('{"code":-2013,"msg":"Order does not exist."}')
+        self._unheard.get(order.symbol, {}).pop(order.client_id, None)
         return self._orders[order.client_id]
 
     def cancel(self, order: OrderRecord) -> None:

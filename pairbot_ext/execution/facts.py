@@ -121,11 +121,12 @@ class Knowledge:
     ) -> OrderRecord:
         now = self._clock.now_ms()
         draft = self._intents.of_leg(trade, leg, role, filled, "market", None, reason)
+        client_id = f"ext-{trade.id}-{leg}-{role}-{draft.attempt}"
         order = replace(
             draft,
-            client_id=f"ext-{trade.id}-{leg}-{role}-{draft.attempt}",
+            client_id=client_id,
             status=OrderStatus.FILLED,
-            order_id=order_id,
+            order_id=order_id or client_id,
             filled=filled,
             average=average,
             reduce_only=True,

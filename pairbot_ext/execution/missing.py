@@ -5,9 +5,10 @@ from decimal import Decimal
 
 import ccxt
 from freqtrade.exceptions import FreqtradeException
+from sqlalchemy.exc import SQLAlchemyError
 
 from pairbot_ext.execution.broker import Broker, leg_side
-from pairbot_ext.execution.clock import Clock
+from pairbot_ext.execution.clock import Clock, as_datetime
 from pairbot_ext.execution.facts import Knowledge, Pass
 from pairbot_ext.execution.journal import Journal
 from pairbot_ext.execution.records import PairTrade
@@ -55,7 +56,7 @@ class MissingAmounts:
         }
         for leg in Leg:
             facts = self._known.gather_leg(trade, leg, now)
-            if facts.held - now.venue[leg] < facts.sizing.step / 2:
+            if facts.held - max(now.venue[leg], Decimal(0)) < facts.sizing.step / 2:
                 self._missed_ms.pop((trade.id, leg), None)
 
     def explain(self, trade: PairTrade, leg: Leg, now: Pass) -> None:
@@ -67,7 +68,7 @@ class MissingAmounts:
         if leg not in now.explained:
             now.explained.add(leg)
             try:
-                self._broker.look_for_fills(trade.plan.symbol(leg))
+                self._broker.look_for_fills(trade.plan.symbol(leg), as_datetime(trade.created_ms))
             except (FreqtradeException, ccxt.BaseError) as error:
                 logger.warning(f"The fills of {trade.plan.symbol(leg)} cannot be read: {error}")
                 now.is_blocked = True
@@ -77,11 +78,26 @@ class MissingAmounts:
         if missing < facts.sizing.step / 2:
             self._missed_ms.pop((trade.id, leg), None)
         elif self._is_confirmed(trade, facts, missing):
-            self._known.external(
-                trade, leg, Role.EXTERNAL, missing, None, None, "gone from the venue without a fill we know"
-            )
+            self._write_off(trade, facts, missing)
         else:
             now.is_blocked = True
+
+    def _write_off(self, trade: PairTrade, leg: LegFacts, missing: Decimal) -> None:
+        order = self._known.external(
+            trade,
+            leg.leg,
+            Role.EXTERNAL,
+            missing,
+            leg.price,
+            None,
+            "gone from the venue without a fill we know",
+        )
+        try:
+            self._broker.write_off(order)
+        except (FreqtradeException, SQLAlchemyError) as error:
+            logger.warning(
+                f"Freqtrade could not book {order.client_id}, its trade has to be deleted: {error}"
+            )
 
     def _is_confirmed(self, trade: PairTrade, leg: LegFacts, missing: Decimal) -> bool:
         """Whether more than one answer misses the amount: an earlier read of the positions, or the venue's

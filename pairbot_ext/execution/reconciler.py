@@ -14,6 +14,7 @@ from pairbot_ext.execution.broker import Broker, leg_side
 from pairbot_ext.execution.clock import Clock
 from pairbot_ext.execution.coordinator import Coordinator
 from pairbot_ext.execution.journal import Journal
+from pairbot_ext.execution.records import PairTrade
 from pairbot_ext.sizing import Leg
 
 logger = logging.getLogger(__name__)
@@ -38,9 +39,11 @@ class Reconciler:
         """One pass over every open pair trade; positions are read when they are due."""
         now = self._clock.now_ms()
         positions: dict[str, Decimal] | None = None
+        unsettled = self._unsettled()
         if self._is_due(now):
             positions = self._read()
-        for trade in self._journal.open_pair_trades():
+        begun = self._journal.open_pair_trades()
+        for trade in begun:
             try:
                 self._coordinator.advance(trade.id, may_explain=True, venue=positions)
             except Exception:
@@ -48,7 +51,10 @@ class Reconciler:
                 logger.exception(f"The pass over pair trade {trade.id} failed")
         if positions is not None:
             self._last_ms = now
-            self._note_foreign(positions)
+            self._note_foreign(positions, self._moved_since(begun, now))
+        if unsettled - self._unsettled():
+            # Positions read before an order's fate was known say nothing about its leg.
+            self.request()
 
     def request(self) -> None:
         """Read positions in the next pass, whatever the schedule says."""
@@ -59,11 +65,16 @@ class Reconciler:
             return True
         if self._coordinator.has_suspicion:
             return True
-        return any(
-            not order.status.is_settled
+        return bool(self._unsettled())
+
+    def _unsettled(self) -> set[str]:
+        """Client ids of orders whose fate is not known."""
+        return {
+            order.client_id
             for trade in self._journal.open_pair_trades()
             for order in self._journal.orders_of(trade.id)
-        )
+            if not order.status.is_settled
+        }
 
     def _read(self) -> dict[str, Decimal] | None:
         try:
@@ -76,7 +87,8 @@ class Reconciler:
         self._is_unreadable = False
         return positions
 
-    def _note_foreign(self, positions: dict[str, Decimal]) -> None:
+    def _note_foreign(self, positions: dict[str, Decimal], moved: set[str]) -> None:
+        """Tell of what is not ours. `moved`: symbols the positions are out of date for."""
         expected: dict[str, Decimal] = {}
         unsure: set[str] = set()
         steps: dict[str, Decimal] = {}
@@ -91,12 +103,12 @@ class Reconciler:
         foreign = {
             symbol: excess
             for symbol, amount in positions.items()
-            if symbol not in unsure
+            if symbol not in unsure | moved
             and abs(excess := amount - expected.get(symbol, Decimal(0))) >= steps.get(symbol, Decimal(0)) / 2
             and excess
         }
         for symbol, excess in foreign.items():
-            if self.foreign.get(symbol) != excess and not self._moved_since(symbol):
+            if self.foreign.get(symbol) != excess:
                 self._journal.add_event(None, "foreign", symbol=symbol, amount=excess)
                 self._broker.tell(
                     f"{symbol}: the account holds {excess} that no pair trade explains. It is not touched; "
@@ -105,12 +117,12 @@ class Reconciler:
                 )
         self.foreign = foreign
 
-    def _moved_since(self, symbol: str) -> bool:
-        """Whether orders of ours have changed the symbol after the positions were read in this pass."""
-        owner = self._journal.owner_of(symbol)
-        if owner is None or self._last_ms is None:
-            return False
-        return any(
-            order.symbol == symbol and (order.settled_ms or 0) >= self._last_ms
-            for order in self._journal.orders_of(owner.id)
-        )
+    def _moved_since(self, trades: list[PairTrade], read_ms: int) -> set[str]:
+        """Symbols that our orders of these pair trades, finished ones too, have moved since the positions
+        were read. What other hands did (never sent by us) was found because of that reading."""
+        return {
+            order.symbol
+            for trade in trades
+            for order in self._journal.orders_of(trade.id)
+            if order.sent_ms is not None and (order.settled_ms or 0) >= read_ms
+        }

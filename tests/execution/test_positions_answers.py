@@ -64,10 +64,12 @@ def test_one_empty_list_writes_nothing_off(live: Rig) -> None:
 def test_what_two_answers_miss_is_written_off(live: Rig) -> None:
     # Gone from the venue, and no fill of it can be found: the mate is closed a loop later.
     live.open()
-    live.desk._broker.look_for_fills = lambda _symbol: None
+    live.fault(when={"call": "GET /fapi/v1/allOrders", "times": None}, answer="custom", status=200, body="[]")
     live.act(ClosePosition(symbol="ADAUSDT"))
     live.loop(pause_secs=31)
     assert live.states() == ["HEDGED"]
     live.loop()
     assert live.states() == ["CLOSED"]
-    assert not live.positions()
+    live.check_flat()
+    live.loop(2, pause_secs=31)
+    live.check_flat()
