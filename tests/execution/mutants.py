@@ -151,6 +151,62 @@ MUTANTS = (
         "True",
         (_execution("test_people.py"), "-k", "forceexit_all"),
     ),
+    Mutant(
+        "checksum of an intent slot",
+        "pairbot_ext/execution/intentfile.py",
+        " or checksum != _checksum(number, sequence, text)",
+        "",
+        (_execution("test_intentfile.py"), "-k", "sectors or damaged"),
+    ),
+    Mutant(
+        "second half of an intent slot",
+        "pairbot_ext/execution/intentfile.py",
+        "half = 1 if slot.current == 0 else 0",
+        "half = 0",
+        (_execution("test_intentfile.py"), "-k", "torn"),
+    ),
+    Mutant(
+        "lock on the intent file",
+        "pairbot_ext/execution/intentfile.py",
+        "                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)\n",
+        "",
+        (_execution("test_intentfile.py"), "-k", "second_process"),
+    ),
+    Mutant(
+        "settled orders outrank the intent file",
+        "pairbot_ext/execution/journal.py",
+        "if known is None or not known.status.is_settled:",
+        "if True:",
+        (_execution("test_journal.py"), "-k", "older_news and sqlite"),
+    ),
+    Mutant(
+        "ids of intents without durability",
+        "pairbot_ext/execution/journal.py",
+        "order = self._numbered_apart(order)",
+        "pass",
+        (_execution("test_journal.py"), "-k", "nothing_can_be_written"),
+    ),
+    Mutant(
+        "migration in one transaction",
+        "pairbot_ext/execution/schema.py",
+        'connection.exec_driver_sql("BEGIN IMMEDIATE")',
+        "pass",
+        (_execution("test_schema.py"), "-k", "sqlite"),
+    ),
+    Mutant(
+        "flush under the lock",
+        "pairbot_ext/execution/journal.py",
+        "        with self._lock:\n            if self.is_degraded or not self._has_queue:\n",
+        "        if True:\n            if self.is_degraded or not self._has_queue:\n",
+        (_execution("test_journal.py"), "-k", "while_others_are_stored and sqlite"),
+    ),
+    Mutant(
+        "closing the journal's own connections",
+        "pairbot_ext/execution/journal.py",
+        "self._engine.dispose()",
+        "pass",
+        (_execution("test_journal.py"), "-k", "closing and sqlite"),
+    ),
 )  # fmt: skip
 
 

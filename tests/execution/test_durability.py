@@ -19,10 +19,13 @@ from postgres import Server
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
+from pairbot_ext import cli
 from pairbot_ext.errors import PairbotError
 from pairbot_ext.execution.journal_reader import NOT_DURABLE_FROM
+from pairbot_ext.execution.ledger import read_ledger
 from pairbot_ext.execution.states import ClientOrderId
 from pairbot_ext.execution.tables import JOURNAL_TABLES
+from pairbot_ext.preflight.database import read_known
 
 TWO = ("ADAUSDT", "ALGOUSDT")
 DISK_BYTES = 12 * 1024 * 1024
@@ -302,7 +305,7 @@ def tables_locked(made: Rig) -> Iterator[None]:
     engine.dispose()
 
 
-def test_a_pair_trade_on_postgresql(on_server: Rig) -> None:
+def test_a_pair_trade_on_postgresql(on_server: Rig, capsys: pytest.CaptureFixture[str]) -> None:
     on_server.open()
     on_server.check_rest()
     assert on_server.states() == ["HEDGED"]
@@ -312,6 +315,14 @@ def test_a_pair_trade_on_postgresql(on_server: Rig) -> None:
     on_server.close()
     on_server.check_flat()
     everything_is_in_the_database(on_server)
+    # What `pairbot status` and preflight read of it.
+    [status] = read_ledger(on_server.desk.journal._engine)
+    assert status.trade.state == "CLOSED"
+    assert status.profit is not None
+    assert [leg.held for leg in status.legs] == [0, 0]
+    assert read_known(on_server.bot.config["db_url"]).is_empty
+    assert cli.main(["status", "--db-url", on_server.bot.config["db_url"]]) == 0
+    assert f"{status.trade.id}" in capsys.readouterr().out
 
 
 def test_locked_tables_on_postgresql_stop_entries_and_no_exits(on_server: Rig) -> None:
