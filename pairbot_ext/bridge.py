@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, cast
 
 import ccxt
@@ -337,6 +338,16 @@ class Bridge:
         def execute_trade_exit(*args: Any, **kwargs: Any) -> bool:
             with self.deferred():
                 return bool(exit_(*args, **kwargs))
+
+        send = bot.rpc.send_msg
+
+        def send_msg(message: Any) -> None:
+            if self._deferral.is_active:
+                self._deferral.hold_message(partial(send, message))
+            else:
+                send(message)
+
+        bot.rpc.send_msg = send_msg
 
         def run_startup() -> None:
             hooks.before_startup()

@@ -44,6 +44,7 @@ class _Held:
     fees: list[tuple[str, str]] = field(default_factory=list)
     liquidations: set[str] = field(default_factory=set)
     funding: list[FundingQuestion] = field(default_factory=list)
+    messages: list[Callable[[], None]] = field(default_factory=list)
 
 
 class Deferral:
@@ -97,6 +98,10 @@ class Deferral:
         """The funding paid so far is read later."""
         self._held.funding.append(question)
 
+    def hold_message(self, send: Callable[[], None]) -> None:
+        """Somebody is told later: a webhook that does not answer takes its whole timeout."""
+        self._held.messages.append(send)
+
     def catch_up(self) -> None:
         """Do what was held back. Also called at the start of a loop, for a scope that ended in an error."""
         work, self._local.held = self._held, _Held()
@@ -108,6 +113,8 @@ class Deferral:
             self._try(f"the liquidation price of {pair}", partial(self._update_liquidation, pair))
         for question in work.funding:
             self._try(f"the funding of {question.pair}", partial(self._update_funding, question))
+        for send in work.messages:
+            send()
 
     @property
     def _held(self) -> _Held:

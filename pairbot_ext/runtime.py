@@ -93,6 +93,8 @@ class PairsRuntime:
             self.settings: Settings = parse_settings(config.get("pairbot"))
             self._watcher = PairsFileWatcher(self.settings.pairs_path())
             if config.get("runmode") in TRADE_MODES:
+                # Before Telegram comes up: a token it refuses is in its error message.
+                protect(config=config)
                 # Freqtrade refuses a short strategy on spot with an ImportError and a traceback.
                 check_trading_mode(config)
             if config.get("runmode") in OPTIMIZE_MODES:
@@ -173,8 +175,8 @@ class PairsRuntime:
         history = self.startup_candles(strategy.timeframe)
         rules = PairRules(lambda: self.book, self.settings, self.timeframe, history)
         if self.is_trading:
-            # Before anything of the bot is logged, and before its orders can fail with a signed URL.
-            protect(*bridge.credentials_of(strategy), config=strategy.config)
+            # Freqtrade has taken these out of the configuration.
+            protect(*bridge.credentials_of(strategy))
             open_log_file(strategy.config, self.settings.log)
         try:
             check_start(strategy, self._watcher.current, self.settings)
