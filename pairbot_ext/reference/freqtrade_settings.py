@@ -37,6 +37,11 @@ REFUSED_AT_START = (
         "not set; nor `timeDifference`",
         "they shift the timestamps by which a lost order is judged: set the machine's clock instead",
     ),
+    Demand(
+        "exchange.ccxt_config.verbose",
+        "not set",
+        "ccxt would print the key and the signature of every request",
+    ),
     Demand("minimal_roi", "empty", "a return target closes the winning leg alone"),
     Demand("trailing_stop", "false", "it closes one leg alone"),
     Demand("use_custom_stoploss", "false", "it closes one leg alone"),

@@ -11,6 +11,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 import operator_messages
 
+from pairbot_ext.control.telegram import HELP
 from pairbot_ext.execution.states import PairState
 from pairbot_ext.preflight.runner import CHECKS
 from pairbot_ext.risk.rules import RULES, Effect
@@ -59,6 +60,10 @@ def test_every_exit_reason_and_state_is_explained(runbook, repo_root) -> None:
 
 def test_every_risk_rule_is_explained(runbook) -> None:
     assert [rule for rule in RULES if f"| `{rule}` |" not in runbook.split("### Risk")[1]] == []
+
+
+def test_every_command_is_explained(runbook) -> None:
+    assert [name for name, *_ in HELP if f"`/{name}" not in runbook.split("## Commands")[1]] == []
 
 
 def test_every_check_of_the_preflight_is_explained(repo_root) -> None:

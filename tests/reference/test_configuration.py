@@ -143,6 +143,7 @@ BROKEN: dict[str, Any] = {
     "stake_currency": "BUSD",
     "exchange.ccxt_config.options.hedged": True,
     "exchange.ccxt_config.options.adjustForTimeDifference": True,
+    "exchange.ccxt_config.verbose": True,
     "minimal_roi": {"0": 0.1},
     "trailing_stop": True,
     "use_custom_stoploss": True,
