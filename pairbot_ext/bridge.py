@@ -111,6 +111,8 @@ class Hooks:
     """Whether a request got no proper answer: unreachable, overloaded, rate limit, garbage."""
     book_read: Callable[[str, Any], None]
     """(symbol, ccxt's order book), whoever asked for it."""
+    before_exits: Callable[[], None]
+    """Before Freqtrade looks at its open trades one by one, holding its exit lock. Must not raise."""
     before_startup: Callable[[], None]
     while_stopped: Callable[[], None]
 
@@ -183,7 +185,7 @@ class Bridge:
     def _install_limiter(self, hooks: Hooks) -> None:
         fetch2 = self.api.fetch2
 
-        def request(path: str, *args: Any, **kwargs: Any) -> Any:
+        def counted(path: str, *args: Any, **kwargs: Any) -> Any:
             method = kwargs.get("method") or (args[1] if len(args) > 1 else "GET")
             hooks.before_request(path, method)
             try:
@@ -196,9 +198,32 @@ class Bridge:
             hooks.request_ended(False)
             return answer
 
+        def request(path: str, *args: Any, **kwargs: Any) -> Any:
+            try:
+                return counted(path, *args, **kwargs)
+            except ccxt.InvalidNonce:
+                # -1021: refused unread, so it may be sent again. Orders have a short recvWindow: with a clock
+                # three seconds off every exit would be refused while questions are still answered.
+                if path == "time" or not self._follow_venue_clock():
+                    raise
+            return counted(path, *args, **kwargs)
+
         self.api.fetch2 = request
         # In place of ccxt's pause before every request, whose costs are not Binance's weights.
         self.api.throttle = lambda _cost=None: None
+
+    def _follow_venue_clock(self) -> bool:
+        """Have the client stamp its requests with the venue's time. Returns whether it could be read."""
+        try:
+            ahead_ms = int(self.api.load_time_difference())
+        except Exception as error:  # noqa: BLE001 - ccxt stumbles over an empty answer with a TypeError
+            logger.error(f"The venue refuses this machine's clock, and its own cannot be read: {error}")
+            return False
+        logger.error(
+            f"A request was refused for its time: this clock is {ahead_ms} ms ahead of the venue's. "
+            "Requests carry the venue's time from now on; set the clock"
+        )
+        return True
 
     def _install_dry_run(self, hooks: Hooks) -> None:
         def create_dry_run_order(
@@ -318,11 +343,14 @@ class Bridge:
 
     def _install_bot(self, hooks: Hooks) -> None:
         bot: Any = self.bot
-        entry, exit_, startup, stopped = (
+        entry, exit_, exits, startup, stopped, process, update_fees = (
             bot.execute_entry,
             bot.execute_trade_exit,
+            bot.exit_positions,
             bot.startup,
             bot.process_stopped,
+            bot.process,
+            bot.update_trades_without_assigned_fees,
         )
 
         def execute_entry(pair: str, *args: Any, **kwargs: Any) -> bool:
@@ -349,6 +377,18 @@ class Bridge:
 
         bot.rpc.send_msg = send_msg
 
+        def exit_positions(trades: list[Trade]) -> int:
+            # Freqtrade asks for a leg's price before it asks whether to leave: a book that cannot be read
+            # would hold up an exit that needs no price.
+            hooks.before_exits()
+            return int(exits(trades))
+
+        def run_process() -> None:
+            process()
+            # Freqtrade does this first, without a net: a question about the fee of a closed trade that fails
+            # would keep every open one from being looked at.
+            self._deferral.attempt("the fees of trades", update_fees)
+
         def run_startup() -> None:
             hooks.before_startup()
             startup()
@@ -358,6 +398,8 @@ class Bridge:
             stopped()
 
         bot.execute_entry, bot.execute_trade_exit = execute_entry, execute_trade_exit
+        bot.exit_positions, bot.process = exit_positions, run_process
+        bot.update_trades_without_assigned_fees = lambda: None
         bot.startup, bot.process_stopped = run_startup, process_stopped
 
     # -- housekeeping that waits -------------------------------------------------------------------

@@ -13,8 +13,6 @@ from datetime import datetime
 from functools import partial
 from typing import Any, cast
 
-import ccxt
-from freqtrade.exceptions import FreqtradeException
 from freqtrade.freqtradebot import FreqtradeBot
 from freqtrade.leverage.liquidation_price import update_liquidation_prices
 from freqtrade.persistence import Order, Trade
@@ -77,6 +75,11 @@ class Deferral:
         held.depth += 1
         try:
             yield
+        except Exception:
+            if held.depth == 1:
+                # The questions are asked in the next loop, but a thread of the RPC may never come back.
+                self._send_messages()
+            raise
         finally:
             held.depth -= 1
         if not held.depth:
@@ -106,14 +109,19 @@ class Deferral:
         """Do what was held back. Also called at the start of a loop, for a scope that ended in an error."""
         work, self._local.held = self._held, _Held()
         if work.wallets:
-            self._try("the wallet", self._update_wallet)
+            self.attempt("the wallet", self._update_wallet)
         for order_id, pair in work.fees:
-            self._try(f"the fee of {pair}", partial(self._update_fee, order_id, pair))
+            self.attempt(f"the fee of {pair}", partial(self._update_fee, order_id, pair))
         for pair in sorted(work.liquidations):
-            self._try(f"the liquidation price of {pair}", partial(self._update_liquidation, pair))
+            self.attempt(f"the liquidation price of {pair}", partial(self._update_liquidation, pair))
         for question in work.funding:
-            self._try(f"the funding of {question.pair}", partial(self._update_funding, question))
-        for send in work.messages:
+            self.attempt(f"the funding of {question.pair}", partial(self._update_funding, question))
+        self._local.held.messages = work.messages
+        self._send_messages()
+
+    def _send_messages(self) -> None:
+        messages, self._held.messages = self._held.messages, []
+        for send in messages:
             send()
 
     @property
@@ -122,10 +130,11 @@ class Deferral:
             self._local.held = _Held()
         return cast(_Held, self._local.held)
 
-    def _try(self, what: str, work: Callable[[], Any]) -> None:
+    def attempt(self, what: str, work: Callable[[], Any]) -> None:
+        """Housekeeping: whatever it meets is logged."""
         try:
             work()
-        except (FreqtradeException, ccxt.BaseError, SQLAlchemyError) as error:
+        except Exception as error:  # noqa: BLE001 - ccxt stumbles over an empty answer with a TypeError
             logger.warning(f"{what} could not be updated after the legs were sent, it is next time: {error}")
             if isinstance(error, SQLAlchemyError):
                 # Else Freqtrade's next question to its session would raise, and end the process with open

@@ -204,6 +204,7 @@ class TradeDesk:
             after_request=self.limiter.after,
             request_ended=self.risk.note_request,
             book_read=self.risk.quotes.take,
+            before_exits=self._exit_by_model,
             before_startup=self._before_startup,
             while_stopped=self.standstill.work,
         )
@@ -275,6 +276,23 @@ class TradeDesk:
             if reason is not None:
                 self.close(owner, str(reason))
         return None
+
+    def _exit_by_model(self) -> None:
+        """Close what its model wants closed, before Freqtrade reads a price for each leg: a book that cannot
+        be read must not hold up an exit that needs no price (I5). The caller holds Freqtrade's exit lock."""
+        now = as_datetime(self._clock.now_ms())
+        for trade in self.journal.open_pair_trades():
+            if trade.goal is not Goal.OPEN or not trade.was_hedged:
+                continue
+            opened_at = as_datetime(trade.created_ms)
+            try:
+                reason = self._signals.model_exit(trade.plan, opened_at, now)
+                if reason is not None:
+                    self.risk.model_stop(trade, opened_at, now, reason)
+                    self.close(trade, str(reason))
+            except Exception:
+                # The next pair has its turn, this one another when Freqtrade asks for its legs.
+                logger.exception(f"Pair trade {trade.id} could not be asked for its exit")
 
     def close(self, trade: PairTrade, reason: str) -> None:
         """Close both legs, back to back. The caller holds Freqtrade's exit lock."""

@@ -3,7 +3,7 @@
 from contextlib import suppress
 
 import pytest
-from freqtrade.exceptions import FreqtradeException
+from freqtrade.exceptions import FreqtradeException, TemporaryError
 from harness import Rig
 from sqlalchemy.exc import OperationalError
 
@@ -132,3 +132,48 @@ def test_the_other_mode_s_pair_trades_are_not_taken_over(dry: Rig) -> None:
         dry.start()
     dry.dry_run = True
     dry.start()
+
+
+def worker_loop(rig: Rig, *, pause_secs: float = 5.0) -> None:
+    """One iteration as Freqtrade's worker runs it: a TemporaryError costs 30 s, anything else the process."""
+    try:
+        rig.loop(pause_secs=pause_secs)
+    except TemporaryError:
+        rig.clock.sleep(30)
+
+
+@pytest.mark.parametrize("form", ["html_503", "reset", "empty_200", "truncated_200"])
+def test_the_fee_of_a_closed_pair_holds_up_no_exit(live: Rig, form: str) -> None:
+    # The fills are not there yet when the legs are out; later Freqtrade asks for the order, and that fails.
+    live.open("ADA-ALGO", "XRP-DOGE")
+    live.fault(when={"call": "GET /fapi/v1/userTrades", "times": None}, answer="html_503")
+    live.close("ADA-ALGO")
+    live.script.exits.clear()
+    live.fault(when={"call": "GET /fapi/v1/order", "times": None}, answer=form)
+    live.script.exits["XRP-DOGE"] = "pair_stop"
+    worker_loop(live)
+    assert not live.positions()
+    live.script.exits.clear()
+    live.gateway.faults.clear()
+    live.loop(2)
+    live.check_flat()
+
+
+@pytest.mark.parametrize("form", ["html_503", "empty_200"])
+def test_an_exit_needs_no_book(live: Rig, form: str) -> None:
+    live.open("ADA-ALGO", "XRP-DOGE")
+    live.fault(when={"call": "GET /fapi/v1/depth", "times": None}, answer=form)
+    live.script.exits["XRP-DOGE"] = "pair_stop"
+    worker_loop(live)
+    assert set(live.positions()) == {"ADAUSDT", "ALGOUSDT"}
+
+
+def test_a_clock_that_has_drifted_refuses_no_exit(live: Rig) -> None:
+    # 4 s: beyond an order's recvWindow, within that of every question.
+    live.open()
+    live.venue.clock.advance(4_000)
+    live.close()
+    assert not live.positions()
+    live.script.exits.clear()
+    live.loop(2)
+    live.check_flat()
