@@ -1,7 +1,8 @@
 """Does the suite notice when a guard is gone? `python tests/execution/mutants.py` (`make mutants`).
 
-Each mutant removes one safety property from a copy of the package; the named tests must then fail. A mutant
-that survives is a test that is missing. Nothing in the checkout is changed.
+Each mutant removes one safety property from a copy of the package; the named tests must then fail, and the
+one that fails must pass in the same copy with the property put back. A mutant that survives is a test that is
+missing. Nothing in the checkout is changed.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -135,6 +138,13 @@ MUTANTS = (
         "pairbot_ext/gates.py",
         "                self.refused_symbols.add(pair)\n                return refusal",
         "                raise",
+        (_execution("test_gates_in_the_bot.py"),),
+    ),
+    Mutant(
+        "fail-closed decorator, backtest",
+        "pairbot_ext/gates.py",
+        "                self.refused_symbols.add(pair)\n                return refusal",
+        "                raise",
         ("tests/backtest/test_gates.py",),
     ),
     Mutant(
@@ -207,6 +217,96 @@ MUTANTS = (
         "pass",
         (_execution("test_journal.py"), "-k", "closing and sqlite"),
     ),
+    Mutant(
+        "unknown exit blocks leg B",
+        "pairbot_ext/execution/decide.py",
+        "if o.role.increases or not trade.was_hedged]",
+        "if o.role.increases]",
+        (_execution("test_decision_table.py"),),
+    ),
+    Mutant(
+        "a trim is not sent twice",
+        "pairbot_ext/execution/decide.py",
+        "    if unanswered:\n        # Sent again",
+        "    if False:\n        # Sent again",
+        (_execution("test_decision_table.py"),),
+    ),
+    Mutant(
+        "mate's exit before the question",
+        "pairbot_ext/execution/decide.py",
+        "        if mate is not None:",
+        "        if mate is None:",
+        (_execution("test_decision_table.py"),),
+    ),
+    Mutant(
+        "machine: intent row (I1)",
+        "pairbot_ext/execution/journal.py",
+        "                    self._commit(order_write(order))\n"
+        "                except SQLAlchemyError as error:\n"
+        "                    self._degrade(error)\n"
+        "                    if not order.reduce_only:",
+        "                    pass\n"
+        "                except SQLAlchemyError as error:\n"
+        "                    self._degrade(error)\n"
+        "                    if not order.reduce_only:",
+        (_execution("test_protocol_machine.py"),),
+    ),
+    Mutant(
+        "machine: query after unclear (I3)",
+        "pairbot_ext/execution/guard.py",
+        "            return order\n        return self.settle(order)",
+        "            return order\n        return self._void(order)",
+        (_execution("test_protocol_machine.py"),),
+    ),
+    Mutant(
+        "machine: exit behind an unknown exit (I5)",
+        "pairbot_ext/execution/retries.py",
+        "UNANSWERED_EXIT_MS = 2_000",
+        "UNANSWERED_EXIT_MS = 60_000",
+        (_execution("test_protocol_machine.py"),),
+    ),
+    Mutant(
+        "machine: exclusivity (I7)",
+        "pairbot_ext/execution/preflight.py",
+        "        for symbol in (plan.leg_a, plan.leg_b):\n            owner =",
+        "        for symbol in ():\n            owner =",
+        (_execution("test_protocol_machine.py"),),
+    ),
+    Mutant(
+        "machine: foreign positions (I7)",
+        "pairbot_ext/execution/preflight.py",
+        "            if symbol in positions:",
+        "            if False:",
+        (_execution("test_protocol_machine.py"),),
+    ),
+    Mutant(
+        "machine: reduce-only (I8)",
+        "pairbot_ext/execution/intents.py",
+        "            reduce_only=not role.increases,",
+        "            reduce_only=False,",
+        (_execution("test_protocol_machine.py"),),
+    ),
+    Mutant(
+        "machine: reconciler (I2, I9)",
+        "pairbot_ext/execution/reconciler.py",
+        "            self._coordinator.advance(trade.id, may_explain=True, venue=positions)",
+        "            pass",
+        (_execution("test_protocol_machine.py"),),
+    ),
+    Mutant(
+        "machine: idempotence (I4)",
+        "pairbot_ext/execution/guard.py",
+        "        if order.status is not OrderStatus.INTENT:\n            return",
+        "        if False:\n            return",
+        (_execution("test_protocol_machine.py"),),
+    ),
+    Mutant(
+        "machine: fail-closed decorator (I12)",
+        "pairbot_ext/gates.py",
+        "                self.refused_symbols.add(pair)\n                return refusal",
+        "                raise",
+        (_execution("test_protocol_machine.py"),),
+    ),
 )  # fmt: skip
 
 
@@ -222,42 +322,74 @@ def copy_of_the_checkout(directory: Path) -> Path:
     return directory
 
 
-def survives(mutant: Mutant) -> bool:
-    """Whether the named tests still pass without the guard."""
+def misplaced(mutants: Sequence[Mutant]) -> list[str]:
+    """Mutants whose text the code does not hold exactly once: the safeguard has moved, the mutant has not."""
+    complaints = []
+    for mutant in mutants:
+        path = REPO_ROOT / mutant.file
+        count = path.read_text().count(mutant.old) if path.is_file() else 0
+        if count != 1:
+            complaints.append(f"mutant {mutant.name!r}: its text is {count} times in {mutant.file}")
+    return complaints
+
+
+def failing_test(root: Path, tests: Sequence[str]) -> str | None:
+    """The first of these tests that fails in the copy at `root`, or None."""
+    result = subprocess.run(
+        [sys.executable, "-m", "pytest", "-x", "-q", "-rf", "-p", "no:cacheprovider", *tests],
+        cwd=root,
+        env=os.environ | {"PYTHONPATH": str(root), "PAIRBOT_MUTANT": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if result.returncode == 0:
+        return None
+    found = [line for line in result.stdout.splitlines() if line.startswith("FAILED ")]
+    if result.returncode != 1 or not found:
+        raise SystemExit(
+            f"pytest {' '.join(tests)} failed to run\n{result.stdout[-3000:]}{result.stderr[-500:]}"
+        )
+    return found[0].removeprefix("FAILED ").split(" - ")[0]
+
+
+def noticed_by(mutant: Mutant) -> str | None:
+    """The test that goes red without the safeguard; None where the mutant survives.
+
+    :raises SystemExit: that test is red with the safeguard, too: it proves nothing.
+    """
     with tempfile.TemporaryDirectory() as name:
         root = copy_of_the_checkout(Path(name))
         path = root / mutant.file
-        text = path.read_text()
-        if text.count(mutant.old) != 1:
-            raise SystemExit(
-                f"mutant {mutant.name!r}: its text is {text.count(mutant.old)} times in {mutant.file}"
-            )
-        path.write_text(text.replace(mutant.old, mutant.new))
-        result = subprocess.run(
-            [sys.executable, "-m", "pytest", "-x", "-q", "-m", "not process", *mutant.tests],
-            cwd=root,
-            env=os.environ | {"PYTHONPATH": str(root)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if result.returncode not in (0, 1):
-            raise SystemExit(f"mutant {mutant.name!r}: pytest failed to run\n{result.stdout[-2000:]}")
-        return result.returncode == 0
+        whole = path.read_text()
+        path.write_text(whole.replace(mutant.old, mutant.new))
+        red = failing_test(root, mutant.tests)
+        if red is not None:
+            path.write_text(whole)
+            if failing_test(root, (red,)) is not None:
+                raise SystemExit(f"mutant {mutant.name!r}: {red} fails without the mutant, too")
+        return red
 
 
 def main() -> int:
-    """Print the table. Returns 1 where a mutant survives."""
+    """Print the table. Returns 1 where a mutant survives, 2 where one no longer fits the code."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("names", nargs="*", help="only these mutants")
+    parser.add_argument("names", nargs="*", help="only mutants whose name holds one of these words")
     args = parser.parse_args()
+    chosen = [m for m in MUTANTS if not args.names or any(word in m.name for word in args.names)]
+    complaints = misplaced(chosen) if chosen else [f"no mutant is called {' or '.join(args.names)}"]
+    if complaints:
+        print("\n".join(complaints), file=sys.stderr)
+        return 2
     alive = 0
-    for mutant in MUTANTS:
-        if args.names and mutant.name not in args.names:
-            continue
-        lives = survives(mutant)
-        alive += lives
-        print(f"{mutant.name:<36} {'SURVIVES' if lives else 'noticed'}", flush=True)
+    print(f"{'removed':<42} {'secs':>5}  red test", flush=True)
+    for mutant in chosen:
+        began = time.monotonic()
+        red = noticed_by(mutant)
+        alive += red is None
+        secs = time.monotonic() - began
+        print(f"{mutant.name:<42} {secs:>5.0f}  {red or 'NONE: IT SURVIVES'}", flush=True)
+    print(f"{len(chosen) - alive} of {len(chosen)} mutants noticed", flush=True)
     return 1 if alive else 0
 
 

@@ -20,7 +20,7 @@ from typing import Any
 
 import ccxt
 import numpy as np
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from model_venue import PRICES, STEPS, Answer, Crash, Fate, ModelBot, ModelBridge, ModelClock, ModelVenue
@@ -474,6 +474,8 @@ Protocol.TestCase.settings = settings(
     deadline=None,
     derandomize=not IS_CHAOS,
     print_blob=True,
+    # A mutant has to be noticed, not explained: no shrinking there.
+    phases=(Phase.generate,) if os.environ.get("PAIRBOT_MUTANT") else tuple(Phase),
     suppress_health_check=list(HealthCheck),
 )
 TestProtocol = Protocol.TestCase
