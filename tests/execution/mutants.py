@@ -353,9 +353,10 @@ def failing_test(root: Path, tests: Sequence[str]) -> str | None:
     return found[0].removeprefix("FAILED ").split(" - ")[0]
 
 
-def noticed_by(mutant: Mutant) -> str | None:
+def noticed_by(mutant: Mutant, green: set[str]) -> str | None:
     """The test that goes red without the safeguard; None where the mutant survives.
 
+    :param green: tests already seen to pass on the unchanged code; what is found to pass is added.
     :raises SystemExit: that test is red with the safeguard, too: it proves nothing.
     """
     with tempfile.TemporaryDirectory() as name:
@@ -364,10 +365,11 @@ def noticed_by(mutant: Mutant) -> str | None:
         whole = path.read_text()
         path.write_text(whole.replace(mutant.old, mutant.new))
         red = failing_test(root, mutant.tests)
-        if red is not None:
+        if red is not None and red not in green:
             path.write_text(whole)
             if failing_test(root, (red,)) is not None:
                 raise SystemExit(f"mutant {mutant.name!r}: {red} fails without the mutant, too")
+            green.add(red)
         return red
 
 
@@ -382,10 +384,11 @@ def main() -> int:
         print("\n".join(complaints), file=sys.stderr)
         return 2
     alive = 0
+    green: set[str] = set()
     print(f"{'removed':<42} {'secs':>5}  red test", flush=True)
     for mutant in chosen:
         began = time.monotonic()
-        red = noticed_by(mutant)
+        red = noticed_by(mutant, green)
         alive += red is None
         secs = time.monotonic() - began
         print(f"{mutant.name:<42} {secs:>5.0f}  {red or 'NONE: IT SURVIVES'}", flush=True)
