@@ -79,6 +79,7 @@ class Executed:
     amount: Decimal
     filled: Decimal
     order_id: str
+    made_ms: int
     due_ms: int = 0
 
     @property
@@ -114,15 +115,9 @@ class ModelVenue:
 
     def by_hand(self, symbol: str, signed: Decimal) -> None:
         """Somebody trades at the website."""
-        number = len(self.orders)
+        number, side = len(self.orders), "buy" if signed > 0 else "sell"
         self.orders[f"web_{number}"] = Executed(
-            f"web_{number}",
-            symbol,
-            "buy" if signed > 0 else "sell",
-            False,
-            abs(signed),
-            abs(signed),
-            f"{number}",
+            f"web_{number}", symbol, side, False, abs(signed), abs(signed), str(number), self.clock.ms
         )
 
     def _arrive(self) -> None:
@@ -160,7 +155,7 @@ class ModelVenue:
         before = self.held(order.symbol)
         made = Executed(
             order.client_id, order.symbol, order.side, order.reduce_only, order.amount, filled,
-            order_id=f"{len(self.orders)}",
+            order_id=f"{len(self.orders)}", made_ms=self.clock.ms,
         )  # fmt: skip
         if fate.answer is Answer.LATE:
             # It cannot arrive later than its recvWindow allows; the venue would refuse it.
@@ -344,16 +339,22 @@ class ModelBot:
     def discard_changes(self) -> None:
         """Nothing is pending."""
 
-    def look_for_fills(self, symbol: str) -> None:
-        """Freqtrade reads the symbol's orders since the trade was opened and books what it does not know."""
+    def look_for_fills(self, symbol: str, since: datetime) -> None:
+        """Freqtrade reads the symbol's orders since then and books what it does not know."""
         self.venue.ask()
         trade = self.open_trade(symbol)
         if trade is None:
             return
-        first = min(int(order_id) for order_id in trade.rows)
         for order in self.venue.orders.values():
-            if order.symbol == symbol and order.filled and not order.due_ms and int(order.order_id) >= first:
+            is_new = order.made_ms >= since.timestamp() * 1000
+            if order.symbol == symbol and order.filled and not order.due_ms and is_new:
                 trade.rows.setdefault(order.order_id, Row(order.side, order.filled, PRICES[symbol]))
+
+    def write_off(self, order: OrderRecord) -> None:
+        """Freqtrade books an amount that is gone without a fill."""
+        trade = self.open_trade(order.symbol)
+        if trade is not None:
+            trade.rows.setdefault(order.client_id, Row(order.side, order.filled, PRICES[order.symbol]))
 
     def tell(self, text: str, *, is_warning: bool = False) -> None:
         self.told.append(text)
