@@ -10,7 +10,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, create_engine
+from sqlalchemy import Engine, create_engine, select
+from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
 
 from pairbot_ext.execution.intentfile import IntentFile
@@ -18,7 +19,8 @@ from pairbot_ext.execution.journal import Journal
 from pairbot_ext.execution.plan import EntryModel, EntryPlan
 from pairbot_ext.execution.records import LegSizing, OrderRecord, Sizing
 from pairbot_ext.execution.states import ClientOrderId, OrderStatus, Role
-from pairbot_ext.execution.tables import JOURNAL_TABLES
+from pairbot_ext.execution.store import order_of
+from pairbot_ext.execution.tables import JOURNAL_TABLES, OrderRow
 from pairbot_ext.signals import SHORT_SPREAD, Thresholds
 from pairbot_ext.sizing import Leg
 
@@ -99,3 +101,21 @@ def make_journal(engine: Engine, path: Path) -> Journal:
     journal = Journal(engine, StepClock(), IntentFile(path))
     journal.open()
     return journal
+
+
+def fill(journal: Journal, order: OrderRecord, order_id: str = "8389765") -> OrderRecord:
+    """The venue has filled an order completely."""
+    return journal.change_order(
+        order.client_id, status=OrderStatus.FILLED, filled=order.amount, order_id=order_id, settled_ms=9
+    )
+
+
+def stored(engine: Engine) -> dict[str, OrderRecord]:
+    """Every order in the database."""
+    with Session(engine) as session:
+        return {row.client_id: order_of(row) for row in session.scalars(select(OrderRow))}
+
+
+def send_exit(journal: Journal, leg: Leg = Leg.A, role: Role = Role.EXIT) -> OrderRecord:
+    """The intent of the next exit."""
+    return journal.add_order(make_order(role, journal.next_attempt(PAIR_TRADE, leg, role), leg=leg))

@@ -4,7 +4,7 @@ import gc
 import random
 import resource
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from decimal import Decimal
@@ -12,8 +12,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from journals import PAIR_TRADE, PLAN, SIZING, StepClock, crash, locked, make_journal, make_order
-from postgres import Server
+from journals import (
+    PAIR_TRADE,
+    PLAN,
+    SIZING,
+    StepClock,
+    crash,
+    fill,
+    locked,
+    make_journal,
+    make_order,
+    send_exit,
+    stored,
+)
 from sqlalchemy import Engine, create_engine, event, select, text
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import StaticPool
@@ -25,16 +36,8 @@ from pairbot_ext.execution.journal import Journal, JournalUnavailableError
 from pairbot_ext.execution.journal_reader import NOT_DURABLE_FROM
 from pairbot_ext.execution.records import OrderRecord
 from pairbot_ext.execution.states import ClientOrderId, Goal, OrderStatus, PairState, Role
-from pairbot_ext.execution.store import order_of
-from pairbot_ext.execution.tables import EventRow, OrderRow
+from pairbot_ext.execution.tables import EventRow
 from pairbot_ext.sizing import Leg
-
-
-def fill(journal: Journal, order: OrderRecord, order_id: str = "8389765") -> OrderRecord:
-    """The venue has filled an order completely."""
-    return journal.change_order(
-        order.client_id, status=OrderStatus.FILLED, filled=order.amount, order_id=order_id, settled_ms=9
-    )
 
 
 @pytest.fixture
@@ -68,21 +71,10 @@ def journal(engine: Engine, intents: Path) -> Iterator[Journal]:
     crash(journal)
 
 
-def stored(engine: Engine) -> dict[str, OrderRecord]:
-    """Every order in the database."""
-    with Session(engine) as session:
-        return {row.client_id: order_of(row) for row in session.scalars(select(OrderRow))}
-
-
 def kinds(engine: Engine) -> list[str]:
     """The events in the database, in order."""
     with Session(engine) as session:
         return [row.kind for row in session.scalars(select(EventRow).order_by(EventRow.id))]
-
-
-def send_exit(journal: Journal, leg: Leg = Leg.A, role: Role = Role.EXIT) -> OrderRecord:
-    """The intent of the next exit."""
-    return journal.add_order(make_order(role, journal.next_attempt(PAIR_TRADE, leg, role), leg=leg))
 
 
 @contextmanager
@@ -393,94 +385,3 @@ def test_a_second_bot_is_refused(journal: Journal, engine: Engine, intents: Path
     assert not journal.is_degraded
     crash(journal)
     make_journal(engine, theirs).close()
-
-
-# -- PostgreSQL alone ------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def on_server(postgres: Server, tmp_path: Path) -> Iterator[Callable[[], Journal]]:
-    """Starts a bot's journal on a server of which every session can be ended."""
-    engine = create_engine(postgres.new_database())
-    journals: list[Journal] = []
-
-    def start() -> Journal:
-        journals.append(make_journal(engine, tmp_path / "intents.dat"))
-        return journals[-1]
-
-    yield start
-    for journal in journals:
-        crash(journal)
-    engine.dispose()
-
-
-def test_a_dropped_connection_is_no_failed_database(on_server: Callable[[], Journal]) -> None:
-    journal = on_server()
-    engine = create_engine(journal._engine.url)
-    with engine.connect() as connection:
-        journal.add_pair_trade(PAIR_TRADE, PLAN, SIZING, dry_run=False)
-        # What a firewall does to idle connections.
-        connection.execute(
-            text(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
-            )
-        )
-        connection.rollback()
-    engine.dispose()
-    order = journal.add_order(make_order(Role.ENTRY))
-    assert not journal.is_degraded
-    assert stored(journal._engine)[order.client_id] == order
-
-
-def test_a_server_that_crashes_and_comes_back(postgres: Server, on_server: Callable[[], Journal]) -> None:
-    journal = on_server()
-    journal.add_pair_trade(PAIR_TRADE, PLAN, SIZING, dry_run=False)
-    postgres.stop()
-    try:
-        with pytest.raises(JournalUnavailableError):
-            journal.add_order(make_order(Role.ENTRY))
-        order = send_exit(journal)
-        fill(journal, order)
-        assert order.attempt == 1, "durable in the intent file"
-        assert not journal.recover()
-    finally:
-        postgres.start()
-    assert journal.recover()
-    assert stored(journal._engine)[order.client_id] == journal.order(order.client_id)
-    journal.add_order(make_order(Role.ENTRY))
-
-
-def test_a_transaction_of_freqtrades_neither_holds_ours_up_nor_ends_it(
-    on_server: Callable[[], Journal],
-) -> None:
-    journal = on_server()
-    freqtrades = create_engine(journal._engine.url)
-    with freqtrades.begin() as connection:
-        connection.execute(text("CREATE TABLE trades (id INTEGER PRIMARY KEY, amount FLOAT)"))
-        connection.execute(text("INSERT INTO trades VALUES (1, 10.0)"))
-    with freqtrades.connect() as connection:
-        connection.execute(text("UPDATE trades SET amount = 20.0"))
-        journal.add_pair_trade(PAIR_TRADE, PLAN, SIZING, dry_run=False)
-        order = journal.add_order(make_order(Role.ENTRY))
-        connection.rollback()
-    assert order.client_id in stored(freqtrades), "a rollback of Freqtrade's does not undo ours"
-    with freqtrades.connect() as connection:
-        assert connection.execute(text("SELECT amount FROM trades")).scalar_one() == 10.0, (
-            "nor ours commit its"
-        )
-    freqtrades.dispose()
-
-
-def test_a_commit_waits_for_the_servers_disk(postgres: Server, tmp_path: Path) -> None:
-    # Whatever the server's default: an intent is durable before the order leaves (I1).
-    engine = create_engine(postgres.new_database())
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        name = connection.execute(text("SELECT current_database()")).scalar_one()
-        connection.execute(text(f"ALTER DATABASE {name} SET synchronous_commit = off"))
-    engine.dispose()
-    journal = make_journal(engine, tmp_path / "intents.dat")
-    with journal._engine.connect() as connection:
-        assert connection.execute(text("SHOW synchronous_commit")).scalar_one() == "on"
-        assert connection.execute(text("SHOW lock_timeout")).scalar_one() == "500ms"
-    journal.close()
