@@ -63,6 +63,7 @@ class OpenLeg:
 class OrderBook:
     """Best levels first, (price, amount)."""
 
+    symbol: str
     bids: list[tuple[Decimal, Decimal]]
     asks: list[tuple[Decimal, Decimal]]
 
@@ -74,7 +75,10 @@ class OrderBook:
         """Best price for a taker who wants to `side`. Raises PairbotError on an empty book."""
         levels = self.levels(side)
         if not levels:
-            raise PairbotError(f"the order book has no {'asks' if side == 'buy' else 'bids'}")
+            raise PairbotError(
+                f"the order book of {self.symbol} has no {'asks' if side == 'buy' else 'bids'}, "
+                f"{len(self.bids)} bids and {len(self.asks)} asks were read"
+            )
         return float(levels[0][0])
 
     def mid(self) -> float:
@@ -113,7 +117,7 @@ class Broker:
             side: [(Decimal(str(level[0])), Decimal(str(level[1]))) for level in raw[side]]
             for side in ("bids", "asks")
         }
-        book = OrderBook(sides["bids"], sides["asks"])
+        book = OrderBook(symbol, sides["bids"], sides["asks"])
         if book.bids and book.asks:
             self._bridge.remember_rate(symbol, book.mid())
         return book

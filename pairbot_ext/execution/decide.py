@@ -85,6 +85,16 @@ class Decision:
 
 def decide(trade: PairTrade, facts: Facts) -> Decision:
     """What a pair trade's state is and what to do next. See the module."""
+    if trade.goal is Goal.OPEN and facts.exit_reason is not None:
+        # First of all: whatever keeps it from being closed now, it is not forgotten that it shall be.
+        trade = replace(trade, goal=Goal.CLOSE, reason=facts.exit_reason)
+    decision = _next(trade, facts)
+    if decision.state is PairState.HEDGED and trade.was_hedged and facts.stuck is not None:
+        return replace(decision, state=PairState.NEEDS_OPERATOR, reason=facts.stuck)
+    return decision
+
+
+def _next(trade: PairTrade, facts: Facts) -> Decision:
     unsettled = [order for leg in facts.legs for order in leg.unsettled]
     ask = tuple(Ask(order.client_id) for order in unsettled if order.client_id not in facts.asked)
     if ask:
@@ -97,7 +107,7 @@ def decide(trade: PairTrade, facts: Facts) -> Decision:
         Book(client_id)
         for leg in facts.legs
         for client_id in leg.unbooked
-        if client_id not in facts.failed_to_book | facts.unbookable
+        if client_id not in facts.failed_to_book | facts.booked_later
     )
     if book and facts.can_write:
         return Decision(trade.state, trade.goal, trade.reason, book)
@@ -106,8 +116,6 @@ def decide(trade: PairTrade, facts: Facts) -> Decision:
     )
     if explain:
         return Decision(trade.state, trade.goal, trade.reason, explain)
-    if trade.goal is Goal.OPEN and facts.exit_reason is not None:
-        return _shrink(facts, Goal.CLOSE, facts.exit_reason)
     if trade.goal is not Goal.OPEN:
         return _shrink(facts, trade.goal, trade.reason)
     waiting = [o.client_id for o in unsettled if o.role.increases or not trade.was_hedged]
@@ -122,13 +130,10 @@ def decide(trade: PairTrade, facts: Facts) -> Decision:
 def _reduce_before_asking(trade: PairTrade, facts: Facts) -> Decision | None:
     """What can be sent of an exit while the fate of other orders is unknown: a question may take as long as
     the client waits for an answer, and the mate must not (I5). None where that is nothing."""
-    goal, reason = trade.goal, trade.reason
-    if goal is Goal.OPEN and facts.exit_reason is not None:
-        goal, reason = Goal.CLOSE, facts.exit_reason
-    if goal is Goal.OPEN:
+    if trade.goal is Goal.OPEN:
         return None
     clear = {leg.leg for leg in facts.legs if not (leg.unsettled or leg.unbooked or leg.venue is not None)}
-    decision = _shrink(facts, goal, reason)
+    decision = _shrink(facts, trade.goal, trade.reason)
     actions = tuple(a for a in decision.actions if isinstance(a, Reduce) and a.leg in clear)
     return replace(decision, actions=actions) if actions else None
 

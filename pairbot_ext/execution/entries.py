@@ -133,6 +133,10 @@ class EntryGate:
         except RefusedError as refused:
             self._refuse(plan, refused, now)
             return 0.0
+        except Exception as error:
+            # The strategy's gate refuses this entry; without the lock the next loop would ask again.
+            self._refuse(plan, RefusedError("fault", f"{type(error).__name__}: {error}"), now)
+            raise
         self._cleared[symbol] = (plan, cleared)
         return stake
 

@@ -20,6 +20,8 @@ logger = logging.getLogger(__name__)
 
 MAX_BOOKINGS = 5
 """Passes in which Freqtrade could not book an order before a person is asked."""
+BOOKING_PAUSE_MS = 60_000
+"""Then it is tried again so often: what keeps Freqtrade from it may pass."""
 
 
 @dataclass
@@ -36,6 +38,14 @@ class Pass:
     changes: list[tuple[PairTrade, PairTrade]] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class _Bookings:
+    """Attempts of Freqtrade to book one order that failed."""
+
+    failures: int
+    last_ms: int
+
+
 class Knowledge:
     """Gathers facts. Imports fills of other hands on the way: they are facts too."""
 
@@ -47,19 +57,22 @@ class Knowledge:
         self._journal = journal
         self._clock = clock
         self._intents = intents
-        self._booking_failures: dict[str, int] = {}
+        self._bookings: dict[str, _Bookings] = {}
 
     def gather(self, trade: PairTrade, now: Pass) -> Facts:
+        now_ms = self._clock.now_ms()
+        given_up = {key: each for key, each in self._bookings.items() if each.failures >= MAX_BOOKINGS}
         return Facts(
-            now_ms=self._clock.now_ms(),
+            now_ms=now_ms,
             leg_a=self.gather_leg(trade, Leg.A, now),
             leg_b=self.gather_leg(trade, Leg.B, now),
             exit_reason=now.exit_reason,
             can_write=not self._journal.is_degraded,
             asked=frozenset(now.asked),
             failed_to_book=frozenset(now.failed_to_book),
-            unbookable=frozenset(
-                key for key, failures in self._booking_failures.items() if failures >= MAX_BOOKINGS
+            unbookable=frozenset(given_up),
+            booked_later=frozenset(
+                key for key, each in given_up.items() if now_ms - each.last_ms < BOOKING_PAUSE_MS
             ),
         )
 
@@ -141,7 +154,8 @@ class Knowledge:
     def note_booking(self, client_id: str, *, is_booked: bool) -> int:
         """Count the passes in which Freqtrade could not book an order. Returns the count."""
         if is_booked:
-            self._booking_failures.pop(client_id, None)
+            self._bookings.pop(client_id, None)
             return 0
-        self._booking_failures[client_id] = self._booking_failures.get(client_id, 0) + 1
-        return self._booking_failures[client_id]
+        failures = self._bookings[client_id].failures + 1 if client_id in self._bookings else 1
+        self._bookings[client_id] = _Bookings(failures, self._clock.now_ms())
+        return failures

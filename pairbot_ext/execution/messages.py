@@ -27,6 +27,7 @@ class PairEvent(StrEnum):
     NEEDS_OPERATOR = "needs_operator"
     MATE_FOLLOWS = "mate_follows"
     TRIMMED = "trimmed"
+    RECOVERED = "recovered"
     STATE = "state"
     """Any other change of state, goal or reason."""
 

@@ -3,8 +3,6 @@
 import logging
 from collections.abc import Callable
 
-import ccxt
-from freqtrade.exceptions import FreqtradeException
 from sqlalchemy.exc import SQLAlchemyError
 
 from pairbot_ext.execution.broker import Broker
@@ -62,11 +60,11 @@ class Performer:
                 self._broker.enter(order, trade)
             else:
                 self._broker.exit(order, trade.sizing[order.leg].step, order.reason or trade.reason)
-        except (FreqtradeException, ccxt.BaseError) as error:
-            logger.warning(f"Freqtrade could not book {client_id}: {error}")
         except SQLAlchemyError as error:
             logger.warning(f"Freqtrade could not book {client_id}: {error}")
             self._broker.discard_changes()
+        except Exception as error:  # noqa: BLE001 - counted like every other failure, else it had no bound
+            logger.warning(f"Freqtrade could not book {client_id}: {type(error).__name__}: {error}")
         finally:
             self._guard.disarm(order.symbol)
         if client_id in self._known.gather_leg(trade, order.leg, now).unbooked:

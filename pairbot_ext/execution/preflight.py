@@ -84,6 +84,11 @@ class Preflight:
             self._check_depth(plan, sizing, books)
             for symbol in (plan.leg_a, plan.leg_b):
                 self._bridge.prepare(symbol, self._leverage)
+        except RefusedError:
+            raise
+        except PairbotError as error:
+            # A book without bids or asks. Only a refusal locks the pair until the next candle.
+            raise RefusedError("book", f"the pair cannot be priced: {error}") from error
         except (FreqtradeException, ccxt.BaseError) as error:
             raise RefusedError("venue_unreadable", f"the venue could not be read: {error}") from error
         return Cleared(sizing, books)

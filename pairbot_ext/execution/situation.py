@@ -71,6 +71,7 @@ class Facts:
     :param asked: client ids asked in this pass that the venue did not settle.
     :param failed_to_book: client ids Freqtrade could not book in this pass.
     :param unbookable: those it could not book in many passes: a person has to look.
+    :param booked_later: those of them that are not tried again yet.
     """
 
     now_ms: int
@@ -81,6 +82,7 @@ class Facts:
     asked: frozenset[str] = frozenset()
     failed_to_book: frozenset[str] = frozenset()
     unbookable: frozenset[str] = frozenset()
+    booked_later: frozenset[str] = frozenset()
 
     @property
     def legs(self) -> tuple[LegFacts, LegFacts]:
@@ -89,6 +91,18 @@ class Facts:
 
     def __getitem__(self, leg: Leg) -> LegFacts:
         return self.leg_a if leg is Leg.A else self.leg_b
+
+    @property
+    def stuck(self) -> str | None:
+        """What a person is told where Freqtrade cannot book orders, or None."""
+        # No count in here: the text is the pair trade's reason, and a new reason is told anew.
+        texts = [
+            f"{order.client_id} ({order.side} {order.filled} {order.symbol})"
+            for leg in self.legs
+            for order in leg.orders
+            if order.client_id in leg.unbooked and order.client_id in self.unbookable
+        ]
+        return f"Freqtrade cannot book {', '.join(texts)}; it is tried again once a minute" if texts else None
 
 
 def tolerance(beta: float, leg_a: LegFacts, leg_b: LegFacts) -> float:

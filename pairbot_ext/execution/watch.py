@@ -104,6 +104,8 @@ class Watch:
                 self.statistics.hedged += 1
                 self._count_naked(facts, after.hedged_ms)
                 return PairEvent.OPENED, "opened, both legs hedged"
+            case PairState.HEDGED if before.state in (PairState.NEEDS_OPERATOR, PairState.UNKNOWN):
+                return PairEvent.RECOVERED, "in order again, both legs hedged"
             case PairState.CLOSED if is_new:
                 profit = self._profit(facts)
                 self.statistics.closed += 1
@@ -120,8 +122,8 @@ class Watch:
                 return PairEvent.NOT_OPENED, f"not opened: {after.reason}"
             case PairState.UNKNOWN if is_new:
                 return PairEvent.UNKNOWN, "an order's fate is unknown"
-            case PairState.NEEDS_OPERATOR if is_new:
-                return PairEvent.NEEDS_OPERATOR, f"NEEDS YOU: {after.reason}"
+            case PairState.NEEDS_OPERATOR if is_new or before.reason != after.reason:
+                return PairEvent.NEEDS_OPERATOR, f"NEEDS YOU: {facts.stuck or after.reason}"
             case PairState.UNWINDING if is_new:
                 return PairEvent.ROLLBACK, None
         if before.goal is Goal.OPEN and after.goal is Goal.CLOSE and after.reason.startswith("leg "):

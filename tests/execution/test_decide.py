@@ -163,9 +163,36 @@ def test_what_freqtrade_does_not_know_is_booked_before_it_is_forgotten() -> None
     assert decide(closing, unbooked).actions == (Book(out[1].client_id),)
     failed = replace(unbooked, failed_to_book=frozenset({out[1].client_id}))
     assert decide(closing, failed).state is PairState.CLOSING
-    hopeless = replace(unbooked, unbookable=frozenset({out[1].client_id}))
+    stuck = frozenset({out[1].client_id})
+    hopeless = replace(unbooked, unbookable=stuck, booked_later=stuck)
     assert decide(closing, hopeless).state is PairState.NEEDS_OPERATOR
+    due = replace(unbooked, unbookable=stuck)
+    assert decide(closing, due).actions == (Book(out[1].client_id),), "tried again when its time has come"
     assert decide(closing, known).state is PairState.CLOSED
+
+
+def test_a_hedged_pair_freqtrade_cannot_book_needs_a_person() -> None:
+    known = facts(A_FULL, B_FULL)
+    stuck = frozenset({B_FULL.client_id})
+    unbooked = replace(known, leg_b=replace(known.leg_b, unbooked=(B_FULL.client_id,)))
+    hopeless = replace(unbooked, unbookable=stuck, booked_later=stuck)
+    decision = decide(OPEN, hopeless)
+    assert decision.state is PairState.NEEDS_OPERATOR
+    assert B_FULL.client_id in decision.reason
+    assert not decision.actions
+    # It is still closed when somebody wants it closed (I5), for the reason given.
+    closing = decide(OPEN, replace(hopeless, exit_reason="pair_stop"))
+    assert (closing.goal, closing.reason) == (Goal.CLOSE, "pair_stop")
+    assert {action.leg for action in closing.actions if isinstance(action, Reduce)} == {Leg.A, Leg.B}
+    # Booked at last: in order again.
+    assert decide(OPEN, replace(known, unbookable=stuck)).state is PairState.HEDGED
+
+
+def test_a_wish_to_close_is_kept_while_an_order_is_asked_for() -> None:
+    unknown = order(Leg.B, Role.TRIM, OrderStatus.UNKNOWN, "0", "1.0")
+    decision = decide(OPEN, facts(A_FULL, B_FULL, unknown, exit_reason="risk"))
+    assert (decision.goal, decision.reason) == (Goal.CLOSE, "risk")
+    assert Ask(unknown.client_id) in decision.actions
 
 
 class World(RuleBasedStateMachine):

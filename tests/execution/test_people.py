@@ -178,3 +178,13 @@ def test_too_few_slots(make_rig) -> None:
     assert rig.states() == ["HEDGED"]
     assert rig.desk.watch.statistics.refused == {"slots": 1}
     assert len(Trade.get_open_trades()) == 2
+
+
+def test_the_mate_of_a_leg_closed_by_hand_is_no_foreign_position(live: Rig) -> None:
+    live.open()
+    live.act(ClosePosition(symbol="ADAUSDT"))
+    # The positions were read before the mate was closed in the same pass.
+    live.loop(2, pause_secs=31)
+    live.check_flat()
+    assert not [text for text in live.told if "no pair trade explains" in text]
+    assert not [event for event in live.events() if event.kind == "foreign"]
