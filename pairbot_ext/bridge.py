@@ -103,10 +103,12 @@ class Hooks:
     """Whether a symbol belongs to an open pair trade: then the reconciler explains differences."""
     entry_done: Callable[[str], None]
     """After Freqtrade's execute_entry for a symbol, however it ended."""
+    exit_failed: Callable[[str], bool]
+    """Freqtrade's execute_trade_exit for a symbol has raised. True where the engine goes on with it."""
     before_request: Callable[[str, str], None]
     """(path, HTTP method), before any request of the synchronous client."""
     after_request: Callable[[Any], None]
-    """The headers of the answer."""
+    """The headers of an answer, in the thread that has sent the request."""
     request_ended: Callable[[bool], None]
     """Whether a request got no proper answer: unreachable, overloaded, rate limit, garbage."""
     book_read: Callable[[str, Any], None]
@@ -129,7 +131,7 @@ class Bridge:
         self._prepared: set[tuple[str, int]] = set()
         self._histories: dict[str, tuple[datetime, dict[str, Any] | None]] = {}
         self._originals: dict[str, Callable[..., Any]] = {}
-        self._deferral = Deferral(bot, self.open_trade)
+        self._deferral = Deferral(bot, self.open_trade, bot.wallets.update, self._read_funding)
 
     @classmethod
     def of(cls, strategy: IStrategy) -> "Bridge":
@@ -193,8 +195,6 @@ class Bridge:
             except ccxt.OperationFailed:
                 hooks.request_ended(True)
                 raise
-            finally:
-                hooks.after_request(getattr(self.api, "last_response_headers", None))
             hooks.request_ended(False)
             return answer
 
@@ -208,7 +208,18 @@ class Bridge:
                     raise
             return counted(path, *args, **kwargs)
 
+        heard = self.api.on_rest_response
+
+        def on_rest_response(
+            code: int, reason: str, url: str, method: str, response_headers: Any, *rest: Any
+        ) -> Any:
+            # Called for every answer and for no timeout: `last_response_headers` would then still be those
+            # of an earlier answer.
+            hooks.after_request(response_headers)
+            return heard(code, reason, url, method, response_headers, *rest)
+
         self.api.fetch2 = request
+        self.api.on_rest_response = on_rest_response
         # In place of ccxt's pause before every request, whose costs are not Binance's weights.
         self.api.throttle = lambda _cost=None: None
 
@@ -282,7 +293,6 @@ class Bridge:
             return within_trade(orders, known, float(trade.amount), str(trade.exit_side))
 
         exchange.fetch_orders = fetch_orders
-        self._deferral.use(update, funding)
 
         def wallets_update(require_update: bool = True) -> None:
             if self._deferral.is_active:
@@ -312,7 +322,8 @@ class Bridge:
             trade = self.open_trade(pair)
             if trade is None:
                 return 0.0
-            self._deferral.hold_funding(FundingQuestion(trade.id, pair, amount, is_short, open_date))
+            filled = frozenset(order.order_id for order in trade.orders if order.filled)
+            self._deferral.hold_funding(FundingQuestion(trade.id, pair, amount, is_short, open_date, filled))
             return trade.funding_fee_running or 0.0
 
         def fetch_positions(pair: str | None = None, params: Any = None) -> Any:
@@ -363,9 +374,14 @@ class Bridge:
                 hooks.entry_done(pair)
                 return is_entered
 
-        def execute_trade_exit(*args: Any, **kwargs: Any) -> bool:
+        def execute_trade_exit(trade: Trade, *args: Any, **kwargs: Any) -> bool:
             with self.deferred():
-                return bool(exit_(*args, **kwargs))
+                try:
+                    return bool(exit_(trade, *args, **kwargs))
+                except Exception:
+                    if not hooks.exit_failed(trade.pair):
+                        raise
+                    return True
 
         send = bot.rpc.send_msg
 
@@ -411,6 +427,16 @@ class Bridge:
     def catch_up(self) -> None:
         """See `Deferral.catch_up`."""
         self._deferral.catch_up()
+
+    def _read_funding(self, question: FundingQuestion) -> float:
+        """Funding since the last fill. Raises where it cannot be read: Freqtrade's own answers 0 then."""
+        if self.is_dry_run:
+            return float(
+                self.exchange._fetch_and_calculate_funding_fees(
+                    question.pair, question.amount, question.is_short, question.open_date
+                )
+            )
+        return float(self.exchange._get_funding_fees_from_exchange(question.pair, question.open_date))
 
     # -- the rest of what is private ---------------------------------------------------------------
 

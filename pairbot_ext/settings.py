@@ -56,7 +56,7 @@ class Settings(_Block):
     )
     rearm_lookback_candles: Annotated[int, Field(ge=1, le=1000)] = Field(
         default=168,
-        description="how far back a stop still blocks re-entry until |z| <= exit_z has been seen",
+        description="how far back a z or time stop blocks re-entry until |z| <= exit_z has been seen",
     )
     leverage: Annotated[int, Field(ge=1, le=20)] = Field(
         default=1, description="integer, the same on both legs"

@@ -38,9 +38,17 @@ class ExitReason(StrEnum):
 
 
 STOPS = frozenset(
-    {ExitReason.STOP, ExitReason.STOP_LIVE, ExitReason.BREAK, ExitReason.LOSS, ExitReason.LIQUIDATION}
+    {
+        ExitReason.STOP,
+        ExitReason.TIME,
+        ExitReason.STOP_LIVE,
+        ExitReason.BREAK,
+        ExitReason.LOSS,
+        ExitReason.LIQUIDATION,
+    }
 )
-"""After these a pair is entered again only when |z| <= exit has been seen."""
+"""Left although the spread had not come back. After these a pair is entered again only when |z| <= exit has
+been seen, else the same signal would open it at once."""
 
 
 @dataclass(frozen=True)
@@ -81,9 +89,10 @@ def is_armed(z: FloatArray, thresholds: Thresholds, lookback_candles: int) -> Bo
     """Whether a pair may be entered as far as its past stops are concerned. Shape (n,).
 
     After |z| >= stop a pair is disarmed until |z| <= exit has been seen (otherwise the spread that has just
-    blown out is entered again on its way back through the stop). A stop further back than
-    `lookback_candles` is forgotten, so that the answer at a candle depends on a bounded past only and is the
-    same in a backtest and in a bot that was started yesterday. Missing z (NaN) neither stops nor arms.
+    blown out is entered again on its way back through the stop). A time stop is not seen on the path of z:
+    the desks remember it (`STOPS`). A stop further back than `lookback_candles` is forgotten, so
+    that the answer at a candle depends on a bounded past only and is the same in a backtest and in a bot that
+    was started yesterday. Missing z (NaN) neither stops nor arms.
     """
     size = np.abs(z)
     last_stop = _last_index_where(size >= thresholds.stop)

@@ -193,6 +193,10 @@ class Broker:
             price=price,
         )
 
+    def amount_step(self, symbol: str) -> Decimal:
+        """Smallest difference of two amounts, base currency."""
+        return Decimal(str(self._market(symbol)["precision"]["amount"]))
+
     def limits(self, symbol: str, stake: float) -> MarketLimits:
         """The symbol's limits."""
         market = self._market(symbol)

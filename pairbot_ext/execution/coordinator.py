@@ -32,7 +32,7 @@ from pairbot_ext.execution.performer import Performer
 from pairbot_ext.execution.records import PairTrade
 from pairbot_ext.execution.retries import held_back
 from pairbot_ext.execution.situation import Facts
-from pairbot_ext.execution.states import Goal, PairState
+from pairbot_ext.execution.states import Goal, PairState, Role
 from pairbot_ext.sizing import Leg
 
 logger = logging.getLogger(__name__)
@@ -116,6 +116,27 @@ class Coordinator:
         # The guard has just asked for what is still unsettled: not once more in the same breath.
         unsettled = [o.client_id for o in self._journal.orders_of(trade.id) if not o.status.is_settled]
         self.advance(trade.id, already_asked=unsettled)
+
+    def native_exit_failed(self, symbol: str) -> bool:
+        """After Freqtrade's execute_trade_exit on one leg has raised. Where it was to close the whole leg and
+        its answer was unclear, the mate goes at once and the leg is asked for afterwards (I5).
+
+        :return: whether the pair trade is being closed, so that nobody else has to do anything.
+        """
+        with self._lock:
+            trade = self._journal.owner_of(symbol)
+            if trade is None or trade.id in self._busy:
+                return False
+            unclear = [
+                order
+                for order in self._journal.orders_of(trade.id)
+                if order.symbol == symbol and order.role is Role.EXIT and order.may_be_live
+            ]
+            if not unclear:
+                return False
+            self.advance(trade.id, exit_reason=f"leg {trade.plan.leg_of(symbol)} was closed")
+            after = self._journal.pair_trade(trade.id)
+        return after is not None and after.goal is not Goal.OPEN
 
     @property
     def has_suspicion(self) -> bool:

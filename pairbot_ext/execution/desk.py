@@ -30,6 +30,7 @@ from pairbot_ext.execution.intents import Intents
 from pairbot_ext.execution.journal import Journal
 from pairbot_ext.execution.limiter import WeightLimiter
 from pairbot_ext.execution.liveport import LivePort
+from pairbot_ext.execution.lone import LoneExits
 from pairbot_ext.execution.missing import MissingAmounts
 from pairbot_ext.execution.native import NativeOrders
 from pairbot_ext.execution.performer import Performer
@@ -98,6 +99,7 @@ class TradeDesk:
         )
         self.watch.facts_of = self.coordinator.facts_of
         self.reconciler = Reconciler(self.journal, self._broker, self.coordinator, self._clock)
+        self.lone_exits = LoneExits(self.journal, self._broker, self.guard, self._clock)
         candle_secs = timeframe_to_seconds(strategy.timeframe)
         self.risk = RiskDesk(
             parse_settings(config.get("pairbot")),
@@ -200,6 +202,7 @@ class TradeDesk:
             is_planned=lambda symbol: self.guard.armed(symbol) is not None,
             is_managed=lambda symbol: self.journal.owner_of(symbol) is not None,
             entry_done=self.coordinator.native_entry_done,
+            exit_failed=self.coordinator.native_exit_failed,
             before_request=self.limiter.before,
             after_request=self.limiter.after,
             request_ended=self.risk.note_request,
@@ -327,6 +330,7 @@ class TradeDesk:
         self._tell_of_storage()
         with self._bridge.exit_lock:
             self.reconciler.run()
+            self.lone_exits.run()
             self.risk.on_loop(as_datetime(self._clock.now_ms()))
         self.journal.flush()
         self._tell_of_storage()
@@ -374,6 +378,7 @@ class TradeDesk:
         self._tell_of_storage()
         self.coordinator.tell_changes()
         self.standstill.shut_down()
+        self._bridge.catch_up()
         lines = self.watch.statistics.lines(self._clock.now_ms(), self.watch.currency)
         for line in lines:
             logger.info(f"pairbot: {line}")

@@ -57,8 +57,8 @@ class Intents:
             intent_ms=self._clock.now_ms(),
         )
 
-    def alone(self, symbol: str, side: str, amount: Decimal, order_type: str) -> OrderRecord:
-        """A reduce-only order of a symbol in no pair trade: it has an id that names none."""
+    def alone(self, symbol: str, side: str, amount: Decimal) -> OrderRecord:
+        """A reduce-only market order of a symbol in no pair trade: it has an id that names none."""
         client_id = ClientOrderId(self.new_id(), Leg.A, Role.EXIT, 1)
         return OrderRecord(
             client_id=str(client_id),
@@ -68,7 +68,7 @@ class Intents:
             attempt=1,
             symbol=symbol,
             side=side,
-            order_type=order_type,
+            order_type="market",
             amount=amount,
             price=None,
             leverage=1.0,

@@ -12,7 +12,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, or_, select
+from sqlalchemy import Connection, Engine, and_, or_, select
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -39,6 +39,8 @@ from pairbot_ext.execution.store import (
 from pairbot_ext.execution.tables import OrderRow, PairTradeRow, SettingRow
 
 logger = logging.getLogger(__name__)
+
+DAY_MS = 86_400_000
 
 
 class JournalUnavailableError(PairbotError):
@@ -80,7 +82,12 @@ class Journal(JournalReader):
             final = [state.value for state in PairState if state.is_final]
             rows = session.scalars(select(PairTradeRow).where(PairTradeRow.state.not_in(final))).all()
             self._trades = {row.id: pair_trade_of(row) for row in rows}
-            wanted = or_(OrderRow.pair_trade_id.in_(self._trades), OrderRow.client_id.in_(in_file))
+            lone = OrderRow.pair_trade_id.not_in(select(PairTradeRow.id))
+            wanted = or_(
+                OrderRow.pair_trade_id.in_(self._trades),
+                OrderRow.client_id.in_(in_file),
+                and_(lone, OrderRow.intent_ms >= self._clock.now_ms() - DAY_MS),
+            )
             orders = session.scalars(select(OrderRow).where(wanted)).all()
             self._orders = {row.client_id: self._as_left_behind(order_of(row)) for row in orders}
             self._settings = {row.key: row.value for row in session.scalars(select(SettingRow))}

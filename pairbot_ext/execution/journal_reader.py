@@ -3,6 +3,7 @@
 import itertools
 import json
 import threading
+from collections.abc import Collection
 from typing import Any
 
 from sqlalchemy import Engine, select
@@ -63,6 +64,12 @@ class JournalReader:
                 (o for o in self._orders.values() if o.symbol == symbol and o.order_id == order_id), None
             )
 
+    def lone_orders(self) -> list[OrderRecord]:
+        """Orders of symbols in no pair trade, of the last day or of this run, oldest first."""
+        with self._lock:
+            orders = [order for order in self._orders.values() if order.pair_trade_id not in self._trades]
+        return sorted(orders, key=lambda order: order.intent_ms)
+
     def next_attempt(self, pair_trade_id: str, leg: Leg, role: Role) -> int:
         """The number of the next order of this leg and role, from 1."""
         with self._lock:
@@ -77,11 +84,11 @@ class JournalReader:
             if (order.pair_trade_id, order.leg, order.role) == (pair_trade_id, leg, role)
         }
 
-    def last_closed_ms(self, reason: str) -> dict[str, int]:
-        """Per pair id, when a pair trade was last closed for `reason`, epoch milliseconds."""
+    def last_closed_ms(self, reasons: Collection[str]) -> dict[str, int]:
+        """Per pair id, when a pair trade was last closed for one of `reasons`, epoch milliseconds."""
         last: dict[str, int] = {}
         with Session(self._engine) as session:
-            rows = session.scalars(select(PairTradeRow).where(PairTradeRow.reason == reason)).all()
+            rows = session.scalars(select(PairTradeRow).where(PairTradeRow.reason.in_(reasons))).all()
             for row in rows:
                 last[row.pair_id] = max(last.get(row.pair_id, 0), row.closed_ms or row.updated_ms)
         return last

@@ -9,6 +9,7 @@ Source: https://developers.binance.com/docs/derivatives/usds-margined-futures/ge
 """
 
 import logging
+import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -54,13 +55,21 @@ class WeightLimiter:
         self._clock = clock
         self._minute = 0
         self._used = 0
+        self._lock = threading.Lock()
+        self._local = threading.local()
 
     def used(self) -> int:
         """Weight used in the running minute."""
+        with self._lock:
+            self._turn()
+            return self._used
+
+    def _turn(self) -> int:
+        """Start counting anew where a minute has begun. Returns the minute."""
         minute = self._clock.now_ms() // MINUTE_MS
         if minute != self._minute:
             self._minute, self._used = minute, 0
-        return self._used
+        return minute
 
     @property
     def has_room_for_entries(self) -> bool:
@@ -76,12 +85,17 @@ class WeightLimiter:
                 f"{self._used} of {LIMIT_PER_MINUTE} weight used: {path} waits {wait_ms / 1000:.1f} s"
             )
             self._clock.sleep(wait_ms / 1000)
-        self.used()
-        self._used += weight
+        with self._lock:
+            self._local.sent_in = self._turn()
+            self._used += weight
 
     def after(self, headers: Mapping[str, Any] | None) -> None:
-        """Take the venue's own count over."""
+        """Take the venue's own count over, in the thread that has called `before`.
+
+        An answer to a request of an earlier minute is not used: its count is that minute's, or a mixture.
+        """
         for name, value in (headers or {}).items():
             if str(name).lower() == USED_WEIGHT_HEADER and str(value).isdigit():
-                self.used()
-                self._used = int(value)
+                with self._lock:
+                    if getattr(self._local, "sent_in", self._turn()) == self._turn():
+                        self._used = int(value)

@@ -35,10 +35,11 @@ class NativeOrders:
         self._journal.add_order(order)
         return order
 
-    def take_over_exit(self, symbol: str, side: str, amount: float, order_type: str) -> str:
+    def take_over_exit(self, symbol: str, side: str, amount: float) -> str:
         """The intent of a reduce-only order Freqtrade sends on its own (force-exit, liquidation guard).
 
-        Of a symbol in no pair trade too: its intent is kept like that of every exit.
+        Of a symbol in no pair trade too: its intent is kept like that of every exit. It leaves as a market
+        order whatever type was asked for: a limit order could rest, or expire and leave the leg open.
         """
         trade = self._journal.owner_of(symbol)
         exact = Decimal(str(amount))
@@ -50,7 +51,5 @@ class NativeOrders:
             role = Role.EXIT if is_whole else Role.TRIM
             order = self._intents.of_leg(trade, leg, role, exact, "market", None, "by hand")
         else:
-            order = self._intents.alone(
-                symbol, side, exact, "market" if order_type != "limit" else order_type
-            )
+            order = self._intents.alone(symbol, side, exact)
         return self._journal.add_order(order).client_id

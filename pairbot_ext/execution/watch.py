@@ -43,10 +43,7 @@ class Watch:
 
     def load_stops(self) -> None:
         """When each pair was stopped last, from the journal."""
-        self.stopped_ms = {}
-        for reason in STOPS:
-            for pair_id, closed_ms in self._journal.last_closed_ms(reason).items():
-                self.stopped_ms[pair_id] = max(closed_ms, self.stopped_ms.get(pair_id, 0))
+        self.stopped_ms = self._journal.last_closed_ms(STOPS)
 
     def received(self, plan: EntryPlan) -> None:
         """A pair wants to be entered."""

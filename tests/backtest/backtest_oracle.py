@@ -15,6 +15,8 @@ from backtest_harness import HOUR, REARM_CANDLES, STARTUP_CANDLES, WINDOW_CANDLE
 from pairbot_ext.pairs import Epoch, Pair, PairsFile
 
 FEE = 0.0005
+STOPS = ("pair_stop", "pair_time_stop")
+"""After these a pair is entered again only when |z| <= exit_z has been seen."""
 SPREAD = 0.0002
 
 
@@ -222,7 +224,7 @@ class Oracle:
         stopped: dict[str, int] = {}
         for row in range(1, self.candles.size):
             for trade in done:
-                if trade.closed == row and trade.reason == "pair_stop":
+                if trade.closed == row and trade.reason in STOPS:
                     stopped[trade.pair_id] = row
             for pair_id, (line, direction) in self.winners[row - 1].items():
                 if any(busy_until.get(name, 0) >= row for name in line.pair.symbols):

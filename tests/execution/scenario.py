@@ -99,6 +99,8 @@ class Script:
     wishes: dict[str, int] = field(default_factory=dict)
     exits: dict[str, str] = field(default_factory=dict)
     broken: set[str] = field(default_factory=set)
+    still_out: set[str] = field(default_factory=set)
+    """Pairs whose z has not been back inside exit_z since their stop."""
     last_words: list[str] = field(default_factory=list)
     z: float = 2.5
 
@@ -170,4 +172,4 @@ class Script:
 
     def has_recovered(self, pair_id: str, stopped_at: datetime, candle: datetime) -> bool:
         """See desk.Signals."""
-        return True
+        return pair_id not in self.still_out

@@ -1,0 +1,82 @@
+"""Exits Freqtrade sends by itself, by the hand of a person: always market orders, never in the mate's way."""
+
+from contextlib import suppress
+
+import pytest
+from freqtrade.exceptions import FreqtradeException
+from harness import Rig
+
+
+def test_a_forced_limit_exit_leaves_as_a_market_order(live: Rig) -> None:
+    live.open()
+    live.bot.rpc._rpc._rpc_force_exit("1", ordertype="limit", price=9.99)
+    live.loop()
+    live.check_flat()
+    exits = live.posts()[2:]
+    assert [record.params["type"] for record in exits] == ["MARKET", "MARKET"]
+    assert all(record.params["reduceOnly"] == "true" for record in exits)
+
+
+@pytest.mark.parametrize("executed", [True, False])
+def test_the_mate_does_not_wait_for_a_forced_exit_without_an_answer(live: Rig, executed: bool) -> None:
+    live.open()
+    live.fault(when={"leg": "A", "role": "x"}, answer="read_timeout", execute=executed)
+    live.fault(when={"call": "GET /fapi/v1/order", "times": 4}, answer="read_timeout")
+    live.bot.rpc._rpc._rpc_force_exit("1")
+    first, second = live.posts()[2:4]
+    assert [first.params["symbol"], second.params["symbol"]] == ["ADAUSDT", "ALGOUSDT"]
+    between = [r.call for r in live.gateway.log.requests if first.number < r.number < second.number]
+    assert "GET /fapi/v1/order" not in between
+    client_timeout_ms = live.bot.exchange._api.timeout
+    assert second.received_ms - first.received_ms <= client_timeout_ms + 2_000
+    live.loop(6)
+    live.check_flat()
+    assert live.pair_trades()[0].reason == "leg A was closed"
+
+
+def test_forceexit_all_goes_on_past_an_exit_without_an_answer(live: Rig) -> None:
+    live.open("ADA-ALGO", "XRP-DOGE")
+    live.fault(when={"leg": "A", "role": "x", "symbol": "ADAUSDT"}, answer="read_timeout", execute=True)
+    live.bot.rpc._rpc._rpc_force_exit("all")
+    assert not live.positions()
+    live.loop(2)
+    live.check_flat()
+
+
+def lone_trade(live: Rig) -> None:
+    """A trade of Freqtrade's own, as from a database older than the engine: in no pair trade."""
+    live.open()
+    with live.bot._exit_lock:
+        trade = live.desk.journal.open_pair_trades()[0]
+        live.desk.journal._trades.pop(trade.id)
+        for order in live.desk.journal.orders_of(trade.id):
+            live.desk.journal._orders.pop(order.client_id)
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_lone_exit_without_an_answer_is_asked_for_and_booked(live: Rig, restarted: bool) -> None:
+    lone_trade(live)
+    live.fault(when={"role": "x"}, answer="read_timeout", execute=True)
+    live.fault(when={"call": "GET /fapi/v1/order", "times": 12}, answer="html_502")
+    with suppress(FreqtradeException):
+        live.bot.rpc._rpc._rpc_force_exit("1", ordertype="limit", price=9.99)
+    assert live.posts()[-1].params["type"] == "MARKET"
+    assert "ADAUSDT" in live.trades(), "Freqtrade has got no answer"
+    assert not live.held("ADAUSDT")
+    if restarted:
+        # The legs' own pair trade is not this test's: it is final in the database.
+        forget_pair_trades(live)
+        live.restart()
+    live.gateway.faults.clear()
+    live.loop(2)
+    assert "ADAUSDT" not in live.trades()
+    assert [order.role for order in live.orders() if order.symbol == "ADA/USDT:USDT"].count("x") == 1
+
+
+def forget_pair_trades(live: Rig) -> None:
+    """As if the database had never known them."""
+    from freqtrade.persistence import Trade
+    from sqlalchemy import text
+
+    with Trade.session.get_bind().begin() as connection:
+        connection.execute(text("UPDATE pairbot_pair_trades SET state = 'CLOSED'"))
