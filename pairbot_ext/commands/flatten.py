@@ -25,13 +25,18 @@ else on the account is listed and not touched. The plan is shown and confirmed f
 Stop a bot that has no API server before using --direct: two hands on one position send two orders.
 """
 EPILOG = """\
-exit code: 0 everything asked for is closed, 1 something is left or nothing was confirmed, 2 usage.
+exit code: 0 everything asked for is closed, 1 something is left, unknown or was not confirmed, 2 usage.
 
 examples:
   pairbot flatten all
   pairbot flatten 4k2j9x0q2a1b --yes
   pairbot flatten all --direct --ignore-database -c config.json -c live.json
 """
+
+
+CLOSE_POLLS = 20
+CLOSE_POLL_SECS = 0.5
+"""A bot that was asked is looked at so often: it closes the mates by itself."""
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -98,6 +103,8 @@ def _open_pairs(url: str) -> list[PairStatus]:
 
 
 def _through_bot(args: argparse.Namespace, api: Any, pairs: list[PairStatus]) -> int:
+    from pairbot_ext.execution.flatten import attempt_each
+
     trades = {trade["pair"]: trade["trade_id"] for trade in api.open_trades()}
     if not args.json:
         print("Through the running bot:")
@@ -109,20 +116,40 @@ def _through_bot(args: argparse.Namespace, api: Any, pairs: list[PairStatus]) ->
         return ExitCode.OK
     if not _confirmed(args):
         return ExitCode.PROBLEM
-    results: dict[str, str] = {}
-    for pair in pairs:
-        trade_id = next((trades[leg.symbol] for leg in pair.legs if leg.held and leg.symbol in trades), None)
-        results[pair.trade.id] = (
-            api.force_exit(trade_id) if trade_id is not None else "the bot has no open trade of it"
-        )
-    left = {trade["pair"] for trade in api.open_trades()}
-    still_open = [pair.trade.id for pair in pairs if any(leg.symbol in left for leg in pair.legs if leg.held)]
-    if args.json:
-        print(json.dumps({"results": results, "still_open": still_open}, indent=2))
-    else:
-        for pair_trade, result in results.items():
-            print(f"{pair_trade}: {result}{' - STILL OPEN' if pair_trade in still_open else ''}")
-    return ExitCode.PROBLEM if still_open else ExitCode.OK
+
+    def close(pair: PairStatus) -> str:
+        """Either leg will do: the bot closes the mate."""
+        ids = [trades[leg.symbol] for leg in pair.legs if leg.held and leg.symbol in trades]
+        errors: list[str] = []
+        for trade_id in ids:
+            try:
+                return str(api.force_exit(trade_id))
+            except PairbotError as error:
+                errors.append(str(error))
+        return "; ".join(errors) or "the bot has no open trade of it"
+
+    results = _Outcomes(args)
+    is_finished = attempt_each(pairs, close, lambda pair, text: results.add(pair.trade.id, text))
+    legs_of = {pair.trade.id: {leg.symbol for leg in pair.legs if leg.held} for pair in pairs}
+    still_open, unread = _left_in_bot(api, legs_of)
+    return results.finish(still_open, unread, is_finished=is_finished)
+
+
+def _left_in_bot(api: Any, legs_of: dict[str, set[str]]) -> tuple[list[str], str | None]:
+    """Pair trades that still have a trade in the bot, and why that cannot be said. The bot closes the mates
+    by itself: it is given a while."""
+    left: list[str] = []
+    for remaining in reversed(range(CLOSE_POLLS)):
+        try:
+            open_symbols = {trade["pair"] for trade in api.open_trades()}
+            left = [pair_trade for pair_trade, symbols in legs_of.items() if symbols & open_symbols]
+            if not left:
+                break
+            if remaining:
+                time.sleep(CLOSE_POLL_SECS)
+        except (PairbotError, KeyboardInterrupt) as error:
+            return [], f"the bot's open trades could not be read: {str(error) or 'interrupted'}"
+    return left, None
 
 
 def _on_venue(
@@ -133,48 +160,112 @@ def _on_venue(
     from freqtrade.exceptions import FreqtradeException
 
     from pairbot_ext.bridge import client_of
-    from pairbot_ext.execution.flatten import (
-        Ours,
-        close_on_venue,
-        ours_from_journal,
-        ours_from_venue,
-        plan_flatten,
-    )
-    from pairbot_ext.execution.positions import read_positions
     from pairbot_ext.preflight.setup import open_exchange
 
     try:
         client = client_of(open_exchange({**config, "runmode": RunMode.LIVE}))
-        positions = read_positions(client)
-
-        def what_is_ours() -> list[Ours]:
-            now_ms = int(time.time() * 1000)
-            if args.ignore_database:
-                return ours_from_venue(client, positions, now_ms)
-            return ours_from_journal(client, pairs, now_ms)
-
-        plan = plan_flatten(positions, what_is_ours(), only)
-        _show(args, plan)
-        if not plan.closings:
-            return ExitCode.OK
-        if not _confirmed(args):
-            return ExitCode.PROBLEM
-        outcomes = [
-            f"{closing.side} {closing.amount} {closing.symbol}: {close_on_venue(client, closing)}"
-            for closing in plan.closings
-        ]
-        left = plan_flatten(read_positions(client), what_is_ours(), only).closings
+        return flatten_on_venue(args, client, pairs, only)
     except (ccxt.BaseError, FreqtradeException) as error:
         raise PairbotError(
-            f"the venue could not be read: {error}", remedy="Nothing is concluded from that; try again"
+            f"the venue could not be read: {error}", remedy="Nothing was sent; try again"
         ) from error
-    if args.json:
-        print(json.dumps({"outcomes": outcomes, "left": [str(closing) for closing in left]}, indent=2))
-    else:
-        print("\n".join(outcomes))
-        for closing in left:
-            print(f"STILL OPEN: {closing.amount} {closing.symbol} of {closing.pair_trade}")
-    return ExitCode.PROBLEM if left else ExitCode.OK
+
+
+def flatten_on_venue(args: argparse.Namespace, client: Any, pairs: list[PairStatus], only: str | None) -> int:
+    """Plan, confirm, close each, look again. Raises ccxt.BaseError only before anything was sent.
+
+    :param client: an unguarded ccxt client.
+    """
+    import ccxt
+
+    from pairbot_ext.execution.flatten import (
+        Ours,
+        attempt_each,
+        close_on_venue,
+        ours_from_journal,
+        ours_from_venue,
+        patiently,
+        plan_flatten,
+    )
+    from pairbot_ext.execution.positions import read_positions
+
+    positions = patiently(lambda: read_positions(client))
+    unread: dict[str, str] = {}
+
+    def what_is_ours() -> list[Ours]:
+        now_ms = int(time.time() * 1000)
+        unread.clear()
+
+        def note(symbol: str, error: Exception) -> None:
+            unread[symbol] = str(error)
+
+        if args.ignore_database:
+            return ours_from_venue(client, positions, now_ms, unread=note)
+        return ours_from_journal(client, pairs, now_ms, unread=note)
+
+    plan = plan_flatten(positions, what_is_ours(), only)
+    # Without a journal a position is not known to be ours while its orders cannot be read.
+    unexplained = {symbol for symbol in unread if args.ignore_database and symbol in positions}
+    _show(args, plan)
+    for symbol in sorted(unread):
+        print(f"  the orders of {symbol} could not be read: {unread[symbol]}", file=sys.stderr)
+    if not plan.closings:
+        return ExitCode.PROBLEM if unexplained else ExitCode.OK
+    if not _confirmed(args):
+        return ExitCode.PROBLEM
+    outcomes = _Outcomes(args)
+    is_finished = attempt_each(
+        plan.closings,
+        lambda closing: close_on_venue(client, closing),
+        lambda closing, text: outcomes.add(f"{closing.side} {closing.amount} {closing.symbol}", text),
+    )
+    left: list[str] = []
+    cannot_say = None
+    try:
+        now = patiently(lambda: read_positions(client))
+        left = [
+            f"{closing.amount} {closing.symbol} of {closing.pair_trade}"
+            for closing in plan_flatten(now, what_is_ours(), only).closings
+        ]
+        unexplained |= {symbol for symbol in unread if symbol in now}
+    except (ccxt.BaseError, KeyboardInterrupt) as error:
+        cannot_say = f"the positions could not be read again: {str(error) or 'interrupted'}"
+    if unexplained and cannot_say is None:
+        cannot_say = f"the orders of {', '.join(sorted(unexplained))} could not be read"
+    return outcomes.finish(left, cannot_say, is_finished=is_finished)
+
+
+class _Outcomes:
+    """What became of each, printed as it comes: a later error or Ctrl+C takes nothing back."""
+
+    def __init__(self, args: argparse.Namespace) -> None:
+        self._is_json = bool(args.json)
+        self._texts: dict[str, str] = {}
+
+    def add(self, name: str, text: str) -> None:
+        self._texts[name] = text
+        if not self._is_json:
+            print(f"{name}: {text}", flush=True)
+
+    def finish(self, left: list[str], cannot_say: str | None, *, is_finished: bool) -> int:
+        """Print what is left. Returns 0 only where it is known that nothing is.
+
+        :param cannot_say: why it is not known what is left, or None.
+        """
+        if self._is_json:
+            document = {
+                "outcomes": self._texts,
+                "left": left,
+                "interrupted": not is_finished,
+                "unknown": cannot_say,
+            }
+            print(json.dumps(document, indent=2))
+        else:
+            for each in left:
+                print(f"STILL OPEN: {each}")
+            if cannot_say is not None:
+                print(f"NOT KNOWN what is left: {cannot_say}. Look at the positions, then run this again")
+        return ExitCode.PROBLEM if left or cannot_say or not is_finished else ExitCode.OK
 
 
 def _show(args: argparse.Namespace, plan: FlattenPlan) -> None:
