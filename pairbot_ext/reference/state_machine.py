@@ -53,7 +53,7 @@ _WHY: dict[Edge, str] = {
     (S.B_SENT, S.ABORTED): "leg A is gone",
     (S.HEDGED, S.CLOSING): "the model says so, a person, a risk rule, or a leg is gone",
     (S.HEDGED, S.CLOSED): "both legs are gone",
-    (S.HEDGED, S.NEEDS_OPERATOR): "a leg is too big and cannot be trimmed",
+    (S.HEDGED, S.NEEDS_OPERATOR): "a leg cannot be trimmed, or an order cannot be booked",
     (S.CLOSING, S.CLOSED): "both legs are flat and booked",
     (S.CLOSING, S.B_SENT): "the trim is tried again",
     (S.CLOSING, S.HEDGED): "the trim went through",
@@ -63,9 +63,9 @@ _WHY: dict[Edge, str] = {
     (S.UNWINDING, S.NEEDS_OPERATOR): "20 exits of a leg have failed, or a fill cannot be booked",
     (S.NEEDS_OPERATOR, S.CLOSED): "closed by a person, or by an exit that passed at last",
     (S.NEEDS_OPERATOR, S.ABORTED): "closed by a person, or by an exit that passed at last",
-    (S.NEEDS_OPERATOR, S.CLOSING): "an exit has passed in part",
+    (S.NEEDS_OPERATOR, S.CLOSING): "it is to be closed, or an exit has passed in part",
     (S.NEEDS_OPERATOR, S.UNWINDING): "an exit has passed in part",
-    (S.NEEDS_OPERATOR, S.HEDGED): "the trim went through",
+    (S.NEEDS_OPERATOR, S.HEDGED): "the trim went through, or the order was booked",
 }
 
 

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from pairbot_ext.execution.decide import Action, Ask, Book, Enter, Explain, Reduce, decide
+from pairbot_ext.execution.facts import BOOKING_PAUSE_MS, MAX_BOOKINGS
 from pairbot_ext.execution.plan import EntryModel, EntryPlan
 from pairbot_ext.execution.records import LegSizing, OrderRecord, PairTrade, Sizing
 from pairbot_ext.execution.situation import Facts, LegFacts
@@ -68,6 +69,7 @@ class _Walk:
     now_ms: int = 0
     orders: dict[Leg, list[OrderRecord]] = field(default_factory=lambda: {leg: [] for leg in Leg})
     unbooked: dict[str, int] = field(default_factory=dict)
+    booking_ms: dict[str, int] = field(default_factory=dict)
     venue: dict[Leg, Decimal] = field(default_factory=dict)
     edges: Counter[Edge] = field(default_factory=Counter)
 
@@ -112,6 +114,7 @@ class _Walk:
             sizing = _SIZING[leg]
             return LegFacts(leg, sizing, tuple(self.orders[leg]), sizing.price, unbooked, self.venue.get(leg))
 
+        given_up = frozenset(name for name, tries in self.unbooked.items() if tries >= MAX_BOOKINGS)
         return Facts(
             now_ms=self.now_ms,
             leg_a=leg_facts(Leg.A),
@@ -119,7 +122,10 @@ class _Walk:
             exit_reason=exit_reason,
             asked=frozenset(asked),
             failed_to_book=frozenset(failed),
-            unbookable=frozenset(name for name, tries in self.unbooked.items() if tries > 5),
+            unbookable=given_up,
+            booked_later=frozenset(
+                name for name in given_up if self.now_ms - self.booking_ms[name] < BOOKING_PAUSE_MS
+            ),
         )
 
     def _perform(self, action: Action, asked: set[str], failed: set[str]) -> None:
@@ -134,6 +140,7 @@ class _Walk:
                     del self.unbooked[client_id]
                 else:
                     self.unbooked[client_id] += 1
+                    self.booking_ms[client_id] = self.now_ms
                     failed.add(client_id)
             case Enter(leg, role, amount):
                 self._send(leg, role, amount)
