@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pairbot_ext import __version__, commands
 from pairbot_ext.commands import ExitCode
 from pairbot_ext.errors import PairbotError
+from pairbot_ext.redact import scrub
 
 
 def build_parser(only: str | None = None) -> argparse.ArgumentParser:
@@ -32,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return int(args.run(args))
     except PairbotError as error:
-        print(f"pairbot {args.command}: {error}", file=sys.stderr)
+        print(f"pairbot {args.command}: {scrub(str(error))}", file=sys.stderr)
         return ExitCode.USAGE
     except KeyboardInterrupt:
         print(f"pairbot {args.command}: stopped by Ctrl+C", file=sys.stderr)

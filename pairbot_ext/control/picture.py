@@ -102,7 +102,8 @@ def _draw(
             )
     known = z[np.isfinite(z)]
     size = float(np.abs(known).max()) if known.size else 0.0
-    height = max(limits.stop * 1.15, min(size * 1.1, limits.stop * 2))
+    # Room above the stop for the legend; a blown-out spread is cut.
+    height = max(limits.stop * 1.35, min(size * 1.2, limits.stop * 2))
     upper.set_ylim(-height, height)
     title = f"{pair_id}: z of the spread"
     if known.size:

@@ -30,11 +30,14 @@ def _z(value: float | None) -> str:
     return "z unknown" if value is None else f"z {value:+.2f}"
 
 
+def _span(secs: float) -> str:
+    return f"{secs / 3600:.1f} h" if secs >= 3600 else f"{secs / 60:.1f} min"
+
+
 def _age(trade: PairTradeView) -> str:
     if trade.age_secs is None:
         return ""
-    hours = trade.age_secs / 3600
-    shown = f"{hours:.1f} h" if hours >= 1 else f"{trade.age_secs / 60:.0f} min"
+    shown = _span(trade.age_secs)
     if trade.age_half_lives is None:
         return f"age {shown}"
     return f"age {shown} = {trade.age_half_lives:.2f} half-lives (stop at {trade.max_half_lives:g})"
@@ -121,7 +124,8 @@ def risk_lines(risk: RiskView) -> list[str]:
 def overview_lines(overview: OverviewView) -> list[str]:
     """Answer to /pairs."""
     flat = [pair for pair in overview.watched if pair.pair_trade is None]
-    lines = [f"{len(overview.open)} pairs open, {len(flat)} watched, {overview.mode}"]
+    number = "1 pair" if len(overview.open) == 1 else f"{len(overview.open)} pairs"
+    lines = [f"{number} open, {len(flat)} watched, {overview.mode}"]
     lines += risk_lines(overview.risk)
     for trade in overview.open:
         lines += ["", *trade_lines(trade, overview.currency)]
@@ -139,7 +143,7 @@ def pair_lines(pair: PairView) -> list[str]:
         half_life = (
             "estimated anew every candle"
             if watched.half_life_hours is None
-            else f"{watched.half_life_hours:.1f} h"
+            else _span(watched.half_life_hours * 3600)
         )
         lines += [f"  exit {watched.exit_z:g}, stop {watched.stop_z:g}, half-life {half_life}"]
     else:
@@ -152,17 +156,15 @@ def pair_lines(pair: PairView) -> list[str]:
 
 def scan_lines(scan: ScanView) -> list[str]:
     """Answer to /pairs_scan."""
-    chance = (
-        ""
-        if scan.expected_false_positives is None
-        else f"; about {scan.expected_false_positives:.1f} of them pass p < 0.05 by chance alone"
-    )
-    tested = "an unknown number of" if scan.combinations is None else str(scan.combinations)
     lines = [
         f"scan of {_minute(scan.generated_at_ms)} UTC, {scan.age_days:.1f} days old",
         f"{scan.exchange} {scan.timeframe}, rule: {scan.rule}",
-        f"tested {tested} combinations{chance}",
     ]
+    if scan.combinations:
+        tested = f"tested {scan.combinations} combinations"
+        if scan.expected_false_positives is not None:
+            tested += f"; about {scan.expected_false_positives:.1f} of them pass p < 0.05 by chance alone"
+        lines.append(tested)
     if scan.valid_from_ms is None:
         return [*lines, "the file holds no epoch: nothing is entered"]
     until = "open-ended" if scan.valid_to_ms is None else f"until {_minute(scan.valid_to_ms)}"

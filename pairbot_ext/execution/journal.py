@@ -37,6 +37,7 @@ from pairbot_ext.execution.store import (
     trade_write,
 )
 from pairbot_ext.execution.tables import OrderRow, PairTradeRow, SettingRow
+from pairbot_ext.redact import scrub
 
 logger = logging.getLogger(__name__)
 
@@ -200,6 +201,9 @@ class Journal(JournalReader):
     def change_order(self, client_id: str, **changes: Any) -> OrderRecord:
         """Store what became of an order. Never raises for a database that cannot be written: what the venue
         has answered is a fact, kept in memory and in the intent file until it can be stored."""
+        if changes.get("error"):
+            # An error of ccxt holds the request's URL, and that the signature.
+            changes["error"] = scrub(changes["error"])
         with self._lock:
             order = replace(self._orders[client_id], **changes)
             self._orders[client_id] = order
@@ -215,6 +219,7 @@ class Journal(JournalReader):
 
     def add_event(self, pair_trade_id: str | None, kind: str, **detail: Any) -> None:
         """Append a line to the history. Stored with the next change or `flush`: no order waits for it."""
+        detail = {key: scrub(value) if isinstance(value, str) else value for key, value in detail.items()}
         with self._lock:
             self._unsaved_events.append(Event(pair_trade_id, self._clock.now_ms(), kind, detail))
 
