@@ -25,6 +25,7 @@ REPO_ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPO_ROOT / "tests" / "execution"))
 
 import harness  # noqa: E402
+import scenario  # noqa: E402
 
 ROUND_TRIPS_MS = (0, 50, 200)
 PAIR = "ADA-ALGO"
@@ -212,10 +213,10 @@ def weights() -> None:
     """Request weight by the venue's count: ten pairs at rest, and all of them leaving at once."""
     pairs = {f"P{n}": (f"{a}USDT", f"{b}USDT", 1.0) for n, (a, b) in enumerate(_TEN)}
     names = [name for legs in pairs.values() for name in legs[:2]]
-    saved = dict(harness.PAIRS), dict(harness.PRICES)
-    harness.PAIRS.clear()
-    harness.PAIRS.update(pairs)
-    harness.PRICES.update(dict.fromkeys(names, "2.0000"))
+    saved = dict(scenario.PAIRS), dict(scenario.PRICES)
+    scenario.PAIRS.clear()
+    scenario.PAIRS.update(pairs)
+    scenario.PRICES.update(dict.fromkeys(names, "2.0000"))
     try:
         with tempfile.TemporaryDirectory() as name:
             options = {"symbols": tuple(names), "max_open_trades": 20, "stake_amount": 100}
@@ -235,7 +236,7 @@ def weights() -> None:
                 most = most_in_a_minute(rig, first)
         plain = plain_weight(pairs, names)
     finally:
-        for kept, dictionary in zip(saved, (harness.PAIRS, harness.PRICES), strict=True):
+        for kept, dictionary in zip(saved, (scenario.PAIRS, scenario.PRICES), strict=True):
             dictionary.clear()
             dictionary.update(kept)
     print(f"weight, ten open pairs at rest: {verdict_weight(idle, 900)}; plain strategy {plain}/min")
