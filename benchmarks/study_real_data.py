@@ -39,14 +39,18 @@ INTRODUCTION = """\
 What the rules of `pairbot scan` select on real candles, and what became of it. Made by
 
 ```
+echo '{"pairbot": {"risk": {"break_stop": null}}}' > plain.json
 for rule in naive robust; do
   pairbot scan --datadir DIR --rule $rule --walk-forward --timerange 20250630-20260101 --out $rule.json
   pairbot offline -- backtesting --strategy PairsArb -c config.json -c $rule.json.overlay.json \\
-      --datadir DIR --timerange 20250630-20260101 --cache none --backtest-directory results/$rule
+      -c plain.json --datadir DIR --timerange 20250630-20260101 --cache none \\
+      --backtest-directory results/$rule
 done
 python -m benchmarks.study_real_data --datadir DIR --write docs/statistics/real-data.md \\
     --backtest naive results/naive naive.json --backtest robust results/robust robust.json
 ```
+
+The break stop is off: what is measured are the selections under the usual exits.
 """
 
 REFERENCE = """\

@@ -38,7 +38,8 @@ HELD_PAIR_WEIGHT = 4
 FUNDING_PAIR_WEIGHT = 60
 """Twice an hour: the income history of both legs of an open pair."""
 CLOSE_PAIR_WEIGHT = 91
-"""The loop that exits both legs; 60 of it is the income history. Entering them is 57."""
+"""The loop that exits both legs; 60 of it is the income history. Entering them is 59, 2 of it for the funding
+rates."""
 HOUSEKEEPING_WEIGHT = 25
 """Per minute: account, positions, market list."""
 LEAST_LOOP_SECS = 0.1

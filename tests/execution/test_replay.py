@@ -71,7 +71,11 @@ def replay(directory: Path, datadir: Path, *, dry_run: bool) -> tuple[list[tuple
         market = open_market(str(datadir), clock=lambda: int(START.timestamp() * 1000))
     options = {
         "market": market, "symbols": symbols, "start": START, "strategy": "PairsArb",
-        "strategy_path": str(REPO_ROOT / "strategies"), "pairbot": {"pairs_file": str(path), "leverage": 2},
+        "strategy_path": str(REPO_ROOT / "strategies"), "pairbot": {
+            "pairs_file": str(path), "leverage": 2,
+            # Ten days of coins chosen by hand are no pair: the break stop would rightly refuse them.
+            "risk": {"break_stop": None},
+        },
         "max_open_trades": 8, "stake_amount": 500,
     }  # fmt: skip
     with rig(directory, dry_run=dry_run, **options) as bot:
