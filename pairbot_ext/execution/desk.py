@@ -278,6 +278,7 @@ class TradeDesk:
                 reason = self.risk.price_stop(owner)
             if reason is not None:
                 self.close(owner, str(reason))
+                self.risk.speak()
         return None
 
     def _exit_by_model(self) -> None:

@@ -65,6 +65,7 @@ class RiskDesk:
         self._close = close
         self._memory = RiskMemory(journal, clock)
         self._told: Trip | None = None
+        self._unsaid: list[str] = []
         self._naked_since_ms: dict[str, int] = {}
         self._snapshot: tuple[Reading, ...] = ()
         self.quotes = Quotes()
@@ -101,15 +102,24 @@ class RiskDesk:
     def halt(self, by: str) -> str:
         """Kill switch: close every pair within one loop, enter nothing. Returns what the operator is told.
 
+        Where a rule holds the bot already, its trip stays what is shown.
+
         :param by: who wants it, e.g. "Telegram".
         """
+        if self.state is RiskState.HALTED:
+            return self._already()
         return self._by_hand(RiskState.HALTED, by)
 
     def reduce(self, by: str) -> str:
         """Exits only. Where the bot is HALTED it stays so: only `resume` releases."""
         if self.state is RiskState.HALTED:
             return f"The bot is HALTED, which is more than REDUCING. {RELEASE}"
+        if self.state is RiskState.REDUCING:
+            return self._already()
         return self._by_hand(RiskState.REDUCING, by)
+
+    def _already(self) -> str:
+        return f"The bot is {self.state} already: {self.trip.text if self.trip else RELEASE}"
 
     def resume(self, by: str) -> str:
         """Release the bot: ACTIVE again. Drawdown, daily loss and API errors count from here."""
@@ -179,7 +189,7 @@ class RiskDesk:
         self._errors.note(self._clock.now_ms(), is_failure=is_failure)
 
     def price_stop(self, trade: PairTrade) -> str | None:
-        """Why a pair is closed on the live prices read last, or None. Trips are told and journalled."""
+        """Why a pair is closed on the live prices read last, or None. The trip is told by `speak`."""
         try:
             breach = self._pairs.judge(trade)
         except Exception:
@@ -191,7 +201,7 @@ class RiskDesk:
         return REASONS[breach.rule]
 
     def model_stop(self, trade: PairTrade, opened_at: datetime, now: datetime, reason: str) -> None:
-        """The model has just named `reason` for closing a pair: a stop is told and journalled as a trip."""
+        """The model has just named `reason` for closing a pair: a stop is a trip, told by `speak`."""
         try:
             breach = self._signals.exit_breach(trade.plan, opened_at, now, reason)
         except Exception:
@@ -210,9 +220,12 @@ class RiskDesk:
             except Exception:
                 # The next pair has its turn; what closes this one on candles is untouched.
                 logger.exception(f"The risk rules of pair trade {trade.id} failed, they are tried again")
-        self._watch_account()
-        self._announce()
+        try:
+            self._watch_account()
+        except Exception:
+            logger.exception("The risk rules of the account failed, they are tried again")
         self.enforce()
+        self.speak()
         self._forget(trades)
         self._snapshot = tuple(self._read(now))
 
@@ -284,7 +297,7 @@ class RiskDesk:
         try:
             trip = trip_of(breach, self._clock.now_ms(), trade.plan.pair_id)
             self._journal_trip(trip, trade)
-            self._broker.tell(trip.text, is_warning=True)
+            self._unsaid.append(trip.text)
         except Exception:
             # The pair is closed all the same (I5).
             logger.exception(f"Pair trade {trade.id}: the trip of rule {breach.rule} cannot be told")
@@ -302,13 +315,19 @@ class RiskDesk:
             state=self.state,
         )
 
-    def _announce(self) -> None:
-        """Tell a change of the state once, and what still holds the bot after a restart."""
-        if self.trip == self._told:
-            return
-        text = self.trip.text if self.trip else "Released by hand."
-        self._told = self.trip
-        self._broker.tell(f"Risk state {self.state}: {text}", is_warning=self.trip is not None)
+    def speak(self) -> None:
+        """Tell what has tripped since, and a change of the state once: after the exits are out, since a slow
+        webhook must not hold them up. Raises nothing."""
+        try:
+            while self._unsaid:
+                self._broker.tell(self._unsaid.pop(0), is_warning=True)
+            trip = self.trip
+            if trip != self._told:
+                self._told = trip
+                text = trip.text if trip else "Released by hand."
+                self._broker.tell(f"Risk state {self.state}: {text}", is_warning=trip is not None)
+        except Exception:
+            logger.exception("A risk message could not be sent")
 
     def _forget(self, trades: list[PairTrade]) -> None:
         ids = {trade.id for trade in trades}
