@@ -122,7 +122,6 @@ def _trade(workplace: Workplace, transcript: _Transcript, chat: FakeTelegram) ->
         "bot_name": "pairbot walkthrough", "dry_run": True, "max_open_trades": 8, "stake_amount": 500,
         "dry_run_wallet": 10_000, "internals": {"process_throttle_secs": 2},
         "telegram": {"enabled": True, "token": chat.token, "chat_id": str(chat.chat_id)},
-        "pairbot": {"log": {"file": f"{workplace.folder.name}/logs/pairbot.log"}},
     }  # fmt: skip
     with ExchangeProcess(workplace, seed=SEED) as exchange:
         exchange.control.state()
