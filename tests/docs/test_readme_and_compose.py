@@ -62,6 +62,7 @@ def test_its_environment_is_a_configuration_freqtrade_accepts(compose, repo_root
     of_the_strategy = {"stoploss": -0.99, "minimal_roi": {}}
     validate_config_schema({**config, **of_the_strategy, "runmode": RunMode.DRY_RUN})
     assert config["dry_run"] is True
+    assert config["db_url"] == "sqlite:////freqtrade/user_data/tradesv3.dryrun.sqlite", "kept in the volume"
     assert config["telegram"]["enabled"] is False
     assert config["api_server"] | {"password": "x", "jwt_secret_key": "x"} == {
         "enabled": True, "listen_ip_address": "0.0.0.0", "listen_port": 8080, "username": "pairbot",
