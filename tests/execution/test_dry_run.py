@@ -41,13 +41,67 @@ def test_leg_a_fills_in_part(dry: Rig, share: float, ends: str) -> None:
     dry.check_flat()
 
 
-@pytest.mark.parametrize("share", [0.6, 0.0])
-def test_leg_b_fills_in_part(dry: Rig, share: float) -> None:
-    dry.dry_fault("B", "e", DryFault(DryFaultKind.FILL_SHARE, share=share))
+@pytest.mark.parametrize("top_up", ["fills", "refused", "never_fills"])
+@pytest.mark.parametrize("share", [0.99, 0.6, 0.05, 0.0])
+def test_leg_b_fills_in_part(shared_dry: Rig, share: float, top_up: str) -> None:
+    """I2, I6: topped up, leg A trimmed, or both unwound, as live."""
+    shared_dry.dry_fault(
+        "B", "e", DryFault(DryFaultKind.FILL_SHARE, share=share), times=4 if not share else 1
+    )
+    if top_up == "refused":
+        shared_dry.dry_fault("B", "t", DryFault(DryFaultKind.REFUSE, code=-4164))
+    if top_up == "never_fills":
+        shared_dry.dry_fault("B", "t", DryFault(DryFaultKind.FILL_SHARE, share=0.0), times=9)
+    shared_dry.open()
+    shared_dry.check_rest()
+    is_lost = share == 0.0 or (share == 0.05 and top_up != "fills")
+    assert shared_dry.states()[-1] == ("ABORTED" if is_lost else "HEDGED")
+    shared_dry.close()
+    shared_dry.desk.port.interfere = None
+    shared_dry.check_flat()
+
+
+@pytest.mark.parametrize("kind", [DryFaultKind.LOST_BEFORE, DryFaultKind.LOST_AFTER])
+@pytest.mark.parametrize("spot", ["B-top-up", "A-trim", "A-unwind", "B-unwind"])
+def test_the_answer_of_a_repair_is_lost(shared_dry: Rig, spot: str, kind: DryFaultKind) -> None:
+    """I3, I8: the answer of what mends or ends a half pair is lost."""
+    leg, role = {"B-top-up": "Bt", "A-trim": "Ar", "A-unwind": "Au", "B-unwind": "Bu"}[spot]
+    share = 0.05 if spot == "B-unwind" else 0.6
+    if spot == "A-unwind":
+        shared_dry.dry_fault("B", "e", DryFault(DryFaultKind.REFUSE, code=-2019))
+    else:
+        shared_dry.dry_fault("B", "e", DryFault(DryFaultKind.FILL_SHARE, share=share))
+    if spot in ("A-trim", "B-unwind"):
+        shared_dry.dry_fault("B", "t", DryFault(DryFaultKind.REFUSE, code=-2019))
+    shared_dry.dry_fault(leg, role, DryFault(kind))
+    shared_dry.open()
+    shared_dry.loop()
+    shared_dry.check_rest()
+    assert shared_dry.states()[-1] == ("ABORTED" if role == "u" else "HEDGED")
+    shared_dry.close()
+    shared_dry.desk.port.interfere = None
+    shared_dry.check_flat()
+
+
+@pytest.mark.parametrize("code", [-1001, -2022, -4131])
+@pytest.mark.parametrize("leg", ["A", "B"])
+def test_an_exit_is_refused_once(shared_dry: Rig, leg: str, code: int) -> None:
+    """I5: it is sent again."""
+    shared_dry.open()
+    shared_dry.dry_fault(leg, "x", DryFault(DryFaultKind.REFUSE, code=code))
+    shared_dry.close()
+    shared_dry.script.exits.clear()
+    shared_dry.loop(2)
+    shared_dry.desk.port.interfere = None
+    shared_dry.check_flat()
+
+
+def test_a_liquidated_leg_takes_its_mate_along(dry: Rig) -> None:
+    """I2: Freqtrade's own dry-run liquidation, the venue's close of a rehearsal, leaves no naked leg."""
     dry.open()
-    assert dry.states() == ["HEDGED"]
-    dry.check_rest()
-    dry.close()
+    dry.market.prices["ADAUSDT"] *= Decimal("1.6")
+    dry.loop(2)
+    assert dry.states() == ["CLOSED"]
     dry.check_flat()
 
 

@@ -1,5 +1,6 @@
 """Partial fills and refusals: the pair ends hedged to what was filled, or flat."""
 
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -26,12 +27,44 @@ def test_leg_a_fills_in_part(live: Rig, fraction: str, ends: str) -> None:
     live.check_flat()
 
 
-@pytest.mark.parametrize("fraction", ["0.6", "0.03", "0"])
+@pytest.mark.parametrize("fraction", ["0.03", "0"])
 def test_leg_b_fills_in_part_and_is_topped_up(live: Rig, fraction: str) -> None:
     live.fault(when={"leg": "B", "role": "e"}, fill={"fraction": fraction})
     live.open()
     assert live.states() == ["HEDGED"]
     finish(live)
+
+
+@pytest.mark.parametrize("top_up", ["fills", "refused", "never_fills"])
+@pytest.mark.parametrize("fraction", ["0.99", "0.9", "0.6", "0.12", "0.05"])
+@pytest.mark.parametrize("stake", [100, 15])
+def test_leg_b_fills_in_part_whatever_follows(
+    make_rig: Callable[..., Rig], stake: int, fraction: str, top_up: str
+) -> None:
+    """I2, I6: at a stake of 15 what is missing of a leg B filled to 90 % is below the minimum notional."""
+    rig = make_rig(stake_amount=stake, symbols=("ADAUSDT", "ALGOUSDT"))
+    rig.fault(when={"leg": "B", "role": "e"}, fill={"fraction": fraction})
+    if top_up == "refused":
+        rig.fault(when={"leg": "B", "role": "t", "times": None}, answer="reject", code=-4164)
+    if top_up == "never_fills":
+        rig.fault(when={"leg": "B", "role": "t", "times": None}, fill={"fraction": "0"})
+    rig.open()
+    rig.check_rest()
+    (state,) = rig.states()
+    assert state == ("ABORTED" if fraction == "0.05" and top_up != "fills" else "HEDGED")
+    trims = [order for order in rig.orders() if order.role == "r"]
+    top_ups = [order for order in rig.orders() if order.role == "t"]
+    is_too_small = stake == 15 and fraction == "0.9"
+    if fraction == "0.99":
+        assert not trims + top_ups, "within the tolerance"
+    elif is_too_small:
+        assert trims
+        assert not top_ups, "leg A was brought down instead"
+    elif fraction != "0.05":
+        assert bool(trims) == (top_up != "fills")
+    assert len(top_ups) <= 3, "bounded (I6)"
+    rig.close()
+    rig.check_flat()
 
 
 def test_leg_b_cannot_be_topped_up_so_leg_a_is_trimmed(live: Rig) -> None:
