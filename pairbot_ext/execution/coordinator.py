@@ -32,7 +32,7 @@ from pairbot_ext.execution.performer import Performer
 from pairbot_ext.execution.records import PairTrade
 from pairbot_ext.execution.retries import held_back
 from pairbot_ext.execution.situation import Facts
-from pairbot_ext.execution.states import Goal, PairState, Role
+from pairbot_ext.execution.states import Goal, PairState, Refusal, Role
 from pairbot_ext.sizing import Leg
 
 logger = logging.getLogger(__name__)
@@ -119,7 +119,8 @@ class Coordinator:
 
     def native_exit_failed(self, symbol: str) -> bool:
         """After Freqtrade's execute_trade_exit on one leg has raised. Where it was to close the whole leg and
-        its answer was unclear, the mate goes at once and the leg is asked for afterwards (I5).
+        its answer was unclear, or the venue holds none of it any more, the mate goes at once and the leg is
+        looked after when that is out (I5): raised, it would keep /forceexit all from the remaining pairs.
 
         :return: whether the pair trade is being closed, so that nobody else has to do anything.
         """
@@ -127,12 +128,15 @@ class Coordinator:
             trade = self._journal.owner_of(symbol)
             if trade is None or trade.id in self._busy:
                 return False
-            unclear = [
+            if trade.goal is not Goal.OPEN:
+                return True
+            exits = [
                 order
                 for order in self._journal.orders_of(trade.id)
-                if order.symbol == symbol and order.role is Role.EXIT and order.may_be_live
+                if order.symbol == symbol and order.role is Role.EXIT
             ]
-            if not unclear:
+            is_gone = bool(exits) and exits[-1].refusal is Refusal.NO_POSITION
+            if not (is_gone or any(order.may_be_live for order in exits)):
                 return False
             self.advance(trade.id, exit_reason=f"leg {trade.plan.leg_of(symbol)} was closed")
             after = self._journal.pair_trade(trade.id)

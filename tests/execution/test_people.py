@@ -41,7 +41,8 @@ def test_forceexit_all_with_an_answer_lost_in_the_middle(make_rig, dry_run: bool
     rig.check_flat()
 
 
-def test_forceexit_all_with_a_leg_closed_by_hand_and_a_pair_half_open(make_rig) -> None:
+@pytest.mark.parametrize("closed", ["XRPUSDT", "DOGEUSDT"])
+def test_forceexit_all_with_a_leg_closed_by_hand_and_a_pair_half_open(make_rig, closed: str) -> None:
     """I5, I9: one pair is whole, one lost a leg a moment ago, one waits for the answer of its leg B."""
     rig = make_rig(symbols=tuple(PRICES))
     rig.open(*THREE[:2])
@@ -49,7 +50,7 @@ def test_forceexit_all_with_a_leg_closed_by_hand_and_a_pair_half_open(make_rig) 
     rig.fault(when={"call": "GET /fapi/v1/order", "times": None}, answer="html_502")
     rig.open(THREE[2])
     assert rig.states() == ["HEDGED", "HEDGED", "UNKNOWN"]
-    rig.act(ClosePosition(symbol="DOGEUSDT"))
+    rig.act(ClosePosition(symbol=closed))
     with suppress(RPCException, FreqtradeException):
         rig.bot.rpc._rpc._rpc_force_exit("all")
     rig.gateway.faults.clear()
