@@ -99,10 +99,13 @@ class Deferral:
         outermost scope ends; then do them, where a failure harms nobody."""
         held = self._held
         held.depth += 1
-        is_clean = False
+        is_clean = is_error = False
         try:
             yield
             is_clean = True
+        except Exception:
+            is_error = True
+            raise
         finally:
             held.depth -= 1
             if not held.depth:
@@ -111,8 +114,10 @@ class Deferral:
                     self._do(tasks)
                 else:
                     # Whoever catches the error may be a thread that never comes here again: the loop asks
-                    # what is left, and what is to be told is told now.
-                    messages = {key: task for key, task in tasks.items() if task.rank == MESSAGE_RANK}
+                    # what is left, and what is to be told is told now, except on Ctrl+C.
+                    messages = {
+                        key: task for key, task in tasks.items() if is_error and task.rank == MESSAGE_RANK
+                    }
                     self._leave({key: task for key, task in tasks.items() if key not in messages})
                     self._do(messages)
 

@@ -97,3 +97,18 @@ def test_a_question_that_fails_keeps_no_other_from_being_asked_and_is_bounded(li
         deferral.catch_up()
     assert len(tries) == MAX_TRIES
     assert len(liquidations) == 1
+
+
+def test_messages_are_told_once_whatever_ends_the_scope(live: Rig) -> None:
+    deferral = live.desk._bridge._deferral
+    told: list[str] = []
+    with suppress(TemporaryError), deferral.scope():
+        deferral.hold_message(lambda: told.append("error"))
+        raise TemporaryError("refused")
+    assert told == ["error"], "by the thread that has met the error"
+    with suppress(KeyboardInterrupt), deferral.scope():
+        deferral.hold_message(lambda: told.append("interrupted"))
+        raise KeyboardInterrupt
+    assert told == ["error"], "nothing holds up a person's Ctrl+C"
+    live.stop()
+    assert told == ["error", "interrupted"]

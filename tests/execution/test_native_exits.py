@@ -80,3 +80,26 @@ def forget_pair_trades(live: Rig) -> None:
 
     with Trade.session.get_bind().begin() as connection:
         connection.execute(text("UPDATE pairbot_pair_trades SET state = 'CLOSED'"))
+
+
+def test_a_pair_is_closed_on_request_and_told_once(live: Rig) -> None:
+    live.open()
+    said = len(live.told)
+    with live.bot._exit_lock:
+        live.desk.close(live.desk.journal.open_pair_trades()[0], "by_request")
+    live.check_flat()
+    told = [text for text in live.told[said:] if "Pair ADA-ALGO" in text]
+    assert len(told) == 1
+    assert "closed (by_request)" in told[0]
+    live.loop(2, pause_secs=31)
+    assert len([text for text in live.told[said:] if "Pair ADA-ALGO" in text]) == 1
+
+
+def test_a_request_the_venue_does_not_take_is_not_forgotten(live: Rig) -> None:
+    live.open()
+    live.fault(when={"role": "x", "times": 4}, answer="reject", code=-1008)
+    with live.bot._exit_lock:
+        live.desk.close(live.desk.journal.open_pair_trades()[0], "by_request")
+    live.loop(4)
+    live.check_flat()
+    assert live.pair_trades()[0].reason == "by_request"
