@@ -10,7 +10,6 @@ import logging
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Any, cast
@@ -34,6 +33,7 @@ from sqlalchemy import Engine
 from pairbot_ext.deferral import Deferral, FundingQuestion
 from pairbot_ext.errors import PairbotError
 from pairbot_ext.execution.strangers import within_trade
+from pairbot_ext.hooks import Hooks
 
 logger = logging.getLogger(__name__)
 
@@ -83,40 +83,6 @@ def analyse_again(strategy: IStrategy, symbols: list[str]) -> None:
     """
     for symbol in symbols:
         strategy._last_candle_seen_per_pair.pop(symbol, None)
-
-
-@dataclass
-class Hooks:
-    """What the engine is told by the bot. Set once, before `Bridge.install`."""
-
-    create: Callable[..., dict[str, Any]]
-    """(symbol, type, side, amount, price, params): replaces the ccxt client's create_order."""
-    create_dry: Callable[..., dict[str, Any]]
-    """(symbol, type, side, amount, price, is_reduce, is_stop): replaces create_dry_run_order."""
-    fetch: Callable[[str | None, str, Callable[[], dict[str, Any]]], dict[str, Any]]
-    """Wraps the client's fetch_order."""
-    cancelled: Callable[[str | None, str, Callable[[], dict[str, Any]]], dict[str, Any]]
-    """Wraps the client's cancel_order."""
-    is_planned: Callable[[str], bool]
-    """Whether the next entry on a symbol is the engine's own: its stake was checked with both legs."""
-    is_managed: Callable[[str], bool]
-    """Whether a symbol belongs to an open pair trade: then the reconciler explains differences."""
-    entry_done: Callable[[str], None]
-    """After Freqtrade's execute_entry for a symbol, however it ended."""
-    exit_failed: Callable[[str], bool]
-    """Freqtrade's execute_trade_exit for a symbol has raised. True where the engine goes on with it."""
-    before_request: Callable[[str, str], None]
-    """(path, HTTP method), before any request of the synchronous client."""
-    after_request: Callable[[Any], None]
-    """The headers of an answer, in the thread that has sent the request."""
-    request_ended: Callable[[bool], None]
-    """Whether a request got no proper answer: unreachable, overloaded, rate limit, garbage."""
-    book_read: Callable[[str, Any], None]
-    """(symbol, ccxt's order book), whoever asked for it."""
-    before_exits: Callable[[], None]
-    """Before Freqtrade looks at its open trades one by one, holding its exit lock. Must not raise."""
-    before_startup: Callable[[], None]
-    while_stopped: Callable[[], None]
 
 
 class Bridge:

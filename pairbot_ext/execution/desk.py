@@ -15,7 +15,7 @@ from freqtrade.exchange import timeframe_to_seconds
 from freqtrade.persistence import Order, Trade
 from freqtrade.strategy import IStrategy
 
-from pairbot_ext.bridge import Bridge, Hooks
+from pairbot_ext.bridge import Bridge
 from pairbot_ext.errors import PairbotError
 from pairbot_ext.execution.broker import Broker
 from pairbot_ext.execution.clock import Clock, SystemClock, as_datetime
@@ -42,6 +42,7 @@ from pairbot_ext.execution.records import OrderRecord, PairTrade
 from pairbot_ext.execution.standstill import Standstill
 from pairbot_ext.execution.states import Goal
 from pairbot_ext.execution.watch import Watch
+from pairbot_ext.hooks import Hooks
 from pairbot_ext.risk.desk import RiskDesk
 from pairbot_ext.settings import parse_settings
 from pairbot_ext.startup import is_on_loopback

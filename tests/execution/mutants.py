@@ -148,6 +148,27 @@ MUTANTS = (
         ("tests/backtest/test_gates.py",),
     ),
     Mutant(
+        "no import while an order is unsettled",
+        "pairbot_ext/execution/facts.py",
+        "            if any(not order.status.is_settled for order in orders):",
+        "            if False:",
+        (_execution("test_booking.py"), "-k", "imported"),
+    ),
+    Mutant(
+        "orders that cannot be booked are told",
+        "pairbot_ext/execution/decide.py",
+        "trade.was_hedged and facts.stuck is not None",
+        "False",
+        (_execution("test_decide.py"), "-k", "cannot_book"),
+    ),
+    Mutant(
+        "mate before the question for a forced exit",
+        "pairbot_ext/execution/guard.py",
+        "                self._left_to_caller.add(order.client_id)\n        self.disarm",
+        "                pass\n        self.disarm",
+        (_execution("test_native_exits.py"), "-k", "mate_does_not_wait"),
+    ),
+    Mutant(
         "deferral",
         "pairbot_ext/deferral.py",
         "        held.depth += 1\n",
