@@ -15,8 +15,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import arb
 from harness import Rig, rig
 from postgres import Server, running_server
-from processes import Stage, StageHand
+from processes import Stage
 from scenario import PRICES, START, VirtualTime
+from stage_hand import StageHand
 
 TWO = ("ADAUSDT", "ALGOUSDT")
 ENGINE_ALONE = {"risk": {"max_api_error_percent": None, "max_naked_secs": None, "max_blind_secs": None}}

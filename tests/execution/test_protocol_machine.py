@@ -12,9 +12,7 @@ import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime
 from decimal import Decimal
-from math import log
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +21,8 @@ import numpy as np
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-from model_venue import PRICES, STEPS, Answer, Crash, Fate, ModelBot, ModelBridge, ModelClock, ModelVenue
+from model_gates import PAIRS, STAKE, Gates, freqtrade_calls, plan_of
+from model_venue import STEPS, Answer, Crash, Fate, ModelBot, ModelBridge, ModelClock, ModelVenue
 from sqlalchemy import create_engine, event, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import StaticPool
@@ -38,22 +37,16 @@ from pairbot_ext.execution.journal import Journal, JournalUnavailableError
 from pairbot_ext.execution.missing import MissingAmounts
 from pairbot_ext.execution.native import NativeOrders
 from pairbot_ext.execution.performer import Performer
-from pairbot_ext.execution.plan import EntryModel, EntryPlan
-from pairbot_ext.execution.preflight import Preflight, RefusedError
+from pairbot_ext.execution.preflight import Preflight
 from pairbot_ext.execution.prices import Prices
 from pairbot_ext.execution.reconciler import Reconciler
 from pairbot_ext.execution.records import OrderRecord, PairTrade
 from pairbot_ext.execution.retries import MAX_REDUCES
 from pairbot_ext.execution.situation import is_hedged
 from pairbot_ext.execution.states import ClientOrderId, Goal, OrderStatus, PairState, Role
-from pairbot_ext.gates import fail_closed
-from pairbot_ext.signals import SHORT_SPREAD, Thresholds
 from pairbot_ext.sizing import Leg
 
 T0 = 1_769_994_000_000
-NOW = datetime(2026, 2, 2, tzinfo=UTC)
-SIGMA, STAKE = 0.02, 100.0
-PAIRS = {"A-B": ("A", "B", 1.2), "C-B": ("C", "B", 0.8)}
 CLEAR = [Fate()] * 4
 FATES = st.builds(
     Fate,
@@ -64,57 +57,6 @@ FATES = st.builds(
 LISTS_OF_FATES = st.lists(FATES, max_size=6)
 MOSTLY = st.sampled_from([True, True, True, False])
 IS_CHAOS = bool(os.environ.get("PAIRBOT_CHAOS"))
-
-
-def plan_of(pair_id: str) -> EntryPlan:
-    """A signal at z = 2.5 on the model's prices."""
-    leg_a, leg_b, beta = PAIRS[pair_id]
-    alpha = log(PRICES[leg_a]) - beta * log(PRICES[leg_b]) - 2.5 * SIGMA
-    model = EntryModel(alpha=alpha, beta=beta, mu=0.0, sigma=SIGMA, half_life_candles=10.0)
-    return EntryPlan(pair_id, leg_a, leg_b, SHORT_SPREAD, model, Thresholds(2.0, 0.3, 4.0, 4.0), NOW, 2.5)
-
-
-class Gates:
-    """The strategy's gating callbacks, as PairsArb has them."""
-
-    def __init__(self, world: "Protocol") -> None:
-        self.world = world
-        self.refused_symbols: set[str] = set()
-        self.cleared: Any = None
-
-    @fail_closed(0.0)
-    def custom_stake_amount(self, pair: str, plan: EntryPlan, broken: str | None) -> float:
-        try:
-            self.cleared = self.world.preflight.clear(plan, STAKE, NOW)
-        except RefusedError:
-            return 0.0
-        if broken == "stake":
-            raise ZeroDivisionError("injected")
-        return STAKE
-
-    @fail_closed(False)
-    def confirm_trade_entry(self, pair: str, plan: EntryPlan, broken: str | None) -> bool:
-        if pair in self.refused_symbols:
-            return False
-        if broken == "confirm":
-            raise ZeroDivisionError("injected")
-        sizing = self.cleared.sizing
-        try:
-            order = self.world.native.plan_entry(
-                plan, sizing, sizing.leg_a.price, "limit", self.cleared.books
-            )
-        except JournalUnavailableError:
-            return False
-        self.world.guard.arm(order.client_id)
-        return True
-
-
-def freqtrade_calls(gate: Callable[..., Any], default: Any, *args: Any) -> Any:
-    """Freqtrade's strategy_safe_wrapper: an exception lets the entry through."""
-    try:
-        return gate(*args)
-    except Exception:  # noqa: BLE001 - as Freqtrade does
-        return default
 
 
 class Protocol(RuleBasedStateMachine):

@@ -6,7 +6,8 @@ Judged by what the venue holds and by its fills. What does not end the process i
 import signal
 
 import pytest
-from processes import IS_CHAOS, Stage, StageHand
+from processes import IS_CHAOS, Stage
+from stage_hand import StageHand
 
 pytestmark = pytest.mark.process
 
