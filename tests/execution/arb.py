@@ -16,6 +16,8 @@ from pairbot_ext.pairs import Epoch, Pair, PairsFile, Scan, symbols_of, write_pa
 ENTRY_Z = 2.5
 """Where z is while the market stands at `PRICES`: short the spread."""
 FORMATION_CANDLES = 8
+NO_RELATION = {"break_stop": None}
+"""Flat candles have no relation of the legs that a rolling test could judge."""
 
 
 def pair(pair_id: str, z: float = ENTRY_Z, sigma: float = SIGMA) -> Pair:
@@ -45,7 +47,7 @@ def options(directory: Path, *pairs: Pair) -> dict[str, Any]:
     symbols = tuple(symbol.replace("/USDT:USDT", "USDT") for symbol in made.pairs)
     return {
         "symbols": symbols, "strategy": "PairsArb", "strategy_path": str(REPO_ROOT / "strategies"),
-        "pairbot": {"pairs_file": str(path), "leverage": 2, "rearm_lookback_candles": 1},
+        "pairbot": {"pairs_file": str(path), "leverage": 2, "rearm_lookback_candles": 1, "risk": NO_RELATION},
         "market": ShortHistory({name: Decimal(PRICES[name]) for name in symbols}),
     }  # fmt: skip
 

@@ -20,9 +20,16 @@ from scenario import PRICES, START, VirtualTime
 from stage_hand import StageHand
 
 TWO = ("ADAUSDT", "ALGOUSDT")
-ENGINE_ALONE = {"risk": {"max_api_error_percent": None, "max_naked_secs": None, "max_blind_secs": None}}
+ENGINE_ALONE = {
+    "risk": {
+        "max_api_error_percent": None,
+        "max_naked_secs": None,
+        "max_blind_secs": None,
+        "break_stop": None,
+    }
+}
 """The engine is judged here without the risk rules that answer to faults, which have tests of their own: they
-would stop a shared bot for what its earlier cases went through."""
+would stop a shared bot for what its earlier cases went through. Flat candles have no relation to test."""
 FAILED = pytest.StashKey[bool]()
 
 
