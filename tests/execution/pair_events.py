@@ -157,7 +157,14 @@ EVENTS: dict[str, Facts] = {
         unbooked(facts(A_FULL, B_FULL, A_OUT, B_OUT), B_OUT), failed_to_book=frozenset({B_OUT.client_id})
     ),
     "both out, B's exit cannot be booked at all": replace(
-        unbooked(facts(A_FULL, B_FULL, A_OUT, B_OUT), B_OUT), unbookable=frozenset({B_OUT.client_id})
+        unbooked(facts(A_FULL, B_FULL, A_OUT, B_OUT), B_OUT),
+        unbookable=frozenset({B_OUT.client_id}),
+        booked_later=frozenset({B_OUT.client_id}),
+    ),
+    "hedged, A cannot be booked at all": replace(
+        unbooked(HELD, A_FULL),
+        unbookable=frozenset({A_FULL.client_id}),
+        booked_later=frozenset({A_FULL.client_id}),
     ),
     "not booked, journal not writable": replace(unbooked(HELD, B_FULL), can_write=False),
 }

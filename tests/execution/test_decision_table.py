@@ -167,6 +167,11 @@ TABLE: dict[str, tuple[str, str, str]] = {
     "both out, B's exit not booked": ("=: book B-x-1", "=: book B-x-1", "=: book B-x-1"),
     "both out, B's exit cannot be booked in this pass": ("UNWINDING", "CLOSING", "CLOSING"),
     "both out, B's exit cannot be booked at all": ("NEEDS_OPERATOR", "NEEDS_OPERATOR", "NEEDS_OPERATOR"),
+    "hedged, A cannot be booked at all": (
+        "HEDGED",
+        "NEEDS_OPERATOR",
+        "CLOSING: A -100 x, B -24.0 x",
+    ),
     "not booked, journal not writable": ("HEDGED", "HEDGED", "CLOSING: A -100 x, B -24.0 x"),
 }
 
