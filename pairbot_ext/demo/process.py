@@ -28,6 +28,7 @@ _POLL_SECS = 0.5
 _START_TIMEOUT_SECS = 30.0
 _STOP_TIMEOUT_SECS = 40.0
 _OURS = " - pairbot_ext."
+_STATISTICS = " - INFO - pairbot: "
 
 
 @contextmanager
@@ -206,11 +207,11 @@ class BotProcess(_Process):
         lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
         ends = [index for index, line in enumerate(lines) if line.endswith("Cleaning up modules ...")]
         said = [
-            line.split(" - INFO - ", 1)[1]
+            line.partition(_STATISTICS)[2]
             for line in lines[ends[-1] if ends else len(lines) :]
-            if _OURS in line
+            if _OURS in line and _STATISTICS in line
         ]
-        return list(dict.fromkeys(line.removeprefix("pairbot: ") for line in said))
+        return list(dict.fromkeys(said))
 
     def _state(self) -> str | None:
         config = self._call("GET", "show_config")
