@@ -343,8 +343,6 @@ def trip_of(breach: Breach, at_ms: int, pair_id: str | None) -> Trip:
         happens = f"Both legs are closed. {WHAT_HAPPENS[RiskState.REDUCING]} {RELEASE}"
     elif state is not None:
         happens = f"{WHAT_HAPPENS[state]} {RELEASE}"
-    elif breach.rule is Rule.TIME_STOP:
-        happens = "Both legs are closed"
     else:
         happens = "Both legs are closed; the pair is entered again when |z| <= exit_z has been seen"
     numbers = breach.numbers if pair else breach.numbers[0].upper() + breach.numbers[1:]

@@ -75,6 +75,8 @@ def replay(directory: Path, datadir: Path, *, dry_run: bool) -> tuple[list[tuple
             "pairs_file": str(path), "leverage": 2,
             # Ten days of coins chosen by hand are no pair: the break stop would rightly refuse them.
             "risk": {"break_stop": None},
+            # Nor do they come back inside exit_z after a time stop: it is forgotten at once.
+            "rearm_lookback_candles": 1,
         },
         "max_open_trades": 8, "stake_amount": 500,
     }  # fmt: skip
