@@ -143,6 +143,9 @@ EVENTS: dict[str, Facts] = {
     "the venue holds A the other way round": seen(HELD, "-50", "24.0"),
     "A closed by hand": facts(A_FULL, B_FULL, order(A, Role.EXTERNAL, S.FILLED, "100")),
     "B halved by hand": facts(A_FULL, B_FULL, order(B, Role.EXTERNAL, S.FILLED, "12.0")),
+    "B halved by hand, A's trim unclear for 2 s": asked(
+        A_FULL, B_FULL, order(B, Role.EXTERNAL, S.FILLED, "12.0"), A_TRIM_LOST, now_ms=LATER
+    ),
     "both closed by hand": facts(
         A_FULL, B_FULL, order(A, Role.EXTERNAL, S.FILLED, "100"), order(B, Role.EXTERNAL, S.FILLED, "24.0")
     ),

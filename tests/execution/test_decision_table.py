@@ -160,6 +160,11 @@ TABLE: dict[str, tuple[str, str, str]] = {
     "the venue holds A the other way round": ("=: explain A", "=: explain A", "=: explain A"),
     "A closed by hand": ("UNWINDING: B -24.0 u", "CLOSING: B -24.0 x", "CLOSING: B -24.0 x"),
     "B halved by hand": ("B_SENT: B +12.0 t 2x", "HEDGED: A -50 r", "CLOSING: A -100 x, B -12.0 x"),
+    "B halved by hand, A's trim unclear for 2 s": (
+        "UNKNOWN",
+        "UNKNOWN",
+        "CLOSING: A -100 x, B -12.0 x",
+    ),
     "both closed by hand": ("ABORTED", "CLOSED", "CLOSED"),
     "A enlarged by hand": ("B_SENT: B +12.0 t 2x", "HEDGED: A -50 r", "CLOSING: A -150 x, B -24.0 x"),
     "A not booked": ("=: book A-e-1", "=: book A-e-1", "=: book A-e-1"),
