@@ -248,7 +248,7 @@ class ModelBot:
     def book(self, symbol: str) -> OrderBook:
         self.venue.ask()
         price = Decimal(str(PRICES[symbol]))
-        return OrderBook([(price, Decimal(10_000))], [(price, Decimal(10_000))])
+        return OrderBook(symbol, [(price, Decimal(10_000))], [(price, Decimal(10_000))])
 
     def positions(self) -> dict[str, Decimal]:
         self.venue.ask()
