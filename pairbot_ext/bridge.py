@@ -17,7 +17,7 @@ from typing import Any, cast
 import ccxt
 from freqtrade.configuration import Configuration
 from freqtrade.data.dataprovider import DataProvider
-from freqtrade.enums import RunMode
+from freqtrade.enums import ExitCheckTuple, RunMode
 from freqtrade.exceptions import (
     DependencyException,
     InsufficientFundsError,
@@ -119,12 +119,21 @@ class Bridge:
 
     # -- installing --------------------------------------------------------------------------------
 
+    def refuse_orders(self) -> None:
+        """Until `install`: Freqtrade's RPC is up before its strategy, and would send without an intent."""
+
+        def refuse(*_: Any, **__: Any) -> dict[str, Any]:
+            raise ccxt.OperationRejected("pairbot: the bot is still starting, try again in a moment")
+
+        self.api.create_order = refuse
+
     def original(self, name: str) -> Callable[..., Any]:
         """An unguarded method of the ccxt client: create_order, fetch_order, cancel_order, fetch_time."""
         return self._originals.get(name) or getattr(self.api, name)
 
     def install(self, hooks: Hooks) -> None:
         """Route the bot's orders and questions through `hooks`. Once per bot."""
+        vars(self.api).pop("create_order", None)
         for name in ("create_order", "fetch_order", "cancel_order"):
             self._originals[name] = getattr(self.api, name)
         fetch, cancel = self._originals["fetch_order"], self._originals["cancel_order"]
@@ -340,14 +349,15 @@ class Bridge:
                 hooks.entry_done(pair)
                 return is_entered
 
-        def execute_trade_exit(trade: Trade, *args: Any, **kwargs: Any) -> bool:
+        def execute_trade_exit(trade: Trade, limit: float, exit_check: ExitCheckTuple, **kwargs: Any) -> bool:
             with self.deferred():
-                try:
-                    return bool(exit_(trade, *args, **kwargs))
-                except Exception:
-                    if not hooks.exit_failed(trade.pair):
-                        raise
-                    return True
+                if kwargs.get("sub_trade_amt") is None and not hooks.is_planned(trade.pair):
+                    # A force-exit that is refused would be dropped, and end `/forceexit all`: the engine's
+                    # goal of closing the pair stays until both legs are out.
+                    reason = kwargs.get("exit_tag") or exit_check.exit_reason
+                    if hooks.close_pair(trade.pair, reason):
+                        return True
+                return bool(exit_(trade, limit, exit_check, **kwargs))
 
         send = bot.rpc.send_msg
 
@@ -362,8 +372,9 @@ class Bridge:
         def exit_positions(trades: list[Trade]) -> int:
             # Freqtrade asks for a leg's price before it asks whether to leave: a book that cannot be read
             # would hold up an exit that needs no price.
-            hooks.before_exits()
-            return int(exits(trades))
+            with self.deferred():
+                hooks.before_exits()
+                return int(exits(trades))
 
         def run_process() -> None:
             process()
@@ -389,6 +400,10 @@ class Bridge:
     def deferred(self) -> AbstractContextManager[None]:
         """See `Deferral.scope`."""
         return self._deferral.scope()
+
+    def tell_later(self, tell: Callable[[], None]) -> None:
+        """See `Deferral.hold_message`; only within a `deferred` scope."""
+        self._deferral.hold_message(tell)
 
     def catch_up(self) -> None:
         """See `Deferral.catch_up`."""

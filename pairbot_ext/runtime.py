@@ -181,6 +181,8 @@ class PairsRuntime:
         try:
             check_start(strategy, self._watcher.current, self.settings)
             check_overrides(self._watcher.current, overrides)
+            if self.is_trading:
+                bridge.Bridge.of(strategy).refuse_orders()
             report = check_live(strategy) if strategy.config.get("runmode") is RunMode.LIVE else None
             self._desk = self._trade_desk(rules, report) if self.is_trading else self._backtest_desk(rules)
         except PairbotError as error:

@@ -21,6 +21,8 @@ from pairbot_ext.risk.findings import Funding
 from pairbot_ext.sizing import Leg, MarketLimits, stake_for
 
 BOOK_LEVELS = 20
+MAX_EXIT_REASON_CHARS = 255
+"""What Freqtrade's column holds; PostgreSQL refuses more."""
 
 
 @dataclass(frozen=True)
@@ -266,9 +268,9 @@ class Broker:
                 return float((trade.realized_profit if trade.is_open else trade.close_profit_abs) or 0.0)
         return 0.0
 
-    def free_slots(self) -> int:
-        """Trades Freqtrade may still open."""
-        return int(self._bot.get_free_open_trades())
+    def free_slots(self) -> float:
+        """Trades Freqtrade may still open; infinity where `max_open_trades` is -1."""
+        return float(self._bot.get_free_open_trades())
 
     def was_closed_since(self, symbol: str, when: datetime) -> bool:
         """Whether a trade on a symbol was closed at or after `when`."""
@@ -335,7 +337,7 @@ class Broker:
             self._bot.execute_trade_exit(
                 existing,
                 self._bridge.last_rate(order.symbol) or existing.open_rate,
-                ExitCheckTuple(exit_type=ExitType.CUSTOM_EXIT, exit_reason=reason),
+                ExitCheckTuple(exit_type=ExitType.CUSTOM_EXIT, exit_reason=reason[:MAX_EXIT_REASON_CHARS]),
                 ordertype=order.order_type,
                 sub_trade_amt=None if is_whole else float(order.amount),
             )

@@ -5,10 +5,10 @@ It is woken by fills, by the loop, by exits and by people, and always does the s
 """
 
 import logging
-import sys
 import threading
 from collections.abc import Callable, Iterable
 from decimal import Decimal
+from functools import partial
 
 from pairbot_ext.bridge import Bridge
 from pairbot_ext.execution.broker import Broker
@@ -32,7 +32,7 @@ from pairbot_ext.execution.performer import Performer
 from pairbot_ext.execution.records import PairTrade
 from pairbot_ext.execution.retries import held_back
 from pairbot_ext.execution.situation import Facts
-from pairbot_ext.execution.states import Goal, PairState, Refusal, Role
+from pairbot_ext.execution.states import Goal, PairState
 from pairbot_ext.sizing import Leg
 
 logger = logging.getLogger(__name__)
@@ -74,7 +74,6 @@ class Coordinator:
         self._lock = threading.RLock()
         self._busy: set[str] = set()
         self._told_waiting: set[tuple[str, Leg]] = set()
-        self._untold: list[tuple[PairTrade, PairTrade]] = []
 
     def advance(
         self,
@@ -117,31 +116,6 @@ class Coordinator:
         unsettled = [o.client_id for o in self._journal.orders_of(trade.id) if not o.status.is_settled]
         self.advance(trade.id, already_asked=unsettled)
 
-    def native_exit_failed(self, symbol: str) -> bool:
-        """After Freqtrade's execute_trade_exit on one leg has raised. Where it was to close the whole leg and
-        its answer was unclear, or the venue holds none of it any more, the mate goes at once and the leg is
-        looked after when that is out (I5): raised, it would keep /forceexit all from the remaining pairs.
-
-        :return: whether the pair trade is being closed, so that nobody else has to do anything.
-        """
-        with self._lock:
-            trade = self._journal.owner_of(symbol)
-            if trade is None or trade.id in self._busy:
-                return False
-            if trade.goal is not Goal.OPEN:
-                return True
-            exits = [
-                order
-                for order in self._journal.orders_of(trade.id)
-                if order.symbol == symbol and order.role is Role.EXIT
-            ]
-            is_gone = bool(exits) and exits[-1].refusal is Refusal.NO_POSITION
-            if not (is_gone or any(order.may_be_live for order in exits)):
-                return False
-            self.advance(trade.id, exit_reason=f"leg {trade.plan.leg_of(symbol)} was closed")
-            after = self._journal.pair_trade(trade.id)
-        return after is not None and after.goal is not Goal.OPEN
-
     @property
     def has_suspicion(self) -> bool:
         """Whether positions should be read again soon: an amount was missed once."""
@@ -159,21 +133,13 @@ class Coordinator:
             return
         if venue is not None:
             self._missing.take_positions(trade, venue, now)
-        try:
-            with self._bridge.deferred():
+        with self._bridge.deferred():
+            try:
                 self._go_on(trade, now)
-        finally:
-            self._untold += now.changes
-            # After a Ctrl+C Freqtrade's session may be unusable: `cleanup` rolls it back, then tells.
-            if not isinstance(sys.exception(), KeyboardInterrupt):
-                self.tell_changes()
-
-    def tell_changes(self) -> None:
-        """Tell the observer what has changed: when the housekeeping is done, so that a profit has its fees
-        and funding."""
-        while self._untold:
-            self._observe(*self._untold[0])
-            del self._untold[0]
+            finally:
+                # Told when the housekeeping is done, so that a profit has its fees and funding.
+                for before, after in now.changes:
+                    self._bridge.tell_later(partial(self._observe, before, after))
 
     def _go_on(self, trade: PairTrade, now: Pass) -> None:
         for _ in range(MAX_STEPS):

@@ -99,7 +99,9 @@ class TradeDesk:
             self.watch.changed,
         )
         self.watch.facts_of = self.coordinator.facts_of
-        self.reconciler = Reconciler(self.journal, self._broker, self.coordinator, self._clock)
+        self.reconciler = Reconciler(
+            self.journal, self._broker, self.coordinator, self._clock, self._bridge.deferred
+        )
         self.lone_exits = LoneExits(self.journal, self._broker, self.guard, self._clock)
         candle_secs = timeframe_to_seconds(strategy.timeframe)
         self.risk = RiskDesk(
@@ -110,6 +112,7 @@ class TradeDesk:
             signals,
             self.coordinator.facts_of,
             self.close,
+            self._bridge.deferred,
             leverage=leverage,
             candle_secs=candle_secs,
         )
@@ -203,12 +206,12 @@ class TradeDesk:
             is_planned=lambda symbol: self.guard.armed(symbol) is not None,
             is_managed=lambda symbol: self.journal.owner_of(symbol) is not None,
             entry_done=self.coordinator.native_entry_done,
-            exit_failed=self.coordinator.native_exit_failed,
             before_request=self.limiter.before,
             after_request=self.limiter.after,
             request_ended=self.risk.note_request,
             book_read=self.risk.quotes.take,
             before_exits=self._exit_by_model,
+            close_pair=self._take_exit_over,
             before_startup=self._before_startup,
             while_stopped=self.standstill.work,
         )
@@ -299,6 +302,13 @@ class TradeDesk:
                 # The next pair has its turn, this one another when Freqtrade asks for its legs.
                 logger.exception(f"Pair trade {trade.id} could not be asked for its exit")
 
+    def _take_exit_over(self, symbol: str, reason: str) -> bool:
+        """Freqtrade is about to exit a whole leg (force-exit, stop): its pair is closed instead."""
+        owner = self.journal.owner_of(symbol)
+        if owner is not None:
+            self.close(owner, reason)
+        return owner is not None
+
     def close(self, trade: PairTrade, reason: str) -> None:
         """Close both legs, back to back. The caller holds Freqtrade's exit lock."""
         self.coordinator.advance(trade.id, exit_reason=reason)
@@ -378,7 +388,6 @@ class TradeDesk:
     def _park(self) -> list[str]:
         Trade.session.rollback()
         self._tell_of_storage()
-        self.coordinator.tell_changes()
         self.standstill.shut_down()
         self._bridge.catch_up()
         lines = self.watch.statistics.lines(self._clock.now_ms(), self.watch.currency)

@@ -113,7 +113,11 @@ class MissingAmounts:
                 is_warning=True,
             )
             return False
-        if at_ms - self._missed_ms.get(key, 0) < CONFIRM_MS:
+        age_ms = at_ms - self._missed_ms.get(key, 0)
+        if age_ms < 0:
+            # The machine's clock was set back: the wait begins anew.
+            self._missed_ms[key] = at_ms
+        if age_ms < CONFIRM_MS:
             return False
         self._missed_ms.pop(key, None)
         return True

@@ -106,7 +106,7 @@ class Performer:
         order = self._journal.add_order(order)
         if self._has_trade(order.symbol):
             step = trade.sizing[action.leg].step
-            self._send(order, lambda: self._broker.exit(order, step, trade.reason[:255]), now)
+            self._send(order, lambda: self._broker.exit(order, step, trade.reason), now)
         else:
             self._send(order, lambda: self._broker.send_only(order), now)
 

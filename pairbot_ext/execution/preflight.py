@@ -122,7 +122,7 @@ class Preflight:
                 raise RefusedError("locked", f"{symbol} is locked: {lock}")
         free = self._broker.free_slots()
         if free < 2:
-            raise RefusedError("slots", f"{free} of the 2 slots needed are free")
+            raise RefusedError("slots", f"{free:g} of the 2 slots needed are free")
 
     def _check_foreign(self, plan: EntryPlan) -> None:
         positions = self._broker.positions()

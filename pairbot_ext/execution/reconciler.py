@@ -5,6 +5,8 @@ query never counts as flat. Where everything agrees a pass does nothing.
 """
 
 import logging
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from decimal import Decimal
 
 import ccxt
@@ -23,13 +25,24 @@ INTERVAL_MS = 30_000
 
 
 class Reconciler:
-    """See the module."""
+    """See the module.
 
-    def __init__(self, journal: Journal, broker: Broker, coordinator: Coordinator, clock: Clock) -> None:
+    :param together: a scope in which all orders go out before anything else is asked of the venue.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        broker: Broker,
+        coordinator: Coordinator,
+        clock: Clock,
+        together: Callable[[], AbstractContextManager[None]],
+    ) -> None:
         self._journal = journal
         self._broker = broker
         self._coordinator = coordinator
         self._clock = clock
+        self._together = together
         self._last_ms: int | None = None
         self._is_unreadable = False
         self.foreign: dict[str, Decimal] = {}
@@ -43,12 +56,13 @@ class Reconciler:
         if self._is_due(now):
             positions = self._read()
         begun = self._journal.open_pair_trades()
-        for trade in begun:
-            try:
-                self._coordinator.advance(trade.id, may_explain=True, venue=positions)
-            except Exception:
-                # The next pair has its turn; this one has another in the next loop.
-                logger.exception(f"The pass over pair trade {trade.id} failed")
+        with self._together():
+            for trade in begun:
+                try:
+                    self._coordinator.advance(trade.id, may_explain=True, venue=positions)
+                except Exception:
+                    # The next pair has its turn; this one has another in the next loop.
+                    logger.exception(f"The pass over pair trade {trade.id} failed")
         if positions is not None:
             self._last_ms = now
             self._note_foreign(positions, self._moved_since(begun, now))
@@ -61,7 +75,8 @@ class Reconciler:
         self._last_ms = None
 
     def _is_due(self, now_ms: int) -> bool:
-        if self._last_ms is None or now_ms - self._last_ms >= INTERVAL_MS:
+        # A negative age: the machine's clock was set back.
+        if self._last_ms is None or not 0 <= now_ms - self._last_ms < INTERVAL_MS:
             return True
         if self._coordinator.has_suspicion:
             return True

@@ -45,6 +45,9 @@ def wait(leg: LegFacts, facts: Facts, role: Role) -> PairState | None:
         return None
     last = leg.reduces[-1]
     age_ms = facts.now_ms - last.intent_ms
+    if age_ms < 0:
+        # The machine's clock was set back: by no age must an exit wait as long as the jump.
+        age_ms = LONGEST_WAIT_MS
     failed = failures(leg, role)
     if not last.status.is_settled and not last.filled and age_ms < UNANSWERED_EXIT_MS:
         return PairState.UNKNOWN

@@ -15,6 +15,8 @@ logger = logging.getLogger(__name__)
 
 SHUTDOWN_BUDGET_MS = 15_000
 """How long a shutdown works on pair trades that are half open before it parks them for the next start."""
+LOCK_TIMEOUT_SECS = 5
+"""Longest wait at shutdown for a thread of the RPC that is sending an exit."""
 
 
 class Standstill:
@@ -55,8 +57,13 @@ class Standstill:
         """Finish or park what is half open, within SHUTDOWN_BUDGET_MS."""
         deadline_ms = self._clock.now_ms() + SHUTDOWN_BUDGET_MS
         while (half_open := self._half_open()) and self._clock.now_ms() < deadline_ms:
-            for trade in half_open:
-                self._finish(trade)
+            # The RPC's threads are still there; Ctrl+C may have met the holder of the lock, which is then us.
+            is_held = self._bridge.exit_lock.acquire(timeout=LOCK_TIMEOUT_SECS)
+            try:
+                self._finish(half_open)
+            finally:
+                if is_held:
+                    self._bridge.exit_lock.release()
             if self._half_open():
                 self._clock.sleep(0.5)
         for trade in self._half_open():
@@ -79,15 +86,16 @@ class Standstill:
         with self._bridge.exit_lock:
             # The kill switch works in a stopped bot too.
             self._enforce_risk()
-            for trade in half_open:
-                self._finish(trade)
+            self._finish(half_open)
 
-    def _finish(self, trade: PairTrade) -> None:
-        """One pass over a half-open pair trade; a fault in it does not keep the next from its own (I5)."""
-        try:
-            self._coordinator.advance(trade.id, may_explain=True)
-        except Exception:
-            logger.exception(f"Pair trade {trade.id} could not be finished, it is tried again")
+    def _finish(self, half_open: list[PairTrade]) -> None:
+        """One pass over each half-open pair trade; a fault in it does not keep the next from its own (I5)."""
+        with self._bridge.deferred():
+            for trade in half_open:
+                try:
+                    self._coordinator.advance(trade.id, may_explain=True)
+                except Exception:
+                    logger.exception(f"Pair trade {trade.id} could not be finished, it is tried again")
 
     def _half_open(self) -> list[PairTrade]:
         resting = (PairState.HEDGED, PairState.NEEDS_OPERATOR)

@@ -7,6 +7,7 @@ loop or from the RPC thread, and released only by a person.
 import logging
 import re
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import datetime
 
 from pairbot_ext.errors import PairbotError
@@ -39,6 +40,7 @@ class RiskDesk:
 
     :param facts_of: what is known of a pair trade without asking the venue.
     :param close: closes both legs of a pair trade; the caller holds Freqtrade's exit lock.
+    :param together: a scope in which all orders go out before anything else is asked of the venue.
     :param leverage: of the pair trades.
     :param candle_secs: length of a candle.
     """
@@ -52,6 +54,7 @@ class RiskDesk:
         signals: Signals,
         facts_of: Callable[[PairTrade], Facts],
         close: Callable[[PairTrade, str], None],
+        together: Callable[[], AbstractContextManager[None]],
         *,
         leverage: int,
         candle_secs: int,
@@ -63,6 +66,7 @@ class RiskDesk:
         self._signals = signals
         self._facts_of = facts_of
         self._close = close
+        self._together = together
         self._memory = RiskMemory(journal, clock)
         self._told: Trip | None = None
         self._unsaid: list[str] = []
@@ -214,12 +218,13 @@ class RiskDesk:
         """Once per loop, after the reconciliation. The caller holds Freqtrade's exit lock."""
         self._memory.flush()
         trades = self._journal.open_pair_trades()
-        for trade in trades:
-            try:
-                self._watch_pair(trade)
-            except Exception:
-                # The next pair has its turn; what closes this one on candles is untouched.
-                logger.exception(f"The risk rules of pair trade {trade.id} failed, they are tried again")
+        with self._together():
+            for trade in trades:
+                try:
+                    self._watch_pair(trade)
+                except Exception:
+                    # The next pair has its turn; what closes this one on candles is untouched.
+                    logger.exception(f"The risk rules of pair trade {trade.id} failed, they are tried again")
         try:
             self._watch_account()
         except Exception:
@@ -368,9 +373,10 @@ class RiskDesk:
         """HALTED: close what is open. The caller holds Freqtrade's exit lock."""
         if self.state is not RiskState.HALTED:
             return
-        for trade in self._journal.open_pair_trades():
-            if trade.goal is Goal.OPEN:
-                self._close_safely(trade, ExitReason.HALTED)
+        with self._together():
+            for trade in self._journal.open_pair_trades():
+                if trade.goal is Goal.OPEN:
+                    self._close_safely(trade, ExitReason.HALTED)
 
     def _close_safely(self, trade: PairTrade, reason: str) -> None:
         """One pair's fault must not keep the next one open (I5)."""

@@ -1,10 +1,11 @@
 """I5: what goes wrong with one leg, pair or question never keeps another from being closed."""
 
+from collections.abc import Callable
 from contextlib import suppress
 
 import pytest
 from freqtrade.exceptions import FreqtradeException, TemporaryError
-from harness import Rig
+from harness import PRICES, Rig
 from sqlalchemy.exc import OperationalError
 
 from pairbot_ext.errors import PairbotError
@@ -176,4 +177,56 @@ def test_a_clock_that_has_drifted_refuses_no_exit(live: Rig) -> None:
     assert not live.positions()
     live.script.exits.clear()
     live.loop(2)
+    live.check_flat()
+
+
+def test_force_exit_of_all_outlives_a_refusal(make_rig: Callable[..., Rig]) -> None:
+    """I5: Freqtrade's loop over the trades would end at the first refusal, and nobody would ask again."""
+    rig = make_rig(symbols=tuple(PRICES))
+    rig.open("ADA-ALGO", "XRP-DOGE", "LINK-AVAX")
+    rig.fault(when={"symbol": "ADAUSDT", "reduce_only": True, "times": 2}, answer="reject", code=-1008)
+    rig.bot.rpc._rpc._rpc_force_exit("all")
+    assert set(rig.positions()) <= {"ADAUSDT"}
+    rig.loop(3)
+    rig.check_flat()
+    assert {row.reason for row in rig.pair_trades()} == {"force_exit"}
+
+
+def test_a_refused_force_exit_is_not_forgotten(live: Rig) -> None:
+    """I5: the wish to close stays until both legs are out."""
+    live.open()
+    live.fault(when={"reduce_only": True, "times": 4}, answer="reject", code=-1008)
+    live.bot.rpc._rpc._rpc_force_exit("2")
+    live.loop(3)
+    live.check_flat()
+
+
+def test_weight_used_up_by_others_delays_no_exit(make_rig: Callable[..., Rig]) -> None:
+    """I5: no pair waits for the housekeeping of another."""
+    rig = make_rig(symbols=tuple(PRICES))
+    rig.open("ADA-ALGO", "XRP-DOGE", "LINK-AVAX")
+    used = rig.desk.limiter.used
+    rig.desk.limiter.used = lambda: max(used(), 2_300)
+    seen = len(rig.posts())
+    rig.desk.risk.halt("a test")
+    rig.bot.process()
+    sent = [post.received_ms for post in rig.posts()[seen:]]
+    assert len(sent) == 6
+    assert max(sent) - min(sent) < 2_000
+    del rig.desk.limiter.used
+    rig.loop()
+    rig.check_flat()
+    assert sum("closed (" in text and "profit" in text for text in rig.told) == 3
+
+
+def test_a_clock_set_back_delays_no_exit(live: Rig) -> None:
+    """I5, I11: ages are measured from times that may lie in the future."""
+    live.open()
+    live.fault(when={"reduce_only": True, "times": 16}, answer="reject", code=-1008)
+    live.close()
+    live.loop(2)
+    assert live.positions()
+    live.gateway.faults.clear()
+    live.clock.advance(-1_500)
+    live.loop(1, pause_secs=0.1)
     live.check_flat()

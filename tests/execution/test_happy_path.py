@@ -1,5 +1,7 @@
 """Both legs are opened and closed as one thing, live and in dry-run."""
 
+from collections.abc import Callable
+
 from harness import Rig
 
 from pairbot_ext.signals import LONG_SPREAD, SHORT_SPREAD
@@ -12,6 +14,14 @@ def test_a_pair_is_opened_and_closed(live: Rig) -> None:
     live.check_rest()
     live.close()
     live.check_flat()
+
+
+def test_any_number_of_slots(make_rig: Callable[..., Rig]) -> None:
+    """`max_open_trades: -1` is Freqtrade's word for it."""
+    rig = make_rig(max_open_trades=-1)
+    rig.open()
+    assert rig.states() == ["HEDGED"]
+    rig.check_rest()
 
 
 def test_no_symbol_is_entered_again_on_the_candle_it_was_closed_on(live: Rig) -> None:

@@ -3,12 +3,14 @@
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from freqtrade.exceptions import OperationalException
 from harness import REPO_ROOT, START, Rig, rig, unified
 
 from pairbot_ext.pairs import Epoch, Pair, PairsFile, Scan, symbols_of, write_pairs_file
+from pairbot_ext.preflight import Report, check_live
 from pairbot_ext.sim.venue.actions import OpenPosition
 from pairbot_ext.sim.venue.orders import Side
 
@@ -48,6 +50,27 @@ def test_a_bot_that_holds_a_pair_starts_and_enters_nothing(opened: Rig) -> None:
     assert "FAIL  foreign" in told[0]
     assert "No new pair is entered" in told[0]
     assert opened.desk.entries.refused_because
+
+
+def test_what_people_order_before_the_engine_is_there_is_refused(
+    opened: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """I1: Freqtrade's RPC is up before its strategy, and its orders would have no intent."""
+    orders = len(opened.posts())
+    refused: list[str] = []
+
+    def meanwhile(strategy: Any) -> Report:
+        with pytest.raises(Exception, match="still starting") as error:
+            strategy.dp._DataProvider__rpc._rpc._rpc_force_exit("1")
+        refused.append(str(error.value))
+        return check_live(strategy)
+
+    monkeypatch.setattr("pairbot_ext.runtime.check_live", meanwhile)
+    opened.restart()
+    opened.loop()
+    assert len(refused) == 1
+    assert len(opened.posts()) == orders
+    assert opened.states() == ["HEDGED"]
 
 
 def test_a_bot_that_holds_nothing_does_not_start(opened: Rig) -> None:
