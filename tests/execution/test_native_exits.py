@@ -31,7 +31,7 @@ def test_the_mate_does_not_wait_for_a_forced_exit_without_an_answer(live: Rig, e
     assert second.received_ms - first.received_ms <= client_timeout_ms + 2_000
     live.loop(6)
     live.check_flat()
-    assert live.pair_trades()[0].reason == "leg A was closed"
+    assert live.pair_trades()[0].reason == "force_exit"
 
 
 def test_forceexit_all_goes_on_past_an_exit_without_an_answer(live: Rig) -> None:
