@@ -129,7 +129,8 @@ class Bridge:
 
     def original(self, name: str) -> Callable[..., Any]:
         """An unguarded method of the ccxt client: create_order, fetch_order, cancel_order, fetch_time."""
-        return self._originals.get(name) or getattr(self.api, name)
+        # Of the class: the instance's own may be the refusing one.
+        return self._originals.get(name) or partial(getattr(type(self.api), name), self.api)
 
     def install(self, hooks: Hooks) -> None:
         """Route the bot's orders and questions through `hooks`. Once per bot."""

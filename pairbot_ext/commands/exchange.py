@@ -80,6 +80,11 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="network round trip to simulate (default: 0)",
     )
     parser.add_argument(
+        "--no-rate-limits",
+        action="store_true",
+        help="count request weights and orders, but refuse nothing",
+    )
+    parser.add_argument(
         "--spread-bp",
         type=_quantity,
         default=DEFAULT_SHAPE.spread_bp,
@@ -138,6 +143,7 @@ def run(args: argparse.Namespace) -> int:
             seed=args.seed,
             faults_file=args.faults,
             round_trip_ms=args.round_trip_ms,
+            has_rate_limits=not args.no_rate_limits,
             book=replace(
                 DEFAULT_SHAPE,
                 spread_bp=args.spread_bp,

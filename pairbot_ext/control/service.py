@@ -234,7 +234,7 @@ class PairService:
             return f"{name} is being opened at this moment ({now.state}): nothing done, ask again"
         self._desk.journal.add_event(trade.id, "close_by_hand", by=by)
         try:
-            self._desk.close(now, ExitReason.OPERATOR)
+            self._desk.close(now, ExitReason.OPERATOR, insists=True)
         except Exception as error:
             logger.exception(f"Pair trade {trade.id} could not be closed by {by}")
             return f"{name} could not be closed: {type(error).__name__}: {error}"

@@ -83,6 +83,7 @@ class Coordinator:
         may_explain: bool = False,
         venue: dict[str, Decimal] | None = None,
         already_asked: Iterable[str] = (),
+        insists: bool = False,
     ) -> None:
         """One pass over one pair trade. Does nothing where a pass over it is under way (a fill of an order
         that this very pass has sent).
@@ -91,13 +92,15 @@ class Coordinator:
         :param may_explain: whether Freqtrade may be made to read the venue's orders: not inside a callback.
         :param venue: positions just read, signed, by symbol.
         :param already_asked: client ids the venue has just not answered for.
+        :param insists: a person asks: one attempt per leg goes out however many have failed.
         """
         with self._lock:
             if pair_trade_id in self._busy:
                 return
             self._busy.add(pair_trade_id)
             try:
-                self._run(pair_trade_id, Pass(exit_reason, may_explain, set(already_asked)), venue)
+                now = Pass(exit_reason, may_explain, set(already_asked), insists=insists)
+                self._run(pair_trade_id, now, venue)
             finally:
                 self._busy.discard(pair_trade_id)
                 self._journal.flush()
@@ -156,6 +159,7 @@ class Coordinator:
                     # The mate's action has its turn; the next pass tries this one again.
                     logger.exception(f"Pair trade {trade.id}: {action} failed")
                     now.is_blocked = True
+            now.insists = False
             if now.is_blocked:
                 return
         self._journal.add_event(trade.id, "no_rest", steps=MAX_STEPS)

@@ -306,12 +306,15 @@ class TradeDesk:
         """Freqtrade is about to exit a whole leg (force-exit, stop): its pair is closed instead."""
         owner = self.journal.owner_of(symbol)
         if owner is not None:
-            self.close(owner, reason)
+            self.close(owner, reason, insists=True)
         return owner is not None
 
-    def close(self, trade: PairTrade, reason: str) -> None:
-        """Close both legs, back to back. The caller holds Freqtrade's exit lock."""
-        self.coordinator.advance(trade.id, exit_reason=reason)
+    def close(self, trade: PairTrade, reason: str, *, insists: bool = False) -> None:
+        """Close both legs, back to back. The caller holds Freqtrade's exit lock.
+
+        :param insists: see `Coordinator.advance`.
+        """
+        self.coordinator.advance(trade.id, exit_reason=reason, insists=insists)
 
     def confirm_exit(self, trade: Trade) -> bool:
         """Whether Freqtrade may exit a leg on its own (force-exit, stop): yes, if it is still there. The mate

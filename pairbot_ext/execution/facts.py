@@ -35,6 +35,7 @@ class Pass:
     venue: dict[Leg, Decimal] = field(default_factory=dict)
     explained: set[Leg] = field(default_factory=set)
     is_blocked: bool = False
+    insists: bool = False
     changes: list[tuple[PairTrade, PairTrade]] = field(default_factory=list)
 
 
@@ -67,6 +68,7 @@ class Knowledge:
             leg_a=self.gather_leg(trade, Leg.A, now),
             leg_b=self.gather_leg(trade, Leg.B, now),
             exit_reason=now.exit_reason,
+            insists=now.insists,
             can_write=not self._journal.is_degraded,
             asked=frozenset(now.asked),
             failed_to_book=frozenset(now.failed_to_book),

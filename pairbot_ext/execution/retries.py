@@ -51,7 +51,7 @@ def wait(leg: LegFacts, facts: Facts, role: Role) -> PairState | None:
     failed = failures(leg, role)
     if not last.status.is_settled and not last.filled and age_ms < UNANSWERED_EXIT_MS:
         return PairState.UNKNOWN
-    if not failed:
+    if not failed or facts.insists:
         return None
     if failed >= MAX_REDUCES:
         may_pass = last.refusal is Refusal.TRANSIENT or last.status is OrderStatus.VOID

@@ -72,6 +72,7 @@ class Facts:
     :param failed_to_book: client ids Freqtrade could not book in this pass.
     :param unbookable: those it could not book in many passes: a person has to look.
     :param booked_later: those of them that are not tried again yet.
+    :param insists: a person wants it closed now: failures of the past are no reason to wait.
     """
 
     now_ms: int
@@ -83,6 +84,7 @@ class Facts:
     failed_to_book: frozenset[str] = frozenset()
     unbookable: frozenset[str] = frozenset()
     booked_later: frozenset[str] = frozenset()
+    insists: bool = False
 
     @property
     def legs(self) -> tuple[LegFacts, LegFacts]:

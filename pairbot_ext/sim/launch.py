@@ -18,6 +18,7 @@ from pairbot_ext.sim.tls import LOOPBACK
 from pairbot_ext.sim.venue.clock import wall_clock_ms
 from pairbot_ext.sim.venue.engine import VenueOptions
 from pairbot_ext.sim.venue.faults import Schedule, load_schedule
+from pairbot_ext.sim.venue.rate_limits import RateLimits
 from pairbot_ext.sim.venue.venue import NOT_MODELLED, Venue
 
 CREDENTIALS = Credentials(API_KEY, API_SECRET)
@@ -38,6 +39,7 @@ class ExchangeOptions:
     seed: int = 1
     faults_file: str | None = None
     round_trip_ms: int = 0
+    has_rate_limits: bool = True
     book: BookShape = DEFAULT_SHAPE
     list_all: bool = False
     venue: VenueOptions = field(default_factory=VenueOptions)
@@ -59,7 +61,13 @@ def open_exchange(options: ExchangeOptions) -> SimulatedExchange:
     venue = Venue(market, wall_clock_ms, options.venue)
     if options.list_all:
         venue.listed = load_symbols() | dict(market.symbols)
-    gateway = Gateway(venue, CREDENTIALS, schedule=schedule, round_trip_ms=options.round_trip_ms)
+    gateway = Gateway(
+        venue,
+        CREDENTIALS,
+        schedule=schedule,
+        round_trip_ms=options.round_trip_ms,
+        limits=RateLimits(enforced=options.has_rate_limits),
+    )
     return SimulatedExchange(gateway)
 
 

@@ -391,6 +391,9 @@ class ModelBridge:
     def __init__(self, venue: ModelVenue) -> None:
         self.venue = venue
 
+    def tell_later(self, tell: Callable[[], None]) -> None:
+        tell()
+
     def deferred(self) -> AbstractContextManager[None]:
         return nullcontext()
 

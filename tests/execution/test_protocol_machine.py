@@ -103,7 +103,7 @@ class Protocol(RuleBasedStateMachine):
             MissingAmounts(broker, self.journal, self.known, self.clock),
             lambda before, after: None,
         )  # fmt: skip
-        self.reconciler = Reconciler(self.journal, broker, self.coordinator, self.clock)
+        self.reconciler = Reconciler(self.journal, broker, self.coordinator, self.clock, bridge.deferred)
         self.preflight = Preflight(bridge, broker, self.journal, leverage=1)
         self.gates = Gates(self)
         self.bot.guard = self.guard

@@ -197,6 +197,7 @@ def test_an_exception_in_a_callback(stage: Stage, name: str) -> None:
     if name == "custom_exit":
         open_pair(stage, "ADA-ALGO")
         stage.break_callback(name)
+        stage.wait_for("the exception", lambda: f"injected into {name}" in stage.new_log())
         stage.close_and_judge("ADA-ALGO")
     else:
         stage.break_callback(name)

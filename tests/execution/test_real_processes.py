@@ -147,6 +147,7 @@ def test_dry_run_faults(stage_hand: StageHand) -> None:
         dry.wait_for("the rollback", lambda: dry.states() == ["HEDGED", "ABORTED"])
         assert set(dry.trades()) == {"ADAUSDT", "ALGOUSDT"}
         dry.want()
+        dry.wait_for("both locks", lambda: len(dry.api("GET", "locks")["locks"]) >= 2)
         dry.unlock_pairs()
         dry.dry_fault("A", "e", kind="fill_share", share=0.0)
         dry.want("XRP-DOGE")

@@ -61,7 +61,7 @@ class VenueProcess:
             self._process = subprocess.Popen(
                 [
                     *(sys.executable, "-m", "pairbot_ext.cli", "exchange", "--market", market),
-                    *("--overlay-out", str(overlay_file)),
+                    *("--overlay-out", str(overlay_file), "--no-rate-limits"),
                 ],
                 cwd=directory,
                 env=child_environment() | {"PYTHONPATH": str(REPO_ROOT)},

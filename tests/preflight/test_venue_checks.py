@@ -181,7 +181,7 @@ def test_balance_of_an_unlimited_stake(make_setup: MakeSetup) -> None:
 
 @red("leverage")
 def test_leverage(make_setup: MakeSetup, tmp_path: Path) -> None:
-    block = {"pairs_file": str(tmp_path / "pairs.json"), "leverage": 20}
+    block = {"pairs_file": str(tmp_path / "pairs.json"), "leverage": 20, "risk": {"max_leverage": 20}}
     setup = make_setup(pairbot=block, stake_amount=1_500_000)
     check("leverage", setup, Status.FAIL, "do not take leverage 20")
     check("leverage", make_setup(pairbot=block, stake_amount=100), Status.PASS, "leverage 20")
