@@ -25,3 +25,8 @@ def shared_dir() -> Path:
     if not (path / "DESIGN.md").is_file():
         pytest.skip("needs the shared developer data beside the checkout")
     return path
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest test begins first: at the end it would keep one worker waiting for the other."""
+    items.sort(key=lambda item: item.path.name != "test_replay.py")

@@ -37,10 +37,10 @@ class JournalReader:
             return self._trades.get(pair_trade_id)
 
     def open_pair_trades(self) -> list[PairTrade]:
-        """Every pair trade that is not final, oldest first."""
+        """Every pair trade that is not final, oldest first, then by pair: ids are random (I11)."""
         with self._lock:
             trades = [trade for trade in self._trades.values() if not trade.state.is_final]
-        return sorted(trades, key=lambda trade: (trade.created_ms, trade.id))
+        return sorted(trades, key=lambda trade: (trade.created_ms, trade.plan.pair_id, trade.id))
 
     def owner_of(self, symbol: str) -> PairTrade | None:
         """The pair trade that holds or is about to hold `symbol`, or None (there is at most one, I7)."""
