@@ -17,7 +17,7 @@ from pairbot_ext.execution.answers import Answer, is_open, read_answer, refusal_
 from pairbot_ext.execution.clock import Clock
 from pairbot_ext.execution.journal import Journal
 from pairbot_ext.execution.records import OrderRecord
-from pairbot_ext.execution.states import OrderStatus, Role
+from pairbot_ext.execution.states import OrderStatus
 
 logger = logging.getLogger(__name__)
 
@@ -125,9 +125,6 @@ class OrderGuard:
         order = self.armed(symbol)
         if order is None and reduce_only:
             order = self._journal.order(self._claim_exit(symbol, side, amount))
-            if order is not None and order.role is Role.EXIT and self._is_of_pair_trade(order):
-                # Asked for by the pair trade's pass, when the mate's exit is out too (I5).
-                self._left_to_caller.add(order.client_id)
         self.disarm(symbol)
         if order is None:
             raise Unintended(
@@ -139,9 +136,6 @@ class OrderGuard:
                 f"{order.client_id}, Freqtrade wants to {side} {amount} (reduce-only {reduce_only})"
             )
         return order
-
-    def _is_of_pair_trade(self, order: OrderRecord) -> bool:
-        return self._journal.pair_trade(order.pair_trade_id) is not None
 
     # -- sending and asking ------------------------------------------------------------------------
 

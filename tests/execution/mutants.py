@@ -162,11 +162,11 @@ MUTANTS = (
         (_execution("test_decide.py"), "-k", "cannot_book"),
     ),
     Mutant(
-        "mate before the question for a forced exit",
-        "pairbot_ext/execution/guard.py",
-        "                self._left_to_caller.add(order.client_id)\n        self.disarm",
-        "                pass\n        self.disarm",
-        (_execution("test_native_exits.py"), "-k", "mate_does_not_wait"),
+        "forced exits are taken over",
+        "pairbot_ext/bridge.py",
+        "if hooks.close_pair(trade.pair, reason):",
+        "if False:",
+        (_execution("test_exits_never_wait.py"), "-k", "force_exit"),
     ),
     Mutant(
         "deferral",
