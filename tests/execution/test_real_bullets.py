@@ -163,14 +163,17 @@ def test_venue_unreachable_while_half_open(stage: Stage, executed: bool) -> None
         return bool(dropped) and dropped[-1] - dropped[0] >= UNREACHABLE_SECS * 1000
 
     stage.wait_for("a long silence", is_over)
-    assert stage.states() == ["UNKNOWN"], "nothing is concluded from silence"
+    # After 60 s the rule of the naked leg wants it closed, which has to wait for an answer as well.
+    waiting = {"UNKNOWN", "CLOSING"} if IS_CHAOS else {"UNKNOWN"}
+    assert set(stage.states()) <= waiting, "nothing is concluded from silence"
     assert len(stage.posts("B", "e")) == 1, "nothing is sent twice"
     assert len(stage.posts("A", "e")) == 1
     stage.venue.control.clear_faults()
     stage.wait_for_rest()
     stage.judge()
-    assert stage.states() == ["HEDGED"]
-    stage.close_and_judge("ADA-ALGO")
+    assert stage.states() == (["CLOSED"] if IS_CHAOS else ["HEDGED"])
+    if not IS_CHAOS:
+        stage.close_and_judge("ADA-ALGO")
 
 
 def test_housekeeping_fails_between_the_legs(stage: Stage) -> None:
