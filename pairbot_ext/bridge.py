@@ -17,7 +17,7 @@ from typing import Any, cast
 import ccxt
 from freqtrade.configuration import Configuration
 from freqtrade.data.dataprovider import DataProvider
-from freqtrade.enums import ExitCheckTuple, RunMode
+from freqtrade.enums import ExitCheckTuple, ExitType, RunMode
 from freqtrade.exceptions import (
     DependencyException,
     InsufficientFundsError,
@@ -356,7 +356,8 @@ class Bridge:
                     # A force-exit that is refused would be dropped, and end `/forceexit all`: the engine's
                     # goal of closing the pair stays until both legs are out.
                     reason = kwargs.get("exit_tag") or exit_check.exit_reason
-                    if hooks.close_pair(trade.pair, reason):
+                    is_by_hand = exit_check.exit_type is ExitType.FORCE_EXIT
+                    if hooks.close_pair(trade.pair, reason, is_by_hand):
                         return True
                 return bool(exit_(trade, limit, exit_check, **kwargs))
 

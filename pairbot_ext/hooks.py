@@ -23,8 +23,9 @@ class Hooks:
     """Whether a symbol belongs to an open pair trade: then the reconciler explains differences."""
     entry_done: Callable[[str], None]
     """After Freqtrade's execute_entry for a symbol, however it ended."""
-    close_pair: Callable[[str, str], bool]
-    """(symbol, reason): Freqtrade is about to exit a whole leg. True where the engine closes the pair."""
+    close_pair: Callable[[str, str, bool], bool]
+    """(symbol, reason, whether a person wants it): Freqtrade is about to exit a whole leg. True where the
+    engine closes the pair."""
     before_request: Callable[[str, str], None]
     """(path, HTTP method), before any request of the synchronous client."""
     after_request: Callable[[Any], None]

@@ -302,11 +302,12 @@ class TradeDesk:
                 # The next pair has its turn, this one another when Freqtrade asks for its legs.
                 logger.exception(f"Pair trade {trade.id} could not be asked for its exit")
 
-    def _take_exit_over(self, symbol: str, reason: str) -> bool:
-        """Freqtrade is about to exit a whole leg (force-exit, stop): its pair is closed instead."""
+    def _take_exit_over(self, symbol: str, reason: str, is_by_hand: bool) -> bool:
+        """Freqtrade is about to exit a whole leg (force-exit, stop): its pair is closed instead. Only
+        a person insists: a stop comes back in every loop, and would have no bound (I6)."""
         owner = self.journal.owner_of(symbol)
         if owner is not None:
-            self.close(owner, reason, insists=True)
+            self.close(owner, reason, insists=is_by_hand)
         return owner is not None
 
     def close(self, trade: PairTrade, reason: str, *, insists: bool = False) -> None:

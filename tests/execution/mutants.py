@@ -164,7 +164,7 @@ MUTANTS = (
     Mutant(
         "forced exits are taken over",
         "pairbot_ext/bridge.py",
-        "if hooks.close_pair(trade.pair, reason):",
+        "if hooks.close_pair(trade.pair, reason, is_by_hand):",
         "if False:",
         (_execution("test_exits_never_wait.py"), "-k", "force_exit"),
     ),

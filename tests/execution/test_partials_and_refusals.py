@@ -5,6 +5,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from freqtrade.enums import ExitCheckTuple, ExitType
+from freqtrade.persistence import Trade
 from harness import Rig
 
 
@@ -143,6 +145,10 @@ def test_exits_refused_for_ever_end_with_a_person(live: Rig) -> None:
     sent = [order for order in live.orders() if order.leg == "A" and order.role == "x"]
     assert len(sent) == 20, "bounded (I6)"
     assert sum("NEEDS YOU" in text for text in live.told) == 1
+    trade = next(trade for trade in Trade.get_open_trades() if trade.pair.startswith("ADA"))
+    for _ in range(3):
+        live.bot.execute_trade_exit(trade, trade.open_rate, ExitCheckTuple(exit_type=ExitType.STOP_LOSS))
+    assert len([order for order in live.orders() if order.leg == "A" and order.role == "x"]) == 20, "I6"
     live.gateway.faults.clear()
     live.bot.rpc._rpc._rpc_force_exit("1")
     live.loop()
