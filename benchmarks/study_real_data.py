@@ -21,7 +21,6 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.market_data import REAL_DATADIR
-from pairbot_ext.errors import DataError
 from pairbot_ext.scan.checks import funnel
 from pairbot_ext.scan.pipeline import ScanOptions, ScanResult, pair_id, records
 from pairbot_ext.scan.rules import TEXTBOOK_LEVEL, Rule, rule_info
@@ -29,6 +28,7 @@ from pairbot_ext.scan.sources import Candles, from_datadir
 from pairbot_ext.scan.universe import Window, cut_window
 from pairbot_ext.scan.walk_forward import Schedule, walk_forward
 from pairbot_ext.stats import scan_pairs
+from pairbot_ext.support.errors import DataError
 
 FORMATION, STEP = 1440, 168
 HORIZONS = (168, 1440)

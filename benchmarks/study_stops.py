@@ -24,14 +24,14 @@ import numpy as np
 from scipy.signal import lfilter
 
 from benchmarks.synthetic import HOURLY_VOLATILITY, Share, markdown_table, write_or_print
-from pairbot_ext.execution.plan import EntryModel
-from pairbot_ext.risk.breaks import pair_health
-from pairbot_ext.risk.findings import Breach
-from pairbot_ext.risk.rules import break_verdict
-from pairbot_ext.risk.settings import BreakStop, RiskSettings
-from pairbot_ext.scan.knobs import Filters, Thresholds
-from pairbot_ext.signals import ExitReason, exit_reason
-from pairbot_ext.signals import Thresholds as Levels
+from pairbot_ext.model.findings import Breach
+from pairbot_ext.model.plan import EntryModel
+from pairbot_ext.model.thresholds import ExitReason
+from pairbot_ext.model.thresholds import Thresholds as Levels
+from pairbot_ext.settings.risk import BreakStop, RiskSettings
+from pairbot_ext.settings.scan import Filters, Thresholds
+from pairbot_ext.signals.breaks import break_verdict, pair_health
+from pairbot_ext.signals.zpath import exit_reason
 from pairbot_ext.stats.half_life import half_life
 from pairbot_ext.stats.regression import fit_spread_model
 

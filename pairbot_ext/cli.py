@@ -7,9 +7,9 @@ import sys
 from collections.abc import Sequence
 
 from pairbot_ext import __version__, commands
-from pairbot_ext.commands import ExitCode
-from pairbot_ext.errors import PairbotError
-from pairbot_ext.redact import scrub
+from pairbot_ext.support.errors import PairbotError
+from pairbot_ext.support.exitcode import ExitCode
+from pairbot_ext.support.redact import scrub
 
 
 def build_parser(only: str | None = None) -> argparse.ArgumentParser:

@@ -17,8 +17,8 @@ from freqtrade.persistence import Order, Trade
 from freqtrade.strategy import DecimalParameter, IStrategy
 from pandas import DataFrame
 
-from pairbot_ext.gates import fail_closed
-from pairbot_ext.runtime import PairsRuntime
+from pairbot_ext.host.gates import fail_closed
+from pairbot_ext.runtime.strategy import PairsRuntime
 
 OFF = -1.0
 """Default of the threshold parameters: the pairs file's own thresholds rule."""

@@ -1,11 +1,1 @@
 """The subcommands of `pairbot`, one module each, with `add_parser(subparsers)` and `run(args) -> int`."""
-
-from enum import IntEnum
-
-
-class ExitCode(IntEnum):
-    """What every `pairbot` command answers to the shell."""
-
-    OK = 0
-    PROBLEM = 1
-    USAGE = 2

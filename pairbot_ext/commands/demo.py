@@ -7,7 +7,7 @@ import json
 import time
 from pathlib import Path
 
-from pairbot_ext.commands import ExitCode
+from pairbot_ext.support.exitcode import ExitCode
 
 DEFAULT_SEED = 20260201
 
@@ -45,11 +45,11 @@ def run(args: argparse.Namespace) -> int:
     # Imported here: `pairbot --help` should not load Freqtrade.
     from rich.console import Console
 
-    from pairbot_ext.demo import SIMULATED
     from pairbot_ext.demo.backtest import run_backtest
     from pairbot_ext.demo.bot import run_bots
     from pairbot_ext.demo.process import ended_by_sigterm
     from pairbot_ext.demo.steps import find_workplace
+    from pairbot_ext.model.simulated import SIMULATED
 
     console = Console(stderr=args.json)
     workplace = find_workplace(args.folder)

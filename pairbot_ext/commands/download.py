@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pairbot_ext.commands import ExitCode
-from pairbot_ext.errors import PairbotError
+from pairbot_ext.support.errors import PairbotError
+from pairbot_ext.support.exitcode import ExitCode
 
 if TYPE_CHECKING:
     from pairbot_ext.pairs import PairsFile
@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
     """Returns 1 where Freqtrade failed or a symbol's candles are missing afterwards."""
     from freqtrade.exceptions import ConfigurationError
 
-    from pairbot_ext.download import plan_download, shortfalls, stored_candles
+    from pairbot_ext.candles.download import plan_download, shortfalls, stored_candles
     from pairbot_ext.scan.options import default_datadir, read_config
 
     passed_on = args.freqtrade_args[1:] if args.freqtrade_args[:1] == ["--"] else args.freqtrade_args

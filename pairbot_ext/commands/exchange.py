@@ -10,8 +10,8 @@ from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
-from pairbot_ext.commands import ExitCode
 from pairbot_ext.sim.market.books import DEFAULT_SHAPE
+from pairbot_ext.support.exitcode import ExitCode
 
 _EPILOG = """The overlay configuration goes to stdout (or --overlay-out FILE), everything else to stderr:
   pairbot exchange --overlay-out overlay.json &
@@ -126,11 +126,11 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(args: argparse.Namespace) -> int:
     """Serve until Ctrl+C or SIGTERM."""
-    from pairbot_ext.errors import PairbotError
     from pairbot_ext.sim.launch import ExchangeOptions, banner, open_exchange, run_until_stopped
     from pairbot_ext.sim.overlay import overlay
     from pairbot_ext.sim.server import LoopbackServer
     from pairbot_ext.sim.venue.engine import VenueOptions
+    from pairbot_ext.support.errors import PairbotError
 
     if args.pairs and not args.pairs_out:
         raise PairbotError("--pairs needs --pairs-out", remedy="Say where the mapped pairs file goes")

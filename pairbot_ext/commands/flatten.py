@@ -9,12 +9,12 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from pairbot_ext.commands import ExitCode
-from pairbot_ext.errors import PairbotError
+from pairbot_ext.support.errors import PairbotError
+from pairbot_ext.support.exitcode import ExitCode
 
 if TYPE_CHECKING:
-    from pairbot_ext.execution.flatten import FlattenPlan
-    from pairbot_ext.execution.ledger import PairStatus
+    from pairbot_ext.journal.ledger import PairStatus
+    from pairbot_ext.recovery.flatten import FlattenPlan
 
 DESCRIPTION = """\
 Closes one open pair trade, or all of them. A running bot with its API server enabled is asked to do it. With
@@ -64,7 +64,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(args: argparse.Namespace) -> int:
     """Returns 0 where everything asked for is closed."""
-    from pairbot_ext.execution.botapi import BotApi
+    from pairbot_ext.host.botapi import BotApi
     from pairbot_ext.preflight import load_config
 
     config = load_config(args.config or (), live=False, strategy=None)
@@ -90,7 +90,7 @@ def _open_pairs(url: str) -> list[PairStatus]:
     from sqlalchemy.exc import SQLAlchemyError
 
     from pairbot_ext.commands.status import read_only, shown
-    from pairbot_ext.execution.ledger import has_journal, read_ledger
+    from pairbot_ext.journal.ledger import has_journal, read_ledger
 
     try:
         engine = create_engine(read_only(url))
@@ -103,7 +103,7 @@ def _open_pairs(url: str) -> list[PairStatus]:
 
 
 def _through_bot(args: argparse.Namespace, api: Any, pairs: list[PairStatus]) -> int:
-    from pairbot_ext.execution.flatten import attempt_each
+    from pairbot_ext.recovery.flatten import attempt_each
 
     trades = {trade["pair"]: trade["trade_id"] for trade in api.open_trades()}
     if not args.json:
@@ -159,7 +159,7 @@ def _on_venue(
     from freqtrade.enums import RunMode
     from freqtrade.exceptions import FreqtradeException
 
-    from pairbot_ext.bridge import client_of
+    from pairbot_ext.host.bridge import client_of
     from pairbot_ext.preflight.setup import open_exchange
 
     try:
@@ -178,7 +178,7 @@ def flatten_on_venue(args: argparse.Namespace, client: Any, pairs: list[PairStat
     """
     import ccxt
 
-    from pairbot_ext.execution.flatten import (
+    from pairbot_ext.recovery.flatten import (
         Ours,
         attempt_each,
         close_on_venue,
@@ -187,7 +187,7 @@ def flatten_on_venue(args: argparse.Namespace, client: Any, pairs: list[PairStat
         patiently,
         plan_flatten,
     )
-    from pairbot_ext.execution.positions import read_positions
+    from pairbot_ext.venue.binance.positions import read_positions
 
     positions = patiently(lambda: read_positions(client))
     unread: dict[str, str] = {}

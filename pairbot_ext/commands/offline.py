@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from pairbot_ext.commands import ExitCode
+from pairbot_ext.support.exitcode import ExitCode
 
 _EPILOG = """examples:
   pairbot offline -- backtesting --strategy PairsArb --timerange 20250708-20250908
@@ -61,9 +61,9 @@ def _arguments(raw: Sequence[str]) -> list[str]:
 def run(args: argparse.Namespace) -> int:
     """Run Freqtrade; returns its exit code, 2 when nothing was given to run."""
     # Imported here: `pairbot --help` should not load an HTTP server.
-    from pairbot_ext.errors import PairbotError
     from pairbot_ext.sim.launch import ExchangeOptions
     from pairbot_ext.sim.offline import run_freqtrade
+    from pairbot_ext.support.errors import PairbotError
 
     arguments = _arguments(args.freqtrade_args)
     if not arguments:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from pairbot_ext.commands import ExitCode
-from pairbot_ext.errors import PairbotError
+from pairbot_ext.support.errors import PairbotError
+from pairbot_ext.support.exitcode import ExitCode
 
 DESCRIPTION = """\
 Draws indexed prices, the spread with its thresholds, z with entries and exits, the rolling hedge ratio and
@@ -62,11 +62,11 @@ def run(args: argparse.Namespace) -> int:
     from freqtrade.configuration import TimeRange
     from freqtrade.exceptions import ConfigurationError
 
+    from pairbot_ext.candles.files import load_candles
     from pairbot_ext.pairs import load_pairs_file
     from pairbot_ext.report.pair_trades import legs_of, load_export, pair_trades
     from pairbot_ext.report.picture import spans_of
     from pairbot_ext.report.plots import plot_pair
-    from pairbot_ext.scan.universe import load_candles
 
     if args.window < 30:
         raise PairbotError(

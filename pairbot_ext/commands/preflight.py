@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from pairbot_ext.commands import ExitCode
+from pairbot_ext.support.exitcode import ExitCode
 
 DESCRIPTION = """\
 Checks configuration, pairs file, strategy, database and disk, and with an exchange in reach clock, symbols,

@@ -7,8 +7,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pairbot_ext.commands import ExitCode
-from pairbot_ext.errors import PairbotError
+from pairbot_ext.support.errors import PairbotError
+from pairbot_ext.support.exitcode import ExitCode
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -147,7 +147,7 @@ def _pairs_file(named: Path | None, source: Source) -> PairsFile | None:
 
 
 def _candles(datadir: Path, source: Source, pairs_file: PairsFile | None) -> dict[str, pd.DataFrame]:
-    from pairbot_ext.scan.universe import load_candles
+    from pairbot_ext.candles.files import load_candles
 
     if not datadir.is_dir():
         raise PairbotError(

@@ -6,7 +6,7 @@ import argparse
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pairbot_ext.errors import PairbotError
+from pairbot_ext.support.errors import PairbotError
 
 DESCRIPTION = """\
 Test every pair of symbols for cointegration over a formation window and write the selected pairs, with

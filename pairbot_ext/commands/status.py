@@ -7,8 +7,8 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from pairbot_ext.commands import ExitCode
-from pairbot_ext.errors import PairbotError
+from pairbot_ext.support.errors import PairbotError
+from pairbot_ext.support.exitcode import ExitCode
 
 DESCRIPTION = """\
 Shows pair trades as the bot's journal has them: state, legs, hedge error, naked time, profit with fees and
@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
 
     from pairbot_ext.control.text import status_lines
     from pairbot_ext.control.views import trade_view
-    from pairbot_ext.execution.ledger import has_journal, read_ledger
+    from pairbot_ext.journal.ledger import has_journal, read_ledger
 
     url = args.db_url or database_url(args.config)
     try:

@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pairbot_ext.control.service import MOST_ID_CHARS, NotNowError, PairService, UnknownPairError
 from pairbot_ext.control.views import ActionView, OverviewView, PairView, ScanView
-from pairbot_ext.errors import PairbotError
-from pairbot_ext.redact import scrub
+from pairbot_ext.support.errors import PairbotError
+from pairbot_ext.support.redact import scrub
 
 TAG = "Pairs"
 PairId = Annotated[str, Field(strict=True, min_length=1, max_length=MOST_ID_CHARS)]

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 
 from pairbot_ext.control.service import PairService, PairsNow
-from pairbot_ext.execution.desk import TradeDesk
+from pairbot_ext.desk.trade_desk import TradeDesk
 
 logger = logging.getLogger(__name__)
 
@@ -41,14 +41,14 @@ class Control:
             self._has_api = self._has_telegram = True
             return
         # Imported here: many bots have neither, and the two bring much along.
-        from pairbot_ext import bridge_rpc
         from pairbot_ext.control import api, telegram
+        from pairbot_ext.host import rpc
 
         if not self._has_api:
-            bridge_rpc.add_api_routes(self._bot, lambda user: api.make_router(lambda: self._service, user))
+            rpc.add_api_routes(self._bot, lambda user: api.make_router(lambda: self._service, user))
             self._has_api = True
         if not self._has_telegram:
-            self._has_telegram = bridge_rpc.add_telegram_commands(
+            self._has_telegram = rpc.add_telegram_commands(
                 self._bot,
                 telegram.commands(lambda: self._service),
                 telegram.help_command,

@@ -11,11 +11,12 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
-from pairbot_ext.book import SignalBook, SpreadPath
-from pairbot_ext.errors import DataError
-from pairbot_ext.execution.clock import as_datetime
-from pairbot_ext.execution.records import PairTrade
-from pairbot_ext.signals import FloatArray, Thresholds
+from pairbot_ext.model.records import PairTrade
+from pairbot_ext.model.thresholds import Thresholds
+from pairbot_ext.signals.book import SignalBook, SpreadPath
+from pairbot_ext.stats.arrays import FloatArray
+from pairbot_ext.support.clock import as_datetime
+from pairbot_ext.support.errors import DataError
 
 CANDLES = 240
 MOST_CANDLES = 1000

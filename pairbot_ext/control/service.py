@@ -16,8 +16,6 @@ from datetime import datetime
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from pairbot_ext.book import SignalBook
-from pairbot_ext.bridge import Bridge
 from pairbot_ext.control.picture import pair_png
 from pairbot_ext.control.views import (
     ActionView,
@@ -30,16 +28,18 @@ from pairbot_ext.control.views import (
     WatchedView,
     trade_view,
 )
-from pairbot_ext.errors import PairbotError
-from pairbot_ext.execution.clock import as_datetime
-from pairbot_ext.execution.desk import TradeDesk
-from pairbot_ext.execution.ledger import read_ledger, read_money, status_of
-from pairbot_ext.execution.messages import finite
-from pairbot_ext.execution.plan import EntryPlan
-from pairbot_ext.execution.records import PairTrade
-from pairbot_ext.execution.states import Goal, PairState
+from pairbot_ext.desk.trade_desk import TradeDesk
+from pairbot_ext.host.bridge import Bridge
+from pairbot_ext.journal.ledger import read_ledger, read_money, status_of
+from pairbot_ext.model.plan import EntryPlan
+from pairbot_ext.model.records import PairTrade
+from pairbot_ext.model.states import Goal, PairState
+from pairbot_ext.model.thresholds import ExitReason
 from pairbot_ext.pairs import Epoch, Pair, PairsFile
-from pairbot_ext.signals import ExitReason
+from pairbot_ext.signals.book import SignalBook
+from pairbot_ext.support.clock import as_datetime
+from pairbot_ext.support.errors import PairbotError
+from pairbot_ext.voice.messages import finite
 
 logger = logging.getLogger(__name__)
 

@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from html import escape
 from typing import Any
 
-from pairbot_ext.bridge_rpc import Chat, Command
 from pairbot_ext.control.service import EVERYTHING, PairService
 from pairbot_ext.control.text import chunks, overview_lines, pair_lines, scan_lines
-from pairbot_ext.errors import PairbotError
-from pairbot_ext.redact import scrub
+from pairbot_ext.host.rpc import Chat, Command
+from pairbot_ext.support.errors import PairbotError
+from pairbot_ext.support.redact import scrub
 
 logger = logging.getLogger(__name__)
 

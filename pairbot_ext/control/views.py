@@ -10,11 +10,11 @@ from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from pairbot_ext.execution.ledger import LegStatus, PairStatus
-from pairbot_ext.execution.messages import finite
-from pairbot_ext.execution.plan import EntryPlan
-from pairbot_ext.execution.records import OrderRecord
-from pairbot_ext.sizing import Leg
+from pairbot_ext.journal.ledger import LegStatus, PairStatus
+from pairbot_ext.model.plan import EntryPlan
+from pairbot_ext.model.records import OrderRecord
+from pairbot_ext.model.sizing import Leg
+from pairbot_ext.voice.messages import finite
 
 
 class View(BaseModel):

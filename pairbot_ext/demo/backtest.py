@@ -11,16 +11,16 @@ from typing import Any
 
 from rich.console import Console
 
-from pairbot_ext.demo import BOT_NAME, SIMULATED
+from pairbot_ext.candles.files import load_candles
 from pairbot_ext.demo.steps import Workplace, run_step
-from pairbot_ext.errors import PairbotError
+from pairbot_ext.model.simulated import BOT_NAME, SIMULATED
 from pairbot_ext.pairs import PairsFile, load_pairs_file
 from pairbot_ext.report.data_files import pair_tables, plain
 from pairbot_ext.report.document import Report, build_report
 from pairbot_ext.report.picture import spans_of
 from pairbot_ext.report.sources import open_source
-from pairbot_ext.scan.universe import load_candles
 from pairbot_ext.sim.datadir import SyntheticDatadir, write_synthetic_datadir
+from pairbot_ext.support.errors import PairbotError
 
 FORMATION_CANDLES = 1440
 # Candles before the formation window, so that the strategy's own start-up does not eat the first traded week.

@@ -15,14 +15,14 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from pairbot_ext.demo import BOT_NAME, SIMULATED
 from pairbot_ext.demo.process import BotProcess, ExchangeProcess
 from pairbot_ext.demo.records import summary_record
 from pairbot_ext.demo.steps import Workplace
-from pairbot_ext.errors import PairbotError
+from pairbot_ext.model.simulated import BOT_NAME, SIMULATED
 from pairbot_ext.pairs import PairsFile, load_pairs_file
 from pairbot_ext.report.database import load_database
 from pairbot_ext.report.pair_trades import PairSummary, PairTrade, frozen_betas, legs_of, pair_trades, total
+from pairbot_ext.support.errors import PairbotError
 
 WANTED_PAIR_TRADES = 2
 # Generous: a bot on a busy machine may miss one or two of the minutes in which pairs cross.

@@ -19,10 +19,10 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 from pairbot_ext.demo.steps import Workplace, pairbot_command, tail
-from pairbot_ext.errors import PairbotError
 from pairbot_ext.sim.control import ControlClient
 from pairbot_ext.sim.offline import child_environment, freqtrade_command
 from pairbot_ext.sim.tls import LOOPBACK
+from pairbot_ext.support.errors import PairbotError
 
 _POLL_SECS = 0.5
 _START_TIMEOUT_SECS = 30.0

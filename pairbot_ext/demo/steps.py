@@ -13,7 +13,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from pairbot_ext.errors import PairbotError
+from pairbot_ext.support.errors import PairbotError
 
 _TAIL_LINES = 15
 

@@ -17,9 +17,9 @@ from pathlib import Path
 
 from pairbot_ext.demo.process import BotProcess, ExchangeProcess
 from pairbot_ext.demo.steps import Workplace, find_workplace, pairbot_command
-from pairbot_ext.errors import PairbotError
 from pairbot_ext.sim.datadir import write_synthetic_datadir
 from pairbot_ext.sim.telegram_api import FakeTelegram, Sent
+from pairbot_ext.support.errors import PairbotError
 
 SEED = 20260201
 TRANSCRIPT = Path("docs/chat-transcript.md")

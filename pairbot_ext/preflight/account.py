@@ -7,12 +7,12 @@ from typing import Any
 
 import ccxt
 
-from pairbot_ext.bridge import client_of
-from pairbot_ext.execution.positions import read_positions
-from pairbot_ext.execution.states import ClientOrderId
+from pairbot_ext.host.bridge import client_of
+from pairbot_ext.model.states import ClientOrderId
 from pairbot_ext.preflight.results import Finding, Number, Status
 from pairbot_ext.preflight.setup import NotCheckedError, Setup
-from pairbot_ext.startup import check_live_venue
+from pairbot_ext.startup.checks import check_live_venue
+from pairbot_ext.venue.binance.positions import read_positions
 
 _UNKNOWN_RIGHTS = "Look at API Management on Binance: futures on, withdrawals off, only this machine's IP"
 

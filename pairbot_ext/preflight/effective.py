@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from pairbot_ext.preflight.results import Finding, Status
 from pairbot_ext.preflight.setup import NotCheckedError, Setup
-from pairbot_ext.signals import most_pairs_at_once
-from pairbot_ext.startup import (
+from pairbot_ext.signals.arbiter import most_pairs_at_once
+from pairbot_ext.startup.checks import (
     check_exits,
     check_market,
     check_orders,

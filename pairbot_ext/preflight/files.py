@@ -16,7 +16,7 @@ from pairbot_ext.pairs import PairsFile
 from pairbot_ext.preflight.database import sqlite_file
 from pairbot_ext.preflight.results import Finding, Number, Status
 from pairbot_ext.preflight.setup import PINNED_VERSIONS, NotCheckedError, Setup
-from pairbot_ext.startup import check_pairs_source
+from pairbot_ext.startup.checks import check_pairs_source
 
 MAX_AGE_DAYS = 14.0
 """Of a pairs file whose epoch is open-ended."""

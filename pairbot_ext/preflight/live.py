@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from freqtrade.strategy import IStrategy
 
-from pairbot_ext.bridge import client_of, exchange_of
-from pairbot_ext.errors import PairbotError
+from pairbot_ext.host.bridge import client_of, exchange_of
 from pairbot_ext.preflight.results import Report, Status
 from pairbot_ext.preflight.runner import run_checks
 from pairbot_ext.preflight.setup import TELEGRAM_URL, NotCheckedError, Part, Setup
+from pairbot_ext.support.errors import PairbotError
 
 
 class PreflightRefusedError(PairbotError):

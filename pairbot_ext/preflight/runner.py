@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 import ccxt
 from freqtrade.exceptions import FreqtradeException
 
-from pairbot_ext.errors import PairbotError
 from pairbot_ext.preflight import account, effective, files, sizes, telegram, venue
 from pairbot_ext.preflight.results import CheckResult, Finding, Number, Report, Status
 from pairbot_ext.preflight.setup import NotCheckedError, Setup
-from pairbot_ext.redact import hide, scrub
+from pairbot_ext.support.errors import PairbotError
+from pairbot_ext.support.redact import hide, scrub
 
 logger = logging.getLogger(__name__)
 

@@ -23,11 +23,11 @@ from freqtrade.resolvers import ExchangeResolver, StrategyResolver
 from freqtrade.strategy import IStrategy
 from sqlalchemy.exc import SQLAlchemyError
 
-from pairbot_ext.errors import PairbotError
 from pairbot_ext.pairs import Epoch, Pair, PairsFile, load_pairs_file
 from pairbot_ext.preflight.results import Status
-from pairbot_ext.redact import secrets_of
 from pairbot_ext.settings import Settings, parse_settings
+from pairbot_ext.support.errors import PairbotError
+from pairbot_ext.support.redact import secrets_of
 
 TELEGRAM_URL = "https://api.telegram.org"
 PINNED_VERSIONS = {"freqtrade": "2026.9", "ccxt": "4.5.90"}
@@ -324,7 +324,7 @@ def load_config(files: Sequence[str], *, live: bool, strategy: str | None = None
     from freqtrade.commands.arguments import Arguments
     from freqtrade.constants import DEFAULT_DB_PROD_URL
 
-    from pairbot_ext.bridge import read_configuration
+    from pairbot_ext.host.bridge import read_configuration
 
     arguments = ["trade", *(part for file in files for part in ("-c", file))]
     parsed = Arguments(arguments).get_parsed_arg()

@@ -11,12 +11,8 @@ from freqtrade.constants import UNLIMITED_STAKE_AMOUNT
 from freqtrade.exceptions import FreqtradeException
 from freqtrade.util import get_dry_run_wallet
 
-from pairbot_ext.execution.preflight import MAX_SLIPPAGE, MIN_RESERVE
-from pairbot_ext.pairs import Pair
-from pairbot_ext.preflight.effective import capacity
-from pairbot_ext.preflight.results import Finding, Number, Status
-from pairbot_ext.preflight.setup import Setup
-from pairbot_ext.sizing import (
+from pairbot_ext.entry.both_legs import MAX_SLIPPAGE, MIN_RESERVE
+from pairbot_ext.model.sizing import (
     MAX_HEDGE_ERROR,
     Leg,
     MarketLimits,
@@ -25,6 +21,10 @@ from pairbot_ext.sizing import (
     nearest_amount,
     refusal,
 )
+from pairbot_ext.pairs import Pair
+from pairbot_ext.preflight.effective import capacity
+from pairbot_ext.preflight.results import Finding, Number, Status
+from pairbot_ext.preflight.setup import Setup
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import pandas as pd
 from freqtrade.enums import CandleType
 from freqtrade.exchange import timeframe_to_seconds
 
-from pairbot_ext.bridge import client_of
+from pairbot_ext.host.bridge import client_of
 from pairbot_ext.preflight.effective import capacity
 from pairbot_ext.preflight.results import Finding, Number, Status
 from pairbot_ext.preflight.setup import NotCheckedError, Setup

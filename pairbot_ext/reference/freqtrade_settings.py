@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pairbot_ext.settings import MAX_STARTUP_CANDLES
-from pairbot_ext.startup import LEAST_STOPLOSS
+from pairbot_ext.startup.checks import LEAST_STOPLOSS
 
 
 @dataclass(frozen=True)

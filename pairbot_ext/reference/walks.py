@@ -12,14 +12,14 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from pairbot_ext.execution.decide import Action, Ask, Book, Enter, Explain, Reduce, decide
-from pairbot_ext.execution.facts import BOOKING_PAUSE_MS, MAX_BOOKINGS
-from pairbot_ext.execution.plan import EntryModel, EntryPlan
-from pairbot_ext.execution.records import LegSizing, OrderRecord, PairTrade, Sizing
-from pairbot_ext.execution.situation import Facts, LegFacts
-from pairbot_ext.execution.states import ClientOrderId, Goal, OrderStatus, PairState, Refusal, Role
-from pairbot_ext.signals import SHORT_SPREAD, Thresholds
-from pairbot_ext.sizing import Leg
+from pairbot_ext.model.plan import EntryModel, EntryPlan
+from pairbot_ext.model.records import LegSizing, OrderRecord, PairTrade, Sizing
+from pairbot_ext.model.sizing import Leg
+from pairbot_ext.model.states import ClientOrderId, Goal, OrderStatus, PairState, Refusal, Role
+from pairbot_ext.model.thresholds import SHORT_SPREAD, Thresholds
+from pairbot_ext.pairtrade.decide import Action, Ask, Book, Enter, Explain, Reduce, decide
+from pairbot_ext.pairtrade.facts import BOOKING_PAUSE_MS, MAX_BOOKINGS
+from pairbot_ext.pairtrade.situation import Facts, LegFacts
 
 SEED = 20260201
 WALKS = 2_000

@@ -10,11 +10,11 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from pairbot_ext.redact import without_secrets
 from pairbot_ext.report.document import Report
 from pairbot_ext.report.legs import PairTrade
 from pairbot_ext.report.summary import PairSummary
 from pairbot_ext.report.wording import duration, exits, interval, number, percent
+from pairbot_ext.support.redact import without_secrets
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pairbot_ext.errors import DataError
-from pairbot_ext.execution.plan import EntryPlan
+from pairbot_ext.model.plan import EntryPlan
+from pairbot_ext.support.errors import DataError
 
 _TRADES = """
     SELECT id, pair, enter_tag, is_short, is_open, amount, open_rate, close_rate, open_date, close_date,

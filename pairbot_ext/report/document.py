@@ -8,8 +8,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from pairbot_ext.errors import DataError
-from pairbot_ext.redact import without_secrets
 from pairbot_ext.report import wording
 from pairbot_ext.report.database import JournalTrade
 from pairbot_ext.report.equity import EquityPath, marked_path, realized_path
@@ -25,6 +23,8 @@ from pairbot_ext.report.models import (
 from pairbot_ext.report.pair_trades import legs_of, pair_trades
 from pairbot_ext.report.sources import Source, SourceKind
 from pairbot_ext.report.summary import PairSummary, summarize, total
+from pairbot_ext.support.errors import DataError
+from pairbot_ext.support.redact import without_secrets
 
 if TYPE_CHECKING:
     import pandas as pd

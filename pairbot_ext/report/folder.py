@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from pairbot_ext.errors import DataError, PairbotError
 from pairbot_ext.report.data_files import as_json, pairs_csv, trades_csv
 from pairbot_ext.report.document import Report
 from pairbot_ext.report.figures import equity_figure, png_bytes
@@ -14,6 +13,7 @@ from pairbot_ext.report.html import file_stem, index_page, pair_page
 from pairbot_ext.report.models import journal_spans
 from pairbot_ext.report.picture import PairPicture, PairSpan, make_picture, spans_of
 from pairbot_ext.report.plots import figure_html, figure_png
+from pairbot_ext.support.errors import DataError, PairbotError
 
 DEFAULT_WINDOW_CANDLES = 1440
 """Of rolling estimates where the source does not say: the default of `pairbot.rolling_window_candles`."""

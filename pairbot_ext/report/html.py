@@ -12,7 +12,6 @@ from collections.abc import Iterable, Sequence
 from html import escape
 
 from pairbot_ext.pairs import Pair
-from pairbot_ext.redact import without_secrets
 from pairbot_ext.report.document import Report
 from pairbot_ext.report.evidence import ClusteredMean
 from pairbot_ext.report.legs import PairTrade
@@ -30,6 +29,7 @@ from pairbot_ext.report.wording import (
     percent,
     short_reason,
 )
+from pairbot_ext.support.redact import without_secrets
 
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 _STYLE = """

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from pairbot_ext.errors import DataError
+from pairbot_ext.support.errors import DataError
 
 
 @dataclass(frozen=True)

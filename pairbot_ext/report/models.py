@@ -111,8 +111,8 @@ def rolling_models_at_entry(
     The strategy's own code estimates it, so the hedge ratio is the one that sized the trade as long as the
     candles are the same.
     """
-    from pairbot_ext.book import SignalBook
     from pairbot_ext.settings import Settings
+    from pairbot_ext.signals.book import SignalBook
 
     window = {} if rolling_window_candles is None else {"rolling_window_candles": rolling_window_candles}
     book = SignalBook(pairs_file, Settings.model_validate(window), timeframe_secs, frames, fee=0.0)

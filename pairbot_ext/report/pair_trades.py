@@ -13,9 +13,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pairbot_ext.errors import DataError
 from pairbot_ext.report.legs import LegTrade, PairTrade, leg_of_row
 from pairbot_ext.report.summary import PairSummary, summarize, total
+from pairbot_ext.support.errors import DataError
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,13 +9,13 @@ from datetime import datetime
 import numpy as np
 import pandas as pd
 
-from pairbot_ext.book import build_grid
-from pairbot_ext.errors import DataError
 from pairbot_ext.pairs import Pair, PairsFile
-from pairbot_ext.redact import without_secrets
 from pairbot_ext.report.pair_trades import PairTrade
-from pairbot_ext.signals import FloatArray
+from pairbot_ext.signals.book import build_grid
+from pairbot_ext.stats.arrays import FloatArray
 from pairbot_ext.stats.rolling import RollingModels, rolling_models
+from pairbot_ext.support.errors import DataError
+from pairbot_ext.support.redact import without_secrets
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from pairbot_ext.demo import BOT_NAME, SIMULATED
-from pairbot_ext.errors import DataError
+from pairbot_ext.model.simulated import BOT_NAME, SIMULATED
 from pairbot_ext.report.database import JournalTrade, read_database
+from pairbot_ext.support.errors import DataError
 
 SIMULATED_EXCHANGE = (
     "Simulated market: the exchange ran on this machine, no order reached a real one. The PnL means nothing."
@@ -197,6 +197,6 @@ def _from_ms(stamp: float) -> datetime:
 
 def datadir_notice(datadir: Path) -> str:
     """The sentence that goes with the candles of a data directory: "" unless they are made up."""
-    from pairbot_ext.sim.datadir import SIMULATED_MARK
+    from pairbot_ext.model.simulated import SIMULATED_MARK
 
     return SIMULATED if (datadir / SIMULATED_MARK).is_file() else ""

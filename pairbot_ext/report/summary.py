@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from statistics import median
 
+from pairbot_ext.model.thresholds import ExitReason
 from pairbot_ext.report.evidence import ClusteredMean, clustered_mean
 from pairbot_ext.report.legs import PairTrade
-from pairbot_ext.signals import ExitReason
 
 _EXIT_KINDS = {
     ExitReason.REVERTED: "reverted",

@@ -10,25 +10,26 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import datetime
 
-from pairbot_ext.errors import PairbotError
-from pairbot_ext.execution.broker import Broker
-from pairbot_ext.execution.clock import Clock, as_datetime
-from pairbot_ext.execution.journal import Journal
-from pairbot_ext.execution.plan import EntryPlan, Signals
-from pairbot_ext.execution.preflight import RefusedError
-from pairbot_ext.execution.records import PairTrade, Sizing
-from pairbot_ext.execution.situation import Facts
-from pairbot_ext.execution.states import Goal, PairState
+from pairbot_ext.host.broker import Broker
+from pairbot_ext.journal.journal import Journal
+from pairbot_ext.model.findings import Breach, Reading, Rule, Verdict, above
+from pairbot_ext.model.plan import EntryPlan
+from pairbot_ext.model.records import PairTrade, Sizing
+from pairbot_ext.model.refusals import RefusedError
+from pairbot_ext.model.states import Goal, PairState
+from pairbot_ext.model.thresholds import ExitReason
+from pairbot_ext.pairtrade.situation import Facts
 from pairbot_ext.risk.account import ErrorRate
 from pairbot_ext.risk.entry import EntryRules
-from pairbot_ext.risk.findings import Breach, Reading, Rule, Verdict
 from pairbot_ext.risk.pairwatch import REASONS, PairWatch
 from pairbot_ext.risk.quotes import Quotes
-from pairbot_ext.risk.rules import RULES, Effect, above, trip_of
+from pairbot_ext.risk.rules import RULES, Effect, trip_of
 from pairbot_ext.risk.state import BY_HAND, RELEASE, WHAT_HAPPENS, RiskMemory, RiskState, Trip
 from pairbot_ext.risk.wallet import WalletWatch
 from pairbot_ext.settings import Settings
-from pairbot_ext.signals import ExitReason
+from pairbot_ext.signals.port import Signals
+from pairbot_ext.support.clock import Clock, as_datetime
+from pairbot_ext.support.errors import PairbotError
 
 logger = logging.getLogger(__name__)
 

@@ -7,18 +7,15 @@ from datetime import datetime
 import ccxt
 from freqtrade.exceptions import FreqtradeException
 
-from pairbot_ext.errors import PairbotError
-from pairbot_ext.execution.broker import Broker
-from pairbot_ext.execution.clock import Clock
-from pairbot_ext.execution.journal import Journal
-from pairbot_ext.execution.plan import EntryPlan, Signals
-from pairbot_ext.execution.preflight import RefusedError
-from pairbot_ext.execution.records import Sizing
-from pairbot_ext.execution.states import Goal
-from pairbot_ext.risk.findings import Blind, Reading, Rule, Verdict
+from pairbot_ext.host.broker import Broker
+from pairbot_ext.journal.journal import Journal
+from pairbot_ext.model.findings import Blind, Reading, Rule, Verdict, above, below
+from pairbot_ext.model.plan import EntryPlan
+from pairbot_ext.model.records import Sizing
+from pairbot_ext.model.refusals import RefusedError
+from pairbot_ext.model.sizing import Leg
+from pairbot_ext.model.states import Goal
 from pairbot_ext.risk.rules import (
-    above,
-    below,
     exposure_ratio,
     funding_cost_bp,
     funding_horizon_hours,
@@ -28,7 +25,9 @@ from pairbot_ext.risk.rules import (
     told,
 )
 from pairbot_ext.settings import Settings
-from pairbot_ext.sizing import Leg
+from pairbot_ext.signals.port import Signals
+from pairbot_ext.support.clock import Clock
+from pairbot_ext.support.errors import PairbotError
 
 logger = logging.getLogger(__name__)
 

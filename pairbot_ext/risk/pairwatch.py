@@ -6,15 +6,15 @@ import ccxt
 from freqtrade.exceptions import FreqtradeException
 from sqlalchemy.exc import SQLAlchemyError
 
-from pairbot_ext.execution.broker import Broker
-from pairbot_ext.execution.clock import Clock
-from pairbot_ext.execution.records import PairTrade
-from pairbot_ext.risk.findings import Breach, Reading, Rule, Verdict
+from pairbot_ext.host.broker import Broker
+from pairbot_ext.model.findings import Breach, Reading, Rule, Verdict, above, below
+from pairbot_ext.model.records import PairTrade
+from pairbot_ext.model.sizing import Leg
+from pairbot_ext.model.thresholds import ExitReason
 from pairbot_ext.risk.quotes import Quote, Quotes, Streaks, adverse_z, kindest_price
-from pairbot_ext.risk.rules import above, below, liquidation_distance_percent
-from pairbot_ext.risk.settings import RiskSettings
-from pairbot_ext.signals import ExitReason
-from pairbot_ext.sizing import Leg
+from pairbot_ext.risk.rules import liquidation_distance_percent
+from pairbot_ext.settings.risk import RiskSettings
+from pairbot_ext.support.clock import Clock
 
 logger = logging.getLogger(__name__)
 

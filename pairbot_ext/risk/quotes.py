@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from math import log
 from typing import Any
 
-from pairbot_ext.execution.plan import EntryPlan
+from pairbot_ext.model.plan import EntryPlan
 
 
 @dataclass(frozen=True)

@@ -10,16 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from pairbot_ext.risk.breaks import PairHealth, critical_t
-from pairbot_ext.risk.findings import Blind, Breach, Funding, Reading, Rule, Verdict
-from pairbot_ext.risk.settings import BreakStop, RiskSettings
+from pairbot_ext.model.findings import Blind, Breach, Funding, Rule, Verdict, above
 from pairbot_ext.risk.state import RELEASE, WHAT_HAPPENS, RiskState, Trip
+from pairbot_ext.settings.risk import RiskSettings
 
-TEST_HALF_LIVES = 45.0
-"""With fewer half-lives of candles the unit-root test takes a healthy pair for a broken one too often:
-1 in 6 trades at 30 half-lives, 1 in 100 at 45 (benchmarks/study_stops.py)."""
-HALF_LIFE_HALF_LIVES = 30.0
-"""With fewer half-lives of candles the estimated half-life says too little."""
 FUNDING_HORIZON_HALF_LIVES = 2.0
 FUNDING_HORIZON_UNKNOWN_HOURS = 24.0
 """How long funding is counted where the model has no half-life."""
@@ -33,110 +27,6 @@ class Effect(StrEnum):
     REDUCE = "reduce"
     HALT = "halt"
     CLOSE_AND_REDUCE = "close and reduce"
-
-
-def above(rule: Rule, value: float | None, limit: float | None, unit: str, what: str) -> Verdict:
-    """A rule that is broken above its limit. None as limit: the rule is switched off."""
-    if limit is None:
-        return None
-    if value is None or math.isnan(value):
-        return Blind(rule, f"{what} is not known")
-    return Breach(rule, value, limit, unit, what) if value > limit else None
-
-
-def below(rule: Rule, value: float | None, limit: float | None, unit: str, what: str) -> Verdict:
-    """A rule that is broken below its limit."""
-    if limit is None:
-        return None
-    if value is None or math.isnan(value):
-        return Blind(rule, f"{what} is not known")
-    return Breach(rule, value, limit, unit, what) if value < limit else None
-
-
-def break_verdict(
-    settings: BreakStop | None, health: PairHealth | None, half_life_candles: float, beta: float
-) -> Verdict:
-    """Whether a pair's relation has broken.
-
-    :param half_life_candles: of the model at entry; where it is not finite only the hedge ratio is judged.
-    :param beta: of the model at entry.
-    """
-    if settings is None:
-        return None
-    if health is None:
-        return Blind(Rule.BREAK_TEST, "the relation of the legs (too many candles are missing)")
-    seen = health.candles / half_life_candles if math.isfinite(half_life_candles) else 0.0
-    if seen >= HALF_LIFE_HALF_LIVES * 0.9 and settings.max_half_life_ratio is not None:
-        verdict = above(
-            Rule.BREAK_HALF_LIFE,
-            health.half_life_candles,
-            settings.max_half_life_ratio * half_life_candles,
-            "candles",
-            f"half-life on the last {health.candles} candles",
-        )
-        if verdict is not None:
-            return verdict
-    drift = 100.0 * abs(health.beta / beta - 1.0)
-    verdict = above(
-        Rule.BREAK_BETA,
-        drift,
-        settings.max_beta_drift_percent,
-        "%",
-        f"hedge ratio {health.beta:.3f} on the last {health.candles} candles, {beta:.3f} at entry: drift",
-    )
-    # Nine tenths: some candles are always missing on thin markets.
-    if verdict is None and settings.test_level_percent is not None and seen >= TEST_HALF_LIVES * 0.9:
-        verdict = above(
-            Rule.BREAK_TEST,
-            health.t,
-            critical_t(settings.test_level_percent, health.candles),
-            "",
-            f"Dickey-Fuller t at the {settings.test_level_percent} % level on the last "
-            f"{health.candles} candles",
-        )
-    return verdict
-
-
-def break_readings(
-    settings: BreakStop | None, health: PairHealth | None, half_life_candles: float, beta: float, pair_id: str
-) -> list[Reading]:
-    """The three break rules of one pair, for display."""
-    if settings is None:
-        return [
-            Reading(rule, None, None, "", pair_id, "break_stop is switched off")
-            for rule in (Rule.BREAK_HALF_LIFE, Rule.BREAK_BETA, Rule.BREAK_TEST)
-        ]
-    ratio, level = settings.max_half_life_ratio, settings.test_level_percent
-    has_half_life = math.isfinite(half_life_candles)
-    most = ratio * half_life_candles if ratio is not None and has_half_life else None
-    candles = 0 if health is None else health.candles
-    note = "too many candles are missing" if health is None else f"{candles} candles"
-    return [
-        Reading(
-            Rule.BREAK_HALF_LIFE,
-            None if health is None else health.half_life_candles,
-            most,
-            "candles",
-            pair_id,
-            note,
-        ),
-        Reading(
-            Rule.BREAK_BETA,
-            None if health is None else 100.0 * abs(health.beta / beta - 1.0),
-            settings.max_beta_drift_percent,
-            "%",
-            pair_id,
-            note,
-        ),
-        Reading(
-            Rule.BREAK_TEST,
-            None if health is None else health.t,
-            None if level is None or health is None else critical_t(level, candles),
-            "t",
-            pair_id,
-            note,
-        ),
-    ]
 
 
 def exposure_ratio(notionals: Sequence[float], equity: float | None) -> float | None:

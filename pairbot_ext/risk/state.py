@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, Protocol, Self
 
-from pairbot_ext.execution.clock import Clock
 from pairbot_ext.risk.account import EquityMarks
+from pairbot_ext.support.clock import Clock
 
 logger = logging.getLogger(__name__)
 

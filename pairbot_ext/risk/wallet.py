@@ -8,14 +8,13 @@ import ccxt
 from freqtrade.exceptions import FreqtradeException
 from sqlalchemy.exc import SQLAlchemyError
 
-from pairbot_ext.execution.broker import Broker
-from pairbot_ext.execution.clock import Clock, as_datetime
+from pairbot_ext.host.broker import Broker
+from pairbot_ext.model.findings import Breach, Reading, Rule, Verdict, above
 from pairbot_ext.risk.account import EquityMarks, RecentEquity
-from pairbot_ext.risk.findings import Breach, Reading, Rule, Verdict
 from pairbot_ext.risk.quotes import Quote, Quotes, exit_price, kindest_price
-from pairbot_ext.risk.rules import above
-from pairbot_ext.risk.settings import RiskSettings
 from pairbot_ext.risk.state import RiskMemory
+from pairbot_ext.settings.risk import RiskSettings
+from pairbot_ext.support.clock import Clock, as_datetime
 
 logger = logging.getLogger(__name__)
 

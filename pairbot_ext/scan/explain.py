@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from pairbot_ext.errors import DataError
 from pairbot_ext.scan.checks import apply_checks
 from pairbot_ext.scan.filters import filter_symbols
 from pairbot_ext.scan.pipeline import ScanOptions, checked_pairs, pair_id, records, scan_window
 from pairbot_ext.scan.rules import Rule
 from pairbot_ext.scan.universe import FormationData
+from pairbot_ext.support.errors import DataError
 
 
 @dataclass(frozen=True, slots=True)

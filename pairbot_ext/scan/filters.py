@@ -15,8 +15,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pairbot_ext.scan.checks import Check
-from pairbot_ext.scan.knobs import Filters, Thresholds
 from pairbot_ext.scan.universe import FormationData
+from pairbot_ext.settings.scan import Filters, Thresholds
 
 FloatArray = NDArray[np.float64]
 FUNDING_HALF_LIVES = 2.0

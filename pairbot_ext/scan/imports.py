@@ -12,12 +12,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from pairbot_ext.errors import PairsFileError
+from pairbot_ext.candles.files import floor_to_candle
 from pairbot_ext.pairs import Epoch, Pair, PairsFile, problem_text
-from pairbot_ext.scan.document import build_pairs_file
+from pairbot_ext.pairs.writing import build_pairs_file
 from pairbot_ext.scan.pipeline import Thresholds, pair_id
 from pairbot_ext.scan.rules import TEXTBOOK_LEVEL
-from pairbot_ext.scan.universe import Window, floor_to_candle
+from pairbot_ext.scan.universe import Window
+from pairbot_ext.support.errors import PairsFileError
 
 # Column headings are compared without case, spaces, hyphens and underscores.
 _TEXT_COLUMNS = {"id": "id", "lega": "leg_a", "legb": "leg_b"}

@@ -13,11 +13,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from pairbot_ext.errors import DataError, PairbotError
+from pairbot_ext.candles.files import candle_length, floor_to_candle, load_candles, load_funding
 from pairbot_ext.pairs import is_symbol
 from pairbot_ext.scan.filters import MarketInfo
 from pairbot_ext.scan.sources import Candles, choose
-from pairbot_ext.scan.universe import candle_length, floor_to_candle, load_candles, load_funding
+from pairbot_ext.support.errors import DataError, PairbotError
 
 Note = Callable[[str], None]
 
@@ -153,7 +153,7 @@ def from_exchange(
 
 
 def _stored(datadir: Path, symbols: Sequence[str], timeframe: str) -> dict[str, tuple[datetime, datetime]]:
-    from pairbot_ext.download import stored_candles
+    from pairbot_ext.candles.download import stored_candles
 
     return {
         symbol: (entry.first, entry.last)

@@ -11,9 +11,9 @@ from typing import Any, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
-from pairbot_ext.errors import SettingsError
 from pairbot_ext.pairs import problem_text
-from pairbot_ext.scan.knobs import Filters, ScanKnobs, Thresholds
+from pairbot_ext.settings.scan import Filters, ScanKnobs, Thresholds
+from pairbot_ext.support.errors import SettingsError
 
 DEFAULT_CONFIG = "config.json"
 _GROUPS: tuple[tuple[str, str, type[BaseModel]], ...] = (

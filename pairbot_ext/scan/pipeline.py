@@ -13,7 +13,6 @@ import pandas as pd
 from pairbot_ext.pairs import Epoch, Pair
 from pairbot_ext.scan.checks import Check, apply_checks, cap, cap_per_coin
 from pairbot_ext.scan.filters import MarketInfo, filter_symbols, half_betas, pair_checks, pair_costs
-from pairbot_ext.scan.knobs import ScanKnobs, Thresholds
 from pairbot_ext.scan.rules import (
     CANDLES_PER_HALF_LIFE,
     NAIVE_TOP,
@@ -23,6 +22,7 @@ from pairbot_ext.scan.rules import (
     tested_rule,
 )
 from pairbot_ext.scan.universe import FormationData, Window
+from pairbot_ext.settings.scan import ScanKnobs, Thresholds
 from pairbot_ext.stats import scan_pairs
 
 Progress = Callable[[int, int], None]

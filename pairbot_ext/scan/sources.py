@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from pairbot_ext.errors import PairbotError
+from pairbot_ext.candles.files import available_symbols, last_close, load_candles, load_funding
 from pairbot_ext.scan.filters import MarketInfo
-from pairbot_ext.scan.universe import available_symbols, last_close, load_candles, load_funding
+from pairbot_ext.support.errors import PairbotError
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,20 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import datetime, timedelta
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pairbot_ext.errors import DataError
+from pairbot_ext.candles.files import candle_length
 from pairbot_ext.pairs import is_symbol
 from pairbot_ext.stats.candles import missing_candles
 from pairbot_ext.stats.regression import MIN_STD
+from pairbot_ext.support.errors import DataError
 
 FloatArray = NDArray[np.float64]
-FUNDING_TIMEFRAME = "1h"
 _NO_SYMBOL = "a pairs file cannot name it: letters and digits only, like ADA/USDT:USDT"
 
 
@@ -85,100 +84,6 @@ class FormationData:
             mean_funding=self.mean_funding[keep],
             rejected=dict(rejected),
         )
-
-
-def candle_length(timeframe: str) -> timedelta:
-    """Length of one candle. Raises DataError for a timeframe ccxt does not know."""
-    from ccxt import Exchange, NotSupported
-
-    try:
-        seconds = Exchange.parse_timeframe(timeframe)
-    except (NotSupported, ValueError, IndexError):
-        seconds = 0
-    if seconds <= 0 or timeframe.endswith(("w", "M", "y")):
-        raise DataError(
-            "timeframe is not a number of minutes, hours or days",
-            value=repr(timeframe),
-            remedy="Use one like 15m, 1h or 4h",
-        )
-    return timedelta(seconds=int(seconds))
-
-
-def floor_to_candle(when: datetime, timeframe: str) -> datetime:
-    """The last candle boundary at or before `when`."""
-    length = candle_length(timeframe).total_seconds()
-    return datetime.fromtimestamp(when.timestamp() // length * length, tz=UTC)
-
-
-def available_symbols(datadir: Path, timeframe: str, *, quote: str = "USDT") -> list[str]:
-    """Linear futures with candles of `timeframe` in `datadir`, alphabetically.
-
-    :raises DataError: no such directory, or it holds no futures candles of that timeframe.
-    """
-    from freqtrade.data.history import get_datahandler
-    from freqtrade.enums import CandleType, TradingMode
-
-    if not (datadir / "futures").is_dir():
-        raise DataError(
-            f"data directory {datadir} has no futures/ folder",
-            remedy="Give the exchange's directory as Freqtrade does, e.g. user_data/data/binance, "
-            "or fetch candles with `pairbot download`",
-        )
-    found = get_datahandler(datadir, "feather").ohlcv_get_available_data(datadir, TradingMode.FUTURES)
-    candles = [(pair, tf) for pair, tf, kind in found if kind == CandleType.FUTURES]
-    symbols = sorted({pair for pair, tf in candles if tf == timeframe and pair.endswith(f"/{quote}:{quote}")})
-    if not symbols:
-        others = sorted({tf for _, tf in candles})
-        raise DataError(
-            f"data directory {datadir} has no {timeframe} futures candles quoted and settled in {quote}",
-            value=f"timeframes there: {', '.join(others) or 'none'}",
-            remedy="Choose one of those with --timeframe, or fetch candles with `pairbot download`",
-        )
-    return symbols
-
-
-def load_candles(datadir: Path, timeframe: str, symbols: Sequence[str]) -> dict[str, pd.DataFrame]:
-    """Futures candles through Freqtrade's own data handler, gaps left as gaps.
-
-    :return: frames with the columns ``date, open, high, low, close, volume``; an empty frame where there is
-        no file or Freqtrade cannot read it (it logs why).
-    """
-    from freqtrade.data.history import get_datahandler
-    from freqtrade.enums import CandleType
-
-    handler = get_datahandler(datadir, "feather")
-    return {
-        symbol: handler.ohlcv_load(
-            symbol, timeframe, CandleType.FUTURES, fill_missing=False, warn_no_data=False
-        )
-        for symbol in symbols
-    }
-
-
-def load_funding(datadir: Path, symbols: Sequence[str]) -> dict[str, pd.DataFrame]:
-    """Funding rates with the columns ``date, funding_rate``; a symbol without stored rates is left out."""
-    from freqtrade.data.history import get_datahandler
-    from freqtrade.enums import CandleType
-
-    handler = get_datahandler(datadir, "feather")
-    # Freqtrade stores funding under one timeframe whatever the candles' is.
-    loaded = {
-        symbol: handler.ohlcv_load(
-            symbol, FUNDING_TIMEFRAME, CandleType.FUNDING_RATE, fill_missing=False, warn_no_data=False
-        )
-        for symbol in symbols
-    }
-    return {symbol: frame for symbol, frame in loaded.items() if not frame.empty}
-
-
-def last_close(frames: Mapping[str, pd.DataFrame], timeframe: str) -> datetime:
-    """Newest close that at least half of the symbols reach: one symbol that was downloaded later, or stopped
-    earlier, does not decide for all. Raises DataError if all frames are empty."""
-    newest = sorted((frame["date"].iloc[-1] for frame in frames.values() if len(frame)), reverse=True)
-    if not newest:
-        raise DataError("no candles found", remedy="Fetch candles with `pairbot download`")
-    reached = newest[(len(newest) - 1) // 2]
-    return reached.to_pydatetime().astimezone(UTC) + candle_length(timeframe)
 
 
 def cut_window(

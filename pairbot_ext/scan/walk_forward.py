@@ -8,9 +8,10 @@ from datetime import datetime, timedelta
 
 import pandas as pd
 
-from pairbot_ext.errors import DataError
+from pairbot_ext.candles.files import candle_length, floor_to_candle
 from pairbot_ext.scan.pipeline import Progress, ScanOptions, ScanResult, scan_window
-from pairbot_ext.scan.universe import Window, candle_length, cut_window, floor_to_candle
+from pairbot_ext.scan.universe import Window, cut_window
+from pairbot_ext.support.errors import DataError
 
 
 @dataclass(frozen=True, slots=True)

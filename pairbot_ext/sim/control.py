@@ -23,13 +23,13 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from pairbot_ext.errors import PairbotError
 from pairbot_ext.sim.rest import shapes
 from pairbot_ext.sim.rest.gateway import Gateway
 from pairbot_ext.sim.rest.messages import Answer, Request, json_bytes
 from pairbot_ext.sim.tls import LOOPBACK
 from pairbot_ext.sim.venue.actions import Action, apply
 from pairbot_ext.sim.venue.faults import FaultRule, Schedule
+from pairbot_ext.support.errors import PairbotError
 
 PREFIX = "/control/"
 _TIMEOUT_SECS = 10.0

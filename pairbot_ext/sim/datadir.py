@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pairbot_ext.errors import PairbotError
+from pairbot_ext.model.simulated import SIMULATED_MARK
 from pairbot_ext.sim.market.candles import CandleArrays, draw_candles, funding_series, mark_candles
 from pairbot_ext.sim.market.paths import PlantedPair, simulate, stream
 from pairbot_ext.sim.market.universe import (
@@ -22,11 +22,10 @@ from pairbot_ext.sim.market.universe import (
     typical_notionals,
 )
 from pairbot_ext.sim.symbols import load_symbol
+from pairbot_ext.support.errors import PairbotError
 
 DEFAULT_START = datetime(2025, 1, 1, tzinfo=UTC)
 DEFAULT_CANDLES = 3600  # five months of hours
-SIMULATED_MARK = "SIMULATED.txt"
-"""A file in the data directory by which a report knows that its candles are made up."""
 _TIMEFRAME = "1h"
 _HOUR_MS = 3_600_000
 

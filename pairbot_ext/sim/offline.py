@@ -15,13 +15,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pairbot_ext.errors import PairbotError
 from pairbot_ext.sim.launch import ExchangeOptions, banner, open_exchange
 from pairbot_ext.sim.market import SYNTHETIC
 from pairbot_ext.sim.overlay import overlay
 from pairbot_ext.sim.served_pairs import write_served_pairs
 from pairbot_ext.sim.server import LoopbackServer
 from pairbot_ext.sim.tls import LOOPBACK
+from pairbot_ext.support.errors import PairbotError
 
 _OUTRANKING_ENVIRONMENT = "FREQTRADE__EXCHANGE__"
 _TERMINATE_TIMEOUT_SECS = 30

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pairbot_ext.errors import PairbotError
 from pairbot_ext.sim.control import SimulatedExchange
+from pairbot_ext.support.errors import PairbotError
 
 
 def write_served_pairs(exchange: SimulatedExchange, path: Path, source: Path | None) -> dict[str, Any]:
@@ -17,7 +17,7 @@ def write_served_pairs(exchange: SimulatedExchange, path: Path, source: Path | N
     :raises PairbotError: replayed prices and no source; or a file cannot be read or written.
     """
     from pairbot_ext.pairs import load_pairs_file
-    from pairbot_ext.scan.document import check_replaceable, overlay, write_scan
+    from pairbot_ext.pairs.writing import check_replaceable, overlay, write_scan
     from pairbot_ext.sim.market.pairs import market_pairs_file
 
     venue = exchange.gateway.venue

@@ -10,9 +10,9 @@ from typing import Protocol
 
 from aiohttp import web
 
-from pairbot_ext.errors import PairbotError
 from pairbot_ext.sim.rest.messages import Answer, Delivery, Request
 from pairbot_ext.sim.tls import LOOPBACK, server_context
+from pairbot_ext.support.errors import PairbotError
 
 logger = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from pairbot_ext.errors import DataError
+from pairbot_ext.support.errors import DataError
 
 SIMULATED = "simulated"
 QUOTE = "USDT"

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pairbot_ext.stats.arrays import FloatArray
 from pairbot_ext.stats.lag_products import Spreads
-from pairbot_ext.stats.regression import FloatArray
 
 
 @dataclass(frozen=True, slots=True)

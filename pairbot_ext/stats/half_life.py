@@ -20,7 +20,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pairbot_ext.stats.regression import MIN_CANDLES, MIN_STD, FloatArray
+from pairbot_ext.stats.arrays import FloatArray
+from pairbot_ext.stats.regression import MIN_CANDLES, MIN_STD
 from pairbot_ext.stats.rolling import LN2, half_life_from_slope
 
 INTERVAL_LEVEL = 0.90

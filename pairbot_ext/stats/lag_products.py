@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pairbot_ext.stats.regression import FloatArray
+from pairbot_ext.stats.arrays import FloatArray
 
 IndexArray = NDArray[np.intp]
 

@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from pairbot_ext.stats.regression import FloatArray
+from pairbot_ext.stats.arrays import FloatArray
 
 
 def mackinnon_p(

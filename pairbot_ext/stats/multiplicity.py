@@ -15,9 +15,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from pairbot_ext.errors import DataError
-from pairbot_ext.stats.regression import FloatArray
+from pairbot_ext.stats.arrays import FloatArray
 from pairbot_ext.stats.robust import robust_p_values
+from pairbot_ext.support.errors import DataError
 
 Correction = Literal["fdr_bh", "fdr_by"]
 

@@ -9,11 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from pairbot_ext.errors import DataError
-
-FloatArray = NDArray[np.float64]
+from pairbot_ext.stats.arrays import FloatArray
+from pairbot_ext.support.errors import DataError
 
 # A window of log prices with a smaller standard deviation than a hundredth of a basis point carries no
 # information about a hedge ratio: what is left of it after centring is close to rounding error.

@@ -26,9 +26,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from pairbot_ext.errors import DataError
-from pairbot_ext.stats.regression import FloatArray
+from pairbot_ext.stats.arrays import FloatArray
 from pairbot_ext.stats.weighted_adf import weighted_adf
+from pairbot_ext.support.errors import DataError
 
 # A pair whose weaker textbook p is larger gets p = 1 without the weighted test: it cannot be selected, and
 # counting it as 1 keeps every other p valid.

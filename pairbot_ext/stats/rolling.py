@@ -22,8 +22,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from pairbot_ext.errors import DataError
-from pairbot_ext.stats.regression import MAX_R2, MIN_CANDLES, MIN_STD, FloatArray
+from pairbot_ext.stats.arrays import FloatArray
+from pairbot_ext.stats.regression import MAX_R2, MIN_CANDLES, MIN_STD
+from pairbot_ext.support.errors import DataError
 
 LN2 = float(np.log(2.0))
 # A candle is missing now and then on every thin market; a window without one would be the exception, and the

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pairbot_ext.stats.regression import FloatArray
+from pairbot_ext.stats.arrays import FloatArray
 
 # Decay per candle of the exponential average on either side: about five candles each way. Chosen by
 # simulation among 0.7 … 0.97: shorter memories follow hourly storms better (see docs/statistics).

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from harness import Rig
 
-from pairbot_ext.execution.eventlog import EventLog
+from pairbot_ext.voice.eventlog import EventLog
 
 
 @contextmanager

@@ -16,11 +16,11 @@ from freqtrade.rpc.api_server import ApiServer
 from harness import Rig
 
 from pairbot_ext.cli import main
-from pairbot_ext.errors import SettingsError
-from pairbot_ext.redact import hide, protect, scrub, secrets_of
 from pairbot_ext.sim.overlay import API_KEY, API_SECRET
 from pairbot_ext.sim.telegram_api import FakeTelegram
-from pairbot_ext.startup import check_market
+from pairbot_ext.startup.checks import check_market
+from pairbot_ext.support.errors import SettingsError
+from pairbot_ext.support.redact import hide, protect, scrub, secrets_of
 
 WEBHOOK = "http://127.0.0.1:9/services/marked-webhook-path-7Q"
 DISCORD = "http://127.0.0.1:9/api/webhooks/123/marked-discord-path-8R"

@@ -15,8 +15,8 @@ from harness import Rig
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from pairbot_ext import bridge_rpc
 from pairbot_ext.control.telegram import HELP
+from pairbot_ext.host import rpc
 from pairbot_ext.sim.telegram_api import FakeTelegram, RefusedError, shown
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -239,7 +239,7 @@ def test_telegram_that_comes_up_late_gets_the_commands(
             return default
         return getattr(owner, name, default)
 
-    monkeypatch.setattr(bridge_rpc, "getattr", late, raising=False)
+    monkeypatch.setattr(rpc, "getattr", late, raising=False)
     rig = make_bot(telegram=telegram_block(chat))
     assert loops, "its thread had not got so far when the strategy started"
     assert "setMyCommands" not in chat.calls

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from pairbot_ext.demo import SIMULATED
 from pairbot_ext.demo.steps import find_workplace
-from pairbot_ext.errors import PairbotError
+from pairbot_ext.model.simulated import SIMULATED
+from pairbot_ext.support.errors import PairbotError
 
 
 @pytest.mark.process

@@ -12,10 +12,10 @@ sys.path.insert(0, str(Path(__file__).parent))
 import operator_messages
 
 from pairbot_ext.control.telegram import HELP
-from pairbot_ext.execution.states import PairState
+from pairbot_ext.model.states import PairState
+from pairbot_ext.model.thresholds import ExitReason
 from pairbot_ext.preflight.runner import CHECKS
 from pairbot_ext.risk.rules import RULES, Effect
-from pairbot_ext.signals import ExitReason
 
 REFUSING = [
     rule

@@ -23,12 +23,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from verdict import Executed, Mark, assert_flat, assert_whole_or_flat, dry_fill, positions_of, venue_fills
 
-from pairbot_ext.execution.dryport import DryFault, DryPort
-from pairbot_ext.execution.journal import pair_trade_of
-from pairbot_ext.execution.records import OrderRecord, PairTrade
-from pairbot_ext.execution.states import ClientOrderId
-from pairbot_ext.execution.tables import EventRow, OrderRow, PairTradeRow
-from pairbot_ext.signals import SHORT_SPREAD
+from pairbot_ext.journal.journal import pair_trade_of
+from pairbot_ext.journal.tables import EventRow, OrderRow, PairTradeRow
+from pairbot_ext.model.records import OrderRecord, PairTrade
+from pairbot_ext.model.states import ClientOrderId
+from pairbot_ext.model.thresholds import SHORT_SPREAD
+from pairbot_ext.orders.dryport import DryFault, DryPort
 from pairbot_ext.sim.control import SimulatedExchange
 from pairbot_ext.sim.inprocess import InProcessTransport
 from pairbot_ext.sim.launch import CREDENTIALS

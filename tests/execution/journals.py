@@ -14,15 +14,15 @@ from sqlalchemy import Engine, create_engine, select
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
 
-from pairbot_ext.execution.intentfile import IntentFile
-from pairbot_ext.execution.journal import Journal
-from pairbot_ext.execution.plan import EntryModel, EntryPlan
-from pairbot_ext.execution.records import LegSizing, OrderRecord, Sizing
-from pairbot_ext.execution.states import ClientOrderId, OrderStatus, Role
-from pairbot_ext.execution.store import order_of
-from pairbot_ext.execution.tables import JOURNAL_TABLES, OrderRow
-from pairbot_ext.signals import SHORT_SPREAD, Thresholds
-from pairbot_ext.sizing import Leg
+from pairbot_ext.journal.intentfile import IntentFile
+from pairbot_ext.journal.journal import Journal
+from pairbot_ext.journal.store import order_of
+from pairbot_ext.journal.tables import JOURNAL_TABLES, OrderRow
+from pairbot_ext.model.plan import EntryModel, EntryPlan
+from pairbot_ext.model.records import LegSizing, OrderRecord, Sizing
+from pairbot_ext.model.sizing import Leg
+from pairbot_ext.model.states import ClientOrderId, OrderStatus, Role
+from pairbot_ext.model.thresholds import SHORT_SPREAD, Thresholds
 
 PAIR_TRADE = "0a1b2c3d4e5f"
 PLAN = EntryPlan(

@@ -7,11 +7,11 @@ from typing import Any
 
 from model_venue import PRICES
 
-from pairbot_ext.execution.journal import JournalUnavailableError
-from pairbot_ext.execution.plan import EntryModel, EntryPlan
-from pairbot_ext.execution.preflight import RefusedError
-from pairbot_ext.gates import fail_closed
-from pairbot_ext.signals import SHORT_SPREAD, Thresholds
+from pairbot_ext.host.gates import fail_closed
+from pairbot_ext.journal.journal import JournalUnavailableError
+from pairbot_ext.model.plan import EntryModel, EntryPlan
+from pairbot_ext.model.refusals import RefusedError
+from pairbot_ext.model.thresholds import SHORT_SPREAD, Thresholds
 
 NOW = datetime(2026, 2, 2, tzinfo=UTC)
 SIGMA, STAKE = 0.02, 100.0

@@ -18,10 +18,11 @@ from typing import Any
 import ccxt
 from freqtrade.exceptions import DependencyException
 
-from pairbot_ext.execution.broker import LegBooking, OrderBook
-from pairbot_ext.execution.guard import OrderGuard
-from pairbot_ext.execution.records import LegSizing, OrderRecord, PairTrade
-from pairbot_ext.sizing import MarketLimits
+from pairbot_ext.host.broker import LegBooking
+from pairbot_ext.model.orderbook import OrderBook
+from pairbot_ext.model.records import LegSizing, OrderRecord, PairTrade
+from pairbot_ext.model.sizing import MarketLimits
+from pairbot_ext.orders.guard import OrderGuard
 
 ZERO = Decimal(0)
 STEPS = {"A": Decimal(1), "B": Decimal("0.1"), "C": Decimal(1)}

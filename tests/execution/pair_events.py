@@ -4,11 +4,11 @@ from dataclasses import replace
 
 from situations import A_FULL, B_FULL, T0, facts, order, seen
 
-from pairbot_ext.execution.records import OrderRecord
-from pairbot_ext.execution.retries import LONGEST_WAIT_MS, MAX_REDUCES, QUICK_REDUCES, UNANSWERED_EXIT_MS
-from pairbot_ext.execution.situation import Facts
-from pairbot_ext.execution.states import OrderStatus, Refusal, Role
-from pairbot_ext.sizing import Leg
+from pairbot_ext.model.records import OrderRecord
+from pairbot_ext.model.sizing import Leg
+from pairbot_ext.model.states import OrderStatus, Refusal, Role
+from pairbot_ext.pairtrade.retries import LONGEST_WAIT_MS, MAX_REDUCES, QUICK_REDUCES, UNANSWERED_EXIT_MS
+from pairbot_ext.pairtrade.situation import Facts
 
 S, R = OrderStatus, Refusal
 A, B = Leg.A, Leg.B

@@ -23,12 +23,12 @@ from typing import Any
 from scenario import HERE, PAIRS, REPO_ROOT, SIGMA, THRESHOLDS, unified
 from venue_process import STILL, VenueProcess
 
-from pairbot_ext.execution.plan import EntryModel, EntryPlan
-from pairbot_ext.execution.states import ClientOrderId
-from pairbot_ext.signals import SHORT_SPREAD
+from pairbot_ext.model.plan import EntryModel, EntryPlan
+from pairbot_ext.model.sizing import MAX_HEDGE_ERROR, hedge_error
+from pairbot_ext.model.states import ClientOrderId
+from pairbot_ext.model.thresholds import SHORT_SPREAD
 from pairbot_ext.sim.offline import child_environment, freqtrade_command
 from pairbot_ext.sim.venue.actions import ClosePosition
-from pairbot_ext.sizing import MAX_HEDGE_ERROR, hedge_error
 
 TIMEOUT_SECS = 100.0
 CLIENT_TIMEOUT_MS = 3_000

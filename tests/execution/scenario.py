@@ -15,8 +15,8 @@ from unittest.mock import patch
 import numpy as np
 import time_machine
 
-from pairbot_ext.execution.plan import EntryModel, EntryPlan
-from pairbot_ext.signals import LONG_SPREAD, Thresholds
+from pairbot_ext.model.plan import EntryModel, EntryPlan
+from pairbot_ext.model.thresholds import LONG_SPREAD, Thresholds
 from pairbot_ext.sim.market.fixed import FixedMarket
 
 HERE = Path(__file__).resolve().parent

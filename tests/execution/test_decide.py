@@ -12,7 +12,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from situations import A_FULL, B_FULL, OPEN, PLAN, SIZING, T0, TRADE, facts, order
 
-from pairbot_ext.execution.decide import (
+from pairbot_ext.model.records import OrderRecord
+from pairbot_ext.model.sizing import Leg
+from pairbot_ext.model.states import Goal, OrderStatus, PairState, Refusal, Role
+from pairbot_ext.pairtrade.decide import (
     CAPPED_ENTRIES_OF_B,
     Ask,
     Book,
@@ -22,17 +25,8 @@ from pairbot_ext.execution.decide import (
     Reduce,
     decide,
 )
-from pairbot_ext.execution.records import OrderRecord
-from pairbot_ext.execution.retries import MAX_REDUCES
-from pairbot_ext.execution.situation import Facts, is_hedged
-from pairbot_ext.execution.states import (
-    Goal,
-    OrderStatus,
-    PairState,
-    Refusal,
-    Role,
-)
-from pairbot_ext.sizing import Leg
+from pairbot_ext.pairtrade.retries import MAX_REDUCES
+from pairbot_ext.pairtrade.situation import Facts, is_hedged
 
 
 def test_nothing_sent_is_aborted() -> None:

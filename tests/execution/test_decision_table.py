@@ -15,7 +15,10 @@ import pytest
 from pair_events import EVENTS
 from situations import PLAN, TRADE
 
-from pairbot_ext.execution.decide import (
+from pairbot_ext.model.records import PairTrade
+from pairbot_ext.model.sizing import Leg
+from pairbot_ext.model.states import Goal, PairState, Refusal, Role
+from pairbot_ext.pairtrade.decide import (
     CAPPED_ENTRIES_OF_B,
     Action,
     Ask,
@@ -27,11 +30,8 @@ from pairbot_ext.execution.decide import (
     Reduce,
     decide,
 )
-from pairbot_ext.execution.records import PairTrade
-from pairbot_ext.execution.retries import MAX_REDUCES, failures, wait
-from pairbot_ext.execution.situation import Facts, is_hedged
-from pairbot_ext.execution.states import Goal, PairState, Refusal, Role
-from pairbot_ext.sizing import Leg
+from pairbot_ext.pairtrade.retries import MAX_REDUCES, failures, wait
+from pairbot_ext.pairtrade.situation import Facts, is_hedged
 
 COLUMNS = {
     "opening": TRADE,

@@ -10,7 +10,7 @@ from freqtrade.exceptions import TemporaryError
 from freqtrade.persistence import Trade
 from harness import Rig
 
-from pairbot_ext.deferral import MAX_TRIES
+from pairbot_ext.host.deferral import MAX_TRIES
 from pairbot_ext.sim.venue.account import IncomeType
 
 

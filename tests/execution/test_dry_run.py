@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 from harness import Rig
 
-from pairbot_ext.execution.dryport import DryFault, DryFaultKind
+from pairbot_ext.orders.dryport import DryFault, DryFaultKind
 from pairbot_ext.sim.market.base import Book
 
 

@@ -20,12 +20,12 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from pairbot_ext import cli
-from pairbot_ext.errors import PairbotError
-from pairbot_ext.execution.journal_reader import NOT_DURABLE_FROM
-from pairbot_ext.execution.ledger import read_ledger
-from pairbot_ext.execution.states import ClientOrderId
-from pairbot_ext.execution.tables import JOURNAL_TABLES
+from pairbot_ext.journal.ledger import read_ledger
+from pairbot_ext.journal.reader import NOT_DURABLE_FROM
+from pairbot_ext.journal.tables import JOURNAL_TABLES
+from pairbot_ext.model.states import ClientOrderId
 from pairbot_ext.preflight.database import read_known
+from pairbot_ext.support.errors import PairbotError
 
 TWO = ("ADAUSDT", "ALGOUSDT")
 DISK_BYTES = 12 * 1024 * 1024
@@ -248,9 +248,9 @@ def test_exits_go_out_where_nothing_can_be_written(made: Rig) -> None:
 
 
 def test_a_second_bot_on_the_same_database_does_not_start(made: Rig) -> None:
-    from pairbot_ext.execution.clock import SystemClock
-    from pairbot_ext.execution.intentfile import IntentFile, intent_file_path
-    from pairbot_ext.execution.journal import Journal
+    from pairbot_ext.journal.intentfile import IntentFile, intent_file_path
+    from pairbot_ext.journal.journal import Journal
+    from pairbot_ext.support.clock import SystemClock
 
     engine = create_engine(made.desk.journal._engine.url)
     # Its user data lie elsewhere, its database is the same.

@@ -8,9 +8,9 @@ from freqtrade.exceptions import FreqtradeException, TemporaryError
 from harness import PRICES, Rig
 from sqlalchemy.exc import OperationalError
 
-from pairbot_ext.errors import PairbotError
-from pairbot_ext.execution.states import PairState
+from pairbot_ext.model.states import PairState
 from pairbot_ext.sim.venue.actions import ClosePosition
+from pairbot_ext.support.errors import PairbotError
 
 BROKEN = OperationalError("select", {}, Exception("database is locked"))
 

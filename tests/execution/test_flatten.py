@@ -8,8 +8,8 @@ from harness import Rig, ccxt_client
 from sqlalchemy import create_engine
 
 from pairbot_ext.commands.flatten import _through_bot, flatten_on_venue
-from pairbot_ext.errors import PairbotError
-from pairbot_ext.execution.ledger import PairStatus, read_ledger
+from pairbot_ext.journal.ledger import PairStatus, read_ledger
+from pairbot_ext.support.errors import PairbotError
 
 YES = Namespace(yes=True, json=False, ignore_database=False)
 WITHOUT_DATABASE = Namespace(yes=True, json=False, ignore_database=True)

@@ -7,7 +7,7 @@ import pytest
 from freqtrade.exceptions import InvalidOrderException, TemporaryError
 from harness import Rig
 
-from pairbot_ext.execution.states import OrderStatus
+from pairbot_ext.model.states import OrderStatus
 
 NOT_FOUND = {"answer": "reject", "code": -2013}
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from harness import Rig
 
-from pairbot_ext.signals import LONG_SPREAD, SHORT_SPREAD
+from pairbot_ext.model.thresholds import LONG_SPREAD, SHORT_SPREAD
 
 
 def test_a_pair_is_opened_and_closed(live: Rig) -> None:

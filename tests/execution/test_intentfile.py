@@ -19,12 +19,12 @@ from hypothesis import strategies as st
 from journals import make_order
 from sqlalchemy.engine import make_url
 
-from pairbot_ext.errors import PairbotError
-from pairbot_ext.execution import intentfile
-from pairbot_ext.execution.intentfile import HALF_BYTES, IntentFile, IntentFileFullError, intent_file_path
-from pairbot_ext.execution.records import OrderRecord
-from pairbot_ext.execution.states import OrderStatus, Refusal
-from pairbot_ext.sizing import Leg
+from pairbot_ext.journal import intentfile
+from pairbot_ext.journal.intentfile import HALF_BYTES, IntentFile, IntentFileFullError, intent_file_path
+from pairbot_ext.model.records import OrderRecord
+from pairbot_ext.model.sizing import Leg
+from pairbot_ext.model.states import OrderStatus, Refusal
+from pairbot_ext.support.errors import PairbotError
 
 SECTOR_BYTES = 512
 HEADER_BYTES = 20

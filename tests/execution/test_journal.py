@@ -29,15 +29,15 @@ from sqlalchemy import Engine, create_engine, event, select, text
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import StaticPool
 
-from pairbot_ext.errors import PairbotError
-from pairbot_ext.execution import store
-from pairbot_ext.execution.intentfile import IntentFile
-from pairbot_ext.execution.journal import Journal, JournalUnavailableError
-from pairbot_ext.execution.journal_reader import NOT_DURABLE_FROM
-from pairbot_ext.execution.records import OrderRecord
-from pairbot_ext.execution.states import ClientOrderId, Goal, OrderStatus, PairState, Role
-from pairbot_ext.execution.tables import EventRow
-from pairbot_ext.sizing import Leg
+from pairbot_ext.journal import store
+from pairbot_ext.journal.intentfile import IntentFile
+from pairbot_ext.journal.journal import Journal, JournalUnavailableError
+from pairbot_ext.journal.reader import NOT_DURABLE_FROM
+from pairbot_ext.journal.tables import EventRow
+from pairbot_ext.model.records import OrderRecord
+from pairbot_ext.model.sizing import Leg
+from pairbot_ext.model.states import ClientOrderId, Goal, OrderStatus, PairState, Role
+from pairbot_ext.support.errors import PairbotError
 
 
 @pytest.fixture

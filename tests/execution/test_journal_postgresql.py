@@ -8,8 +8,8 @@ from journals import PAIR_TRADE, PLAN, SIZING, crash, fill, make_journal, make_o
 from postgres import Server
 from sqlalchemy import create_engine, text
 
-from pairbot_ext.execution.journal import Journal, JournalUnavailableError
-from pairbot_ext.execution.states import Role
+from pairbot_ext.journal.journal import Journal, JournalUnavailableError
+from pairbot_ext.model.states import Role
 
 
 @pytest.fixture

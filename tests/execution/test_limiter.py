@@ -7,7 +7,7 @@ import pytest
 from freqtrade.exceptions import FreqtradeException
 from harness import Rig
 
-from pairbot_ext.execution.limiter import MINUTE_MS, WAIT_CEILING, WeightLimiter
+from pairbot_ext.orders.limiter import MINUTE_MS, WAIT_CEILING, WeightLimiter
 
 
 class Clock:

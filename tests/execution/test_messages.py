@@ -7,8 +7,8 @@ from freqtrade.persistence import Trade
 from harness import Rig
 from sqlalchemy import event
 
-from pairbot_ext.execution.statistics import RunStatistics
 from pairbot_ext.sim.venue.actions import ClosePosition
+from pairbot_ext.voice.statistics import RunStatistics
 
 
 def pair_messages(rig: Rig) -> list[str]:

@@ -9,7 +9,7 @@ from arb import move_z, next_candle, options, pair
 from harness import Rig
 from verdict import executed_entries
 
-from pairbot_ext.execution.dryport import DryFault, DryFaultKind
+from pairbot_ext.orders.dryport import DryFault, DryFaultKind
 
 INSIDE = {
     "bot_loop_start": ("runtime", "on_loop_start"),

@@ -8,7 +8,7 @@ from freqtrade.persistence import Trade
 from freqtrade.rpc import RPCException
 from harness import PRICES, Rig
 
-from pairbot_ext.execution.dryport import DryFault, DryFaultKind
+from pairbot_ext.orders.dryport import DryFault, DryFaultKind
 from pairbot_ext.sim.venue.actions import ClosePosition, Liquidate, OpenPosition, RestingOrder
 from pairbot_ext.sim.venue.orders import Side
 

@@ -19,7 +19,7 @@ from freqtrade.rpc import RPCException
 from harness import Rig
 from verdict import executed_entries
 
-from pairbot_ext.execution.dryport import DryFault, DryFaultKind
+from pairbot_ext.orders.dryport import DryFault, DryFaultKind
 from pairbot_ext.sim.venue.actions import ClosePosition, OpenPosition, RestingOrder
 from pairbot_ext.sim.venue.orders import Side
 

@@ -4,8 +4,8 @@ import ccxt
 import pytest
 from harness import Rig, ccxt_client
 
-from pairbot_ext.execution.positions import read_all_orders, read_open_orders, read_positions
 from pairbot_ext.sim.venue.actions import ClosePosition
+from pairbot_ext.venue.binance.positions import read_all_orders, read_open_orders, read_positions
 
 POSITIONS = "GET /fapi/v3/positionRisk"
 NO_ANSWERS = [

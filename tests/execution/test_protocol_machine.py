@@ -27,24 +27,24 @@ from sqlalchemy import create_engine, event, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import StaticPool
 
-from pairbot_ext.execution.coordinator import Coordinator
-from pairbot_ext.execution.decide import CAPPED_ENTRIES_OF_B
-from pairbot_ext.execution.facts import Knowledge
-from pairbot_ext.execution.guard import OrderGuard
-from pairbot_ext.execution.intentfile import IntentFile
-from pairbot_ext.execution.intents import Intents
-from pairbot_ext.execution.journal import Journal, JournalUnavailableError
-from pairbot_ext.execution.missing import MissingAmounts
-from pairbot_ext.execution.native import NativeOrders
-from pairbot_ext.execution.performer import Performer
-from pairbot_ext.execution.preflight import Preflight
-from pairbot_ext.execution.prices import Prices
-from pairbot_ext.execution.reconciler import Reconciler
-from pairbot_ext.execution.records import OrderRecord, PairTrade
-from pairbot_ext.execution.retries import MAX_REDUCES
-from pairbot_ext.execution.situation import is_hedged
-from pairbot_ext.execution.states import ClientOrderId, Goal, OrderStatus, PairState, Role
-from pairbot_ext.sizing import Leg
+from pairbot_ext.entry.both_legs import Preflight
+from pairbot_ext.journal.intentfile import IntentFile
+from pairbot_ext.journal.intents import Intents
+from pairbot_ext.journal.journal import Journal, JournalUnavailableError
+from pairbot_ext.model.records import OrderRecord, PairTrade
+from pairbot_ext.model.sizing import Leg
+from pairbot_ext.model.states import ClientOrderId, Goal, OrderStatus, PairState, Role
+from pairbot_ext.orders.guard import OrderGuard
+from pairbot_ext.pairtrade.coordinator import Coordinator
+from pairbot_ext.pairtrade.decide import CAPPED_ENTRIES_OF_B
+from pairbot_ext.pairtrade.facts import Knowledge
+from pairbot_ext.pairtrade.missing import MissingAmounts
+from pairbot_ext.pairtrade.native import NativeOrders
+from pairbot_ext.pairtrade.performer import Performer
+from pairbot_ext.pairtrade.prices import Prices
+from pairbot_ext.pairtrade.retries import MAX_REDUCES
+from pairbot_ext.pairtrade.situation import is_hedged
+from pairbot_ext.recovery.reconciler import Reconciler
 
 T0 = 1_769_994_000_000
 CLEAR = [Fate()] * 4

@@ -9,13 +9,13 @@ from journals import PAIR_TRADE, PLAN, SIZING, crash, locked, make_journal, make
 from sqlalchemy import Connection, Engine, create_engine, inspect, text
 from sqlalchemy.orm import Session
 
-from pairbot_ext.errors import PairbotError
-from pairbot_ext.execution.journal import JournalUnavailableError
-from pairbot_ext.execution.records import PairTrade
-from pairbot_ext.execution.schema import MIGRATIONS, SCHEMA_VERSION, migrate
-from pairbot_ext.execution.states import Goal, PairState, Role
-from pairbot_ext.execution.store import order_of, order_write, pair_trade_of, trade_write
-from pairbot_ext.execution.tables import JOURNAL_TABLES, OrderRow, PairTradeRow
+from pairbot_ext.journal.journal import JournalUnavailableError
+from pairbot_ext.journal.schema import MIGRATIONS, SCHEMA_VERSION, migrate
+from pairbot_ext.journal.store import order_of, order_write, pair_trade_of, trade_write
+from pairbot_ext.journal.tables import JOURNAL_TABLES, OrderRow, PairTradeRow
+from pairbot_ext.model.records import PairTrade
+from pairbot_ext.model.states import Goal, PairState, Role
+from pairbot_ext.support.errors import PairbotError
 
 VERSION_1 = """
 CREATE TABLE pairbot_schema (id INTEGER NOT NULL, version INTEGER NOT NULL, PRIMARY KEY (id));

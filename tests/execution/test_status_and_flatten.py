@@ -9,18 +9,18 @@ from sqlalchemy import create_engine
 
 from pairbot_ext.cli import main
 from pairbot_ext.commands.status import shown
-from pairbot_ext.execution.flatten import (
+from pairbot_ext.journal.ledger import read_ledger
+from pairbot_ext.model.sizing import Leg
+from pairbot_ext.recovery.flatten import (
     Ours,
     close_on_venue,
     ours_from_journal,
     ours_from_venue,
     plan_flatten,
 )
-from pairbot_ext.execution.ledger import read_ledger
-from pairbot_ext.execution.positions import read_positions
 from pairbot_ext.sim.venue.actions import OpenPosition
 from pairbot_ext.sim.venue.orders import Side
-from pairbot_ext.sizing import Leg
+from pairbot_ext.venue.binance.positions import read_positions
 
 
 def url(rig: Rig) -> str:

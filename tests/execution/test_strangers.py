@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pairbot_ext.execution.strangers import within_trade
+from pairbot_ext.host.strangers import within_trade
 
 
 def order(number: str, side: str, filled: float) -> dict[str, Any]:

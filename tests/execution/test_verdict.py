@@ -10,8 +10,8 @@ from sqlalchemy import delete
 from sqlalchemy.orm import Session
 from verdict import executed_entries
 
-from pairbot_ext.execution.states import PairState
-from pairbot_ext.execution.tables import OrderRow
+from pairbot_ext.journal.tables import OrderRow
+from pairbot_ext.model.states import PairState
 from pairbot_ext.sim.venue.actions import ClosePosition, OpenPosition
 from pairbot_ext.sim.venue.orders import Side
 

@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 from scenario import REPO_ROOT
 
-from pairbot_ext.execution.states import ClientOrderId
+from pairbot_ext.model.states import ClientOrderId
 from pairbot_ext.sim.control import ControlClient
 from pairbot_ext.sim.offline import child_environment
 from pairbot_ext.sim.overlay import overlay

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from freqtrade.persistence import Trade
 
-from pairbot_ext.execution.decide import is_hedged
-from pairbot_ext.execution.states import ClientOrderId, PairState
-from pairbot_ext.execution.tables import OrderRow, PairTradeRow
-from pairbot_ext.sizing import MAX_HEDGE_ERROR, Leg
+from pairbot_ext.journal.tables import OrderRow, PairTradeRow
+from pairbot_ext.model.sizing import MAX_HEDGE_ERROR, Leg
+from pairbot_ext.model.states import ClientOrderId, PairState
+from pairbot_ext.pairtrade.decide import is_hedged
 
 if TYPE_CHECKING:
     from harness import Rig

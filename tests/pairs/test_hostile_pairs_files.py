@@ -17,11 +17,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pairbot_ext import documents
 from pairbot_ext.cli import main
-from pairbot_ext.errors import PairsFileError
 from pairbot_ext.pairs import PairsFile, json_schema, load_pairs_file, write_pairs_file
-from pairbot_ext.watcher import PairsFileWatcher
+from pairbot_ext.pairs.watcher import PairsFileWatcher
+from pairbot_ext.support import documents
+from pairbot_ext.support.errors import PairsFileError
 
 COMMITTED = (Path(__file__).parents[2] / "pairs_config.json").read_bytes()
 DOCUMENT = json.loads(COMMITTED)

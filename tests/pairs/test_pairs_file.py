@@ -14,7 +14,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pairbot_ext.cli import main
-from pairbot_ext.errors import PairsFileError
 from pairbot_ext.pairs import (
     Epoch,
     Pair,
@@ -26,6 +25,7 @@ from pairbot_ext.pairs import (
     symbols_of,
     write_pairs_file,
 )
+from pairbot_ext.support.errors import PairsFileError
 
 Damage = Callable[[dict[str, Any]], object]
 

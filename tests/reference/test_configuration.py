@@ -15,14 +15,13 @@ import pytest
 from freqtrade.config_schema import CONF_SCHEMA
 from referencing import Registry, Resource
 
-from pairbot_ext.errors import SettingsError
 from pairbot_ext.pairs import json_schema, load_pairs_file
 from pairbot_ext.reference.__main__ import generated, outdated
 from pairbot_ext.reference.freqtrade_settings import RECOMMENDED, REFUSED_AT_START
 from pairbot_ext.reference.schemas import FREQTRADE_SCHEMA_URL, SCHEMAS, pairbot_block
 from pairbot_ext.reference.tables import blocks
 from pairbot_ext.settings import Settings, parse_settings
-from pairbot_ext.startup import (
+from pairbot_ext.startup.checks import (
     check_exits,
     check_live_venue,
     check_market,
@@ -31,6 +30,7 @@ from pairbot_ext.startup import (
     check_slots,
     check_startup_candles,
 )
+from pairbot_ext.support.errors import SettingsError
 
 
 def test_the_committed_files_are_what_the_code_generates(repo_root: Path) -> None:

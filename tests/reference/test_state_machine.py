@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from pairbot_ext.execution.states import PairState
+from pairbot_ext.model.states import PairState
 from pairbot_ext.reference.state_machine import edges, page, svg, why
 from pairbot_ext.reference.walks import observed_edges
 

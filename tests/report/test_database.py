@@ -17,7 +17,6 @@ from freqtrade.persistence import Order, Trade, init_db
 from small_export import make_pair, make_pairs_file
 
 from pairbot_ext.cli import main
-from pairbot_ext.errors import DataError
 from pairbot_ext.pairs import write_pairs_file
 from pairbot_ext.report.database import load_database
 from pairbot_ext.report.document import build_report
@@ -25,6 +24,7 @@ from pairbot_ext.report.folder import write_report
 from pairbot_ext.report.models import journal_spans
 from pairbot_ext.report.pair_trades import pair_trades
 from pairbot_ext.report.sources import open_source
+from pairbot_ext.support.errors import DataError
 
 T0 = datetime(2025, 3, 1, 12, 0, 0, tzinfo=UTC)
 LEGS = {"ADA_LINK": ("ADA/USDT:USDT", "LINK/USDT:USDT")}
@@ -151,10 +151,10 @@ def add_journal(database: Path, *, simulated: bool) -> None:
     from sqlalchemy import create_engine
     from sqlalchemy.orm import Session
 
-    from pairbot_ext.execution.plan import EntryModel, EntryPlan
-    from pairbot_ext.execution.schema import migrate
-    from pairbot_ext.execution.tables import EventRow, OrderRow, PairTradeRow
-    from pairbot_ext.signals import Thresholds
+    from pairbot_ext.journal.schema import migrate
+    from pairbot_ext.journal.tables import EventRow, OrderRow, PairTradeRow
+    from pairbot_ext.model.plan import EntryModel, EntryPlan
+    from pairbot_ext.model.thresholds import Thresholds
 
     engine = create_engine(f"sqlite:///{database}")
     migrate(engine)

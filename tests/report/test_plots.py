@@ -9,11 +9,11 @@ import pandas as pd
 import pytest
 
 from pairbot_ext.cli import main
-from pairbot_ext.errors import DataError
 from pairbot_ext.pairs import Epoch, Pair, PairsFile, Scan, write_pairs_file
 from pairbot_ext.report.pair_trades import LegTrade, PairTrade
 from pairbot_ext.report.picture import PairSpan, make_picture, spans_of
 from pairbot_ext.report.plots import figure_html, figure_png, plot_pair
+from pairbot_ext.support.errors import DataError
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
 N = 400

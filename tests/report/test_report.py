@@ -13,15 +13,15 @@ import pandas as pd
 import pytest
 from small_export import START, leg, make_pair, make_pairs_file, two_pair_trades, write_export
 
-from pairbot_ext.demo import BOT_NAME, SIMULATED
-from pairbot_ext.errors import DataError
-from pairbot_ext.redact import without_secrets
+from pairbot_ext.model.simulated import BOT_NAME, SIMULATED
 from pairbot_ext.report.data_files import as_json, pairs_csv, trades_csv
 from pairbot_ext.report.document import Report, build_report
 from pairbot_ext.report.evidence import clustered_mean
 from pairbot_ext.report.sources import open_source
 from pairbot_ext.report.summary import total
 from pairbot_ext.report.wording import evidence
+from pairbot_ext.support.errors import DataError
+from pairbot_ext.support.redact import without_secrets
 
 NOW = START + timedelta(days=40)
 HOUR = timedelta(hours=1)

@@ -13,7 +13,7 @@ import pytest
 from small_export import SECRETS, START, make_pair, make_pairs_file, two_pair_trades, write_export
 
 from pairbot_ext.cli import main
-from pairbot_ext.demo import BOT_NAME, SIMULATED
+from pairbot_ext.model.simulated import BOT_NAME, SIMULATED
 from pairbot_ext.pairs import write_pairs_file
 
 

@@ -13,8 +13,8 @@ import pytest
 from harness import Rig
 from scenario import REPO_ROOT, START, unified
 
+from pairbot_ext.model.findings import Rule
 from pairbot_ext.pairs import Epoch, Pair, PairsFile, Scan, symbols_of, write_pairs_file
-from pairbot_ext.risk.findings import Rule
 from pairbot_ext.risk.state import RiskState
 from pairbot_ext.sim.market.base import Kline
 from pairbot_ext.sim.market.fixed import FixedMarket

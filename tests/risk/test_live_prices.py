@@ -9,8 +9,8 @@ import pytest
 from freqtrade.persistence import PairLocks
 from harness import Rig
 
-from pairbot_ext.risk.findings import Rule
-from pairbot_ext.signals import LONG_SPREAD, SHORT_SPREAD
+from pairbot_ext.model.findings import Rule
+from pairbot_ext.model.thresholds import LONG_SPREAD, SHORT_SPREAD
 from pairbot_ext.sim.market.base import Book
 
 MakeRig = Callable[..., Rig]

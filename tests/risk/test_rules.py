@@ -15,17 +15,13 @@ from statsmodels.regression.linear_model import OLS
 from statsmodels.tsa.adfvalues import mackinnoncrit
 from statsmodels.tsa.stattools import adfuller
 
-from pairbot_ext.errors import SettingsError
-from pairbot_ext.execution.plan import EntryModel, EntryPlan
+from pairbot_ext.model.findings import Blind, Breach, Funding, Rule, above, below
+from pairbot_ext.model.plan import EntryModel, EntryPlan
+from pairbot_ext.model.thresholds import LONG_SPREAD, SHORT_SPREAD, Thresholds
 from pairbot_ext.risk.account import EquityMarks, ErrorRate, RecentEquity, fall_percent
-from pairbot_ext.risk.breaks import PairHealth, critical_t, pair_health
-from pairbot_ext.risk.findings import Blind, Breach, Funding, Rule
 from pairbot_ext.risk.quotes import Quote, Quotes, Streaks, adverse_z
 from pairbot_ext.risk.rules import (
     RULES,
-    above,
-    below,
-    break_verdict,
     exposure_ratio,
     funding_cost_bp,
     funding_horizon_hours,
@@ -37,9 +33,10 @@ from pairbot_ext.risk.rules import (
     told,
     trip_of,
 )
-from pairbot_ext.risk.settings import BreakStop, RiskSettings
 from pairbot_ext.settings import parse_settings
-from pairbot_ext.signals import LONG_SPREAD, SHORT_SPREAD, Thresholds
+from pairbot_ext.settings.risk import BreakStop, RiskSettings
+from pairbot_ext.signals.breaks import PairHealth, break_verdict, critical_t, pair_health
+from pairbot_ext.support.errors import SettingsError
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "risk.md"
 MODEL = EntryModel(alpha=0.1, beta=1.2, mu=0.0, sigma=0.02, half_life_candles=20.0)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from harness import Rig
 
-from pairbot_ext.risk.findings import Rule
+from pairbot_ext.model.findings import Rule
 from pairbot_ext.risk.rules import RULES
 from pairbot_ext.risk.state import RiskState
 

@@ -7,9 +7,9 @@ import pytest
 from harness import Rig
 from sqlalchemy import text
 
-from pairbot_ext.errors import PairbotError
+from pairbot_ext.model.thresholds import LONG_SPREAD
 from pairbot_ext.risk.state import LOCKS_KEY, STATE_KEY, RiskMemory, RiskState, Trip
-from pairbot_ext.signals import LONG_SPREAD
+from pairbot_ext.support.errors import PairbotError
 
 MakeRig = Callable[..., Rig]
 

@@ -7,8 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from pairbot_ext.candles.download import (
+    Stored,
+    first_candle_needed,
+    plan_download,
+    shortfalls,
+    stored_candles,
+)
 from pairbot_ext.cli import main
-from pairbot_ext.download import Stored, first_candle_needed, plan_download, shortfalls, stored_candles
 from pairbot_ext.pairs import load_pairs_file
 from pairbot_ext.settings import Settings
 

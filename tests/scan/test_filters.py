@@ -10,9 +10,9 @@ import pytest
 
 from pairbot_ext.scan.checks import Check, apply_checks, cap, cap_per_coin, funnel
 from pairbot_ext.scan.filters import MarketInfo, filter_symbols, half_betas, pair_checks, pair_costs
-from pairbot_ext.scan.knobs import Filters, Thresholds
 from pairbot_ext.scan.options import knobs_from
 from pairbot_ext.scan.universe import FormationData, Window
+from pairbot_ext.settings.scan import Filters, Thresholds
 
 END = datetime(2025, 3, 1, tzinfo=UTC)
 WINDOW = Window("1h", 240, END)

@@ -6,15 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pairbot_ext.errors import DataError
-from pairbot_ext.scan.universe import (
-    Window,
-    available_symbols,
-    cut_window,
-    floor_to_candle,
-    last_close,
-    load_candles,
-)
+from pairbot_ext.candles.files import available_symbols, floor_to_candle, last_close, load_candles
+from pairbot_ext.scan.universe import Window, cut_window
+from pairbot_ext.support.errors import DataError
 
 END = datetime(2025, 1, 26, tzinfo=UTC)  # the market has 600 candles: exactly 25 days
 WINDOW = Window("1h", 500, END)

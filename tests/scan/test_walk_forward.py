@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from pairbot_ext.cli import main
-from pairbot_ext.errors import DataError
 from pairbot_ext.pairs import load_pairs_file
 from pairbot_ext.scan.pipeline import ScanOptions, epoch_of
 from pairbot_ext.scan.rules import Rule
 from pairbot_ext.scan.universe import Window, cut_window
 from pairbot_ext.scan.walk_forward import Schedule, walk_forward
+from pairbot_ext.support.errors import DataError
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
 FORMATION, STEP = 200, 48
@@ -157,9 +157,9 @@ def test_funding_of_the_window_alone_counts(market):
 def test_no_signal_up_to_a_candle_depends_on_any_later_candle(market):
     """Selection and signals together: every candle after t is replaced by noise, the pairs are selected anew
     from that history, and every entry up to t is the same, for 50 random t."""
-    from pairbot_ext.book import SignalBook
-    from pairbot_ext.scan.document import build_pairs_file
+    from pairbot_ext.pairs.writing import build_pairs_file
     from pairbot_ext.settings import Settings
+    from pairbot_ext.signals.book import SignalBook
 
     market = {symbol: market[symbol] for symbol in sorted(market)[:4]}
     candles = len(market["THIN/USDT:USDT"])

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pairbot_ext.book import SignalBook, build_grid
+from pairbot_ext.model.sizing import Leg
 from pairbot_ext.pairs import Epoch, Pair, PairsFile, Scan, symbols_of
 from pairbot_ext.settings import Settings, VolatilityGate
-from pairbot_ext.sizing import Leg
+from pairbot_ext.signals.book import SignalBook, build_grid
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)

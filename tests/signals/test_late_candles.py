@@ -12,7 +12,7 @@ import pytest
 from freqtrade.enums import RunMode
 
 from pairbot_ext.pairs import Epoch, Pair, PairsFile, Scan, symbols_of, write_pairs_file
-from pairbot_ext.runtime import PairsRuntime
+from pairbot_ext.runtime.strategy import PairsRuntime
 
 A, B, OTHER = "AAA/USDT:USDT", "BBB/USDT:USDT", "CCC/USDT:USDT"
 START = pd.Timestamp("2025-01-01", tz="UTC")

@@ -9,17 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pairbot_ext.signals import (
-    Candidate,
-    ExitReason,
-    Thresholds,
-    arbitrate,
-    entry_direction,
-    exit_reason,
-    expected_edge,
-    is_armed,
-    most_pairs_at_once,
-)
+from pairbot_ext.model.thresholds import ExitReason, Thresholds
+from pairbot_ext.signals.arbiter import Candidate, arbitrate, expected_edge, most_pairs_at_once
+from pairbot_ext.signals.zpath import entry_direction, exit_reason, is_armed
 
 THRESHOLDS = Thresholds(entry=2.0, exit=0.5, stop=4.0, max_half_lives=4.0)
 NAN = float("nan")

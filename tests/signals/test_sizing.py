@@ -10,7 +10,7 @@ from freqtrade.exchange import amount_to_contract_precision
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pairbot_ext.sizing import (
+from pairbot_ext.model.sizing import (
     MAX_HEDGE_ERROR,
     Leg,
     MarketLimits,

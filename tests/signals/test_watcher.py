@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from pairbot_ext.errors import PairsFileError
 from pairbot_ext.pairs import PairsFile, load_pairs_file, write_pairs_file
-from pairbot_ext.watcher import PairsFileWatcher
+from pairbot_ext.pairs.watcher import PairsFileWatcher
+from pairbot_ext.support.errors import PairsFileError
 
 
 @pytest.fixture

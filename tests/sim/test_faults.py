@@ -9,10 +9,10 @@ from typing import get_args
 import ccxt
 import pytest
 
-from pairbot_ext.errors import PairbotError
 from pairbot_ext.sim.venue.actions import Action, OpenPosition, apply
 from pairbot_ext.sim.venue.faults import AnswerForm, FaultRule, Faults, Schedule, When, load_schedule
 from pairbot_ext.sim.venue.orders import OrderStatus
+from pairbot_ext.support.errors import PairbotError
 
 ADA, ALGO = "ADA/USDT:USDT", "ALGO/USDT:USDT"
 UNCLEAR = [

@@ -14,11 +14,11 @@ from urllib.parse import urlsplit
 import pytest
 
 from pairbot_ext.cli import main
-from pairbot_ext.errors import PairbotError
 from pairbot_ext.settings import parse_settings
 from pairbot_ext.sim import offline
 from pairbot_ext.sim.market.scripted import DEMO_PLANTED
 from pairbot_ext.sim.overlay import overlay
+from pairbot_ext.support.errors import PairbotError
 
 OVERLAY = Path("overlay.json")
 

@@ -20,7 +20,6 @@ from freqtrade.enums import CandleType, MarginMode, RunMode, TradingMode
 from freqtrade.exceptions import DependencyException, TemporaryError
 from freqtrade.resolvers import ExchangeResolver
 
-from pairbot_ext.errors import PairbotError
 from pairbot_ext.sim.control import ControlClient, SimulatedExchange
 from pairbot_ext.sim.launch import CREDENTIALS
 from pairbot_ext.sim.market.fixed import FixedMarket
@@ -31,6 +30,7 @@ from pairbot_ext.sim.venue.actions import ClosePosition, OpenPosition
 from pairbot_ext.sim.venue.clock import wall_clock_ms
 from pairbot_ext.sim.venue.faults import FaultRule
 from pairbot_ext.sim.venue.venue import Venue
+from pairbot_ext.support.errors import PairbotError
 
 ADA, ALGO = "ADA/USDT:USDT", "ALGO/USDT:USDT"
 pytestmark = pytest.mark.filterwarnings("ignore:Unverified HTTPS request")

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pairbot_ext.errors import PairbotError
 from pairbot_ext.sim.market.books import BookShape, build_book
 from pairbot_ext.sim.symbols import load_symbol
+from pairbot_ext.support.errors import PairbotError
 
 NOW = 1_760_000_000_000
 

@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pairbot_ext.errors import PairbotError
 from pairbot_ext.sim.datadir import SyntheticDatadir, write_synthetic_datadir
 from pairbot_ext.sim.market.paths import GARCH_ALPHA, PlantedPair, garch_t_shocks, simulate
 from pairbot_ext.sim.market.universe import DEFAULT_PLANTED
 from pairbot_ext.sim.symbols import load_symbols
+from pairbot_ext.support.errors import PairbotError
 
 SEED = 20250101
 

@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pairbot_ext.errors import PairbotError
 from pairbot_ext.pairs import Epoch, Pair, PairsFile, Scan, load_pairs_file, symbols_of, write_pairs_file
 from pairbot_ext.sim.datadir import SyntheticDatadir
 from pairbot_ext.sim.market import open_market
@@ -33,6 +32,7 @@ from pairbot_ext.sim.market.table import CandleMarket
 from pairbot_ext.sim.market.times import TimeMap
 from pairbot_ext.sim.market.universe import DEFAULT_PLANTED
 from pairbot_ext.sim.symbols import load_symbol
+from pairbot_ext.support.errors import PairbotError
 
 NOW = 1_763_829_999_123
 SEED = 17

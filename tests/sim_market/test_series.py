@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pairbot_ext.errors import DataError
 from pairbot_ext.sim.market.base import Kline
 from pairbot_ext.sim.market.candles import CandleArrays
 from pairbot_ext.sim.market.series import DAY_MS, HOUR_MS, MINUTE_MS, CandleSeries, floor_to, interval_ms
+from pairbot_ext.support.errors import DataError
 
 START = 1_760_054_400_000  # a full UTC day
 COUNT = 50

@@ -7,7 +7,6 @@ from decimal import Decimal
 
 import pytest
 
-from pairbot_ext.errors import DataError
 from pairbot_ext.sim.symbols import (
     SIMULATED,
     binance_id,
@@ -18,6 +17,7 @@ from pairbot_ext.sim.symbols import (
     simulated_step,
     simulated_tick,
 )
+from pairbot_ext.support.errors import DataError
 
 
 def test_every_usdt_perpetual_of_freqtrades_table_is_there() -> None:

@@ -9,19 +9,19 @@ from typing import Any
 import pytest
 from freqtrade.enums import RunMode
 
-from pairbot_ext.errors import SettingsError
 from pairbot_ext.pairs import load_pairs_file
 from pairbot_ext.settings import Settings
 from pairbot_ext.sim.overlay import overlay
-from pairbot_ext.startup import (
+from pairbot_ext.startup.checks import (
     check_exits,
     check_live_venue,
     check_market,
     check_orders,
     check_slots,
-    is_on_loopback,
     required_startup_candles,
 )
+from pairbot_ext.support.errors import SettingsError
+from pairbot_ext.venue.binance.hosts import is_on_loopback
 
 ORDER_TYPES = {
     "entry": "limit", "exit": "market", "force_entry": "limit", "force_exit": "market",

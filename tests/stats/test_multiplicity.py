@@ -8,7 +8,6 @@ import pandas as pd
 import pytest
 
 from benchmarks.synthetic import evaluated_pairs, garch_steps, planted_universe
-from pairbot_ext.errors import DataError
 from pairbot_ext.stats import scan_pairs
 from pairbot_ext.stats.multiplicity import (
     DEFAULT_RULE,
@@ -20,6 +19,7 @@ from pairbot_ext.stats.multiplicity import (
     q_values,
     underpowered,
 )
+from pairbot_ext.support.errors import DataError
 
 
 def test_q_values_by_hand() -> None:

@@ -6,8 +6,8 @@ import statsmodels.api as sm
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pairbot_ext.errors import DataError
 from pairbot_ext.stats.regression import SpreadModel, fit_spread_model, spread, zscore
+from pairbot_ext.support.errors import DataError
 
 
 def legs(seed: int, n: int = 500) -> tuple[np.ndarray, np.ndarray]:

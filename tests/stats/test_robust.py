@@ -6,7 +6,6 @@ import pytest
 import statsmodels.api as sm
 
 from benchmarks.synthetic import garch_steps, iid_steps, planted_universe
-from pairbot_ext.errors import DataError
 from pairbot_ext.stats import scan_pairs
 from pairbot_ext.stats.multiplicity import one_row_per_pair
 from pairbot_ext.stats.robust import robust_p_values, robust_test, surface_p
@@ -17,6 +16,7 @@ from pairbot_ext.stats.weighted_adf import (
     weighted_adf,
     weighted_max_lag,
 )
+from pairbot_ext.support.errors import DataError
 
 
 def spread_path(seed: int, n: int, kind: str) -> np.ndarray:

@@ -8,9 +8,9 @@ import statsmodels.api as sm
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pairbot_ext.errors import DataError
 from pairbot_ext.stats.regression import fit_spread_model, spread
 from pairbot_ext.stats.rolling import RollingModels, half_life_from_slope, rolling_models
+from pairbot_ext.support.errors import DataError
 
 FIELDS = ("alpha", "beta", "sigma", "z", "half_life_candles")
 

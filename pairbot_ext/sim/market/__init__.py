@@ -6,9 +6,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pairbot_ext.errors import PairbotError
 from pairbot_ext.sim.market.books import DEFAULT_SHAPE, BookShape
 from pairbot_ext.sim.market.table import CandleMarket
+from pairbot_ext.support.errors import PairbotError
 
 SYNTHETIC = "synthetic"
 DEMO = "demo"

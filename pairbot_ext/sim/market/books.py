@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
 from zlib import crc32
 
-from pairbot_ext.errors import PairbotError
 from pairbot_ext.sim.market.base import Book
 from pairbot_ext.sim.symbols import SymbolSpec
+from pairbot_ext.support.errors import PairbotError
 
 _BP = Decimal("0.0001")
 

@@ -19,7 +19,7 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
-from pairbot_ext.errors import PairbotError
+from pairbot_ext.support.errors import PairbotError
 
 FloatArray = NDArray[np.float64]
 

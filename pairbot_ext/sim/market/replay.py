@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from pairbot_ext.errors import DataError
 from pairbot_ext.sim.market.books import DEFAULT_SHAPE, BookShape
 from pairbot_ext.sim.market.candles import FUNDING_INTERVAL_MS, CandleArrays
 from pairbot_ext.sim.market.series import INTERVAL_MS, CandleSeries, interval_ms
 from pairbot_ext.sim.market.table import CandleMarket, SymbolCourse
 from pairbot_ext.sim.market.times import TimeMap
 from pairbot_ext.sim.symbols import SIMULATED, SymbolSpec, load_symbol, load_symbols, power_of_ten
+from pairbot_ext.support.errors import DataError
 
 OBSERVED = "tick and step observed in the recorded candles; limits simulated"
 _FUTURES_SUFFIX = "_USDT_USDT-{timeframe}-futures.feather"

@@ -16,9 +16,9 @@ from decimal import ROUND_HALF_EVEN, Decimal
 
 import numpy as np
 
-from pairbot_ext.errors import DataError
 from pairbot_ext.sim.market.base import Kline
 from pairbot_ext.sim.market.candles import CandleArrays
+from pairbot_ext.support.errors import DataError
 
 MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from pairbot_ext.errors import DataError
 from pairbot_ext.sim.market.base import Book, DayStats, Kline
 from pairbot_ext.sim.market.books import DEFAULT_SHAPE, BookShape, build_book
 from pairbot_ext.sim.market.candles import FUNDING_INTERVAL_MS
@@ -15,6 +14,7 @@ from pairbot_ext.sim.market.paths import PlantedTruth
 from pairbot_ext.sim.market.series import DAY_MS, HOUR_MS, MINUTE_MS, CandleSeries, interval_ms
 from pairbot_ext.sim.market.times import TimeMap
 from pairbot_ext.sim.symbols import SymbolSpec
+from pairbot_ext.support.errors import DataError
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,12 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from pairbot_ext.errors import PairbotError
 from pairbot_ext.sim.venue.account import IncomeType
 from pairbot_ext.sim.venue.errors import VenueError
 from pairbot_ext.sim.venue.orders import Order, OrderRequest, OrderType, Side
 from pairbot_ext.sim.venue.positions import MarginType
 from pairbot_ext.sim.venue.venue import Venue
+from pairbot_ext.support.errors import PairbotError
 
 # The client order ids Binance's own pages send; they tell such orders from the bot's in the venue's log.
 HAND_MADE_PREFIX = "web_"

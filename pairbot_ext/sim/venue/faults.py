@@ -18,9 +18,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from pairbot_ext.errors import PairbotError
 from pairbot_ext.sim.venue.actions import Action
 from pairbot_ext.sim.venue.orders import FillRule, Side
+from pairbot_ext.support.errors import PairbotError
 
 
 class AnswerForm(StrEnum):

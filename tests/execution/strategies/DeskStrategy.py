@@ -10,12 +10,12 @@ from freqtrade.persistence import Order, Trade
 from freqtrade.strategy import IStrategy
 from pandas import DataFrame
 
-from pairbot_ext.execution import limiter
-from pairbot_ext.execution.desk import TradeDesk
-from pairbot_ext.execution.dryport import DryFault, DryFaultKind, DryPort
-from pairbot_ext.execution.plan import EntryPlan
-from pairbot_ext.execution.records import OrderRecord
-from pairbot_ext.gates import fail_closed
+from pairbot_ext.desk.trade_desk import TradeDesk
+from pairbot_ext.host.gates import fail_closed
+from pairbot_ext.model.plan import EntryPlan
+from pairbot_ext.model.records import OrderRecord
+from pairbot_ext.orders import limiter
+from pairbot_ext.orders.dryport import DryFault, DryFaultKind, DryPort
 
 
 class FileScript:

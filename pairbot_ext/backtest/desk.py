@@ -1,0 +1,379 @@
+"""Two legs in a backtest: neither opens unless both can.
+
+Freqtrade's backtesting handles one symbol after the other within a candle, in an order that depends on the
+whitelist and on what is open. Whichever leg comes first must therefore be sure that the other can follow on
+this very candle; `BacktestDesk` asks everything that could stop it before the first leg opens, and reserves
+the slot and the money until the second has come.
+
+Each leg is sized from the pair's planned notional at its own price, not from the other leg's rounded
+amount, so that the trades do not depend on which leg came first.
+"""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from freqtrade.persistence import LocalTrade, Order, Trade
+
+from pairbot_ext.backtest.shadow import ShadowPairs
+from pairbot_ext.model.plan import EntryPlan
+from pairbot_ext.model.sizing import Leg, MarketLimits, leg_notional, nearest_amount, refusal, stake_for
+from pairbot_ext.model.spans import DataSpan
+from pairbot_ext.model.thresholds import STOPS, ExitReason
+from pairbot_ext.risk.rules import max_pairs_verdict, told
+from pairbot_ext.settings import Settings
+from pairbot_ext.signals.rules import PairRules
+
+logger = logging.getLogger(__name__)
+
+STAKE_RESERVE = 0.5
+"""Freqtrade raises a stake silently to the venue's minimum plus reserves, which it caps at 50 %."""
+
+
+class Host(Protocol):
+    """What the desk asks of the strategy it serves."""
+
+    def is_locked(self, symbol: str, candle: datetime, side: str) -> bool: ...
+    def market_limits(self, symbol: str, stake: float) -> MarketLimits: ...
+    def max_stake(self, symbol: str, price: float) -> float: ...
+    def available_stake(self) -> float: ...
+    def whitelist(self) -> list[str]: ...
+
+
+@dataclass
+class OpenPair:
+    """A pair trade of which at least one leg was planned.
+
+    :param stakes: at most this much of each leg, rounding to a step included, quote currency.
+    :param amounts: of the legs that were asked for so far, base currency.
+    """
+
+    plan: EntryPlan
+    pair_notional: float
+    stakes: Mapping[Leg, float]
+    amounts: dict[Leg, float]
+
+
+class BacktestDesk:
+    """Decides entries and exits of both legs for one backtest.
+
+    :param spans: per symbol, which candles can be traded.
+    :param max_open_trades: Freqtrade's slots; infinite allowed.
+    :param fixed_stake: configured stake amount, or None when it is "unlimited".
+    :param shadow: for analysis commands, which re-run one symbol alone: there the link to a mate that is not
+        in the whitelist is relaxed, because the tool would take the missing leg for a look into the future,
+        and the pair trades on paper say whether both symbols are free.
+    """
+
+    def __init__(
+        self,
+        host: Host,
+        rules: PairRules,
+        settings: Settings,
+        spans: Callable[[], Mapping[str, DataSpan]],
+        *,
+        max_open_trades: float,
+        fixed_stake: float | None,
+        shadow: ShadowPairs | None = None,
+    ) -> None:
+        self._host = host
+        self._rules = rules
+        self._settings = settings
+        self._timeframe = rules.timeframe
+        self._spans = spans
+        self._max_open_trades = max_open_trades
+        self._fixed_stake = fixed_stake
+        self._shadow = shadow
+        self._open: dict[tuple[str, datetime], OpenPair] = {}
+        self._this_candle: dict[tuple[str, datetime], OpenPair] = {}
+        self._stopped_at: dict[str, datetime] = {}
+        self._now: datetime | None = None
+
+    def on_loop_start(self, now: datetime) -> None:
+        """Start of a candle. A step back in time is a new run (hyperopt reuses the strategy)."""
+        if self._now is not None and now < self._now:
+            self._open.clear()
+            self._stopped_at.clear()
+        self._this_candle.clear()
+        self._now = now
+        if self._shadow is not None:
+            self._shadow.advance(now)
+
+    def plan_of(self, trade: Trade) -> EntryPlan | None:
+        """The plan an open or closed trade was entered with."""
+        pair = self._open.get((trade.enter_tag or "", trade.open_date_utc))
+        return pair.plan if pair else None
+
+    def leverage(self, max_leverage: float) -> float:
+        """The configured leverage; where the symbol allows less, the entry is refused in `stake`."""
+        return float(min(self._settings.leverage, int(max_leverage)))
+
+    def stake(
+        self,
+        symbol: str,
+        now: datetime,
+        price: float,
+        proposed_stake: float,
+        min_stake: float,
+        max_stake: float,
+        leverage: float,
+        pair_id: str | None,
+        side: str,
+    ) -> float:
+        """Stake of one leg, or 0 where the pair cannot be opened as a whole."""
+        # With a detail timeframe Freqtrade repeats the signal within the candle; by then the mate may have
+        # had its turn, or a leg have closed: pairs are opened at the candle's open or not at all.
+        if now != self._rules.candle_start(now):
+            return 0.0
+        plan = self._rules.entry_plan(pair_id or "", now)
+        if plan is None or symbol not in (plan.leg_a, plan.leg_b):
+            return 0.0
+        leg = plan.leg_of(symbol)
+        if plan.side(leg) != side or leverage != self._settings.leverage:
+            return 0.0
+        key = (plan.pair_id, now)
+        opened = self._open.get(key)
+        if opened is None:
+            planned = self._plan_pair(plan, leg, now, price, proposed_stake)
+            if isinstance(planned, str):
+                logger.debug("%s at %s not opened: %s", plan.pair_id, now, planned)
+                return 0.0
+            opened = self._open[key] = self._this_candle[key] = planned
+        elif self._open_trade(plan.symbol(leg.mate), key) is None:
+            # The first leg was refused after its stake was set, or liquidated on this candle.
+            return 0.0
+        limits = self._host.market_limits(symbol, proposed_stake)
+        amount = nearest_amount(
+            leg_notional(opened.pair_notional, plan.model.beta, leg), price, limits.amount_step
+        )
+        stake = stake_for(amount, limits.amount_step, price, leverage)
+        if not min_stake <= stake <= max_stake:
+            return 0.0
+        opened.amounts[leg] = float(amount)
+        return stake
+
+    def entry_price(
+        self, symbol: str, now: datetime, proposed: float, pair_id: str | None, side: str
+    ) -> float:
+        """The proposed price: backtesting fills at the limit and would charge a slippage cap each time."""
+        return proposed
+
+    def confirm_entry(
+        self, symbol: str, now: datetime, amount: float, pair_id: str | None, rate: float, order_type: str
+    ) -> bool:
+        """Whether Freqtrade is about to open the amount that was planned."""
+        opened = self._open.get((pair_id or "", now))
+        if opened is None:
+            return False
+        planned = opened.amounts.get(opened.plan.leg_of(symbol), 0.0)
+        return planned > 0 and abs(amount - planned) <= 1e-9 * planned
+
+    def exit_reason(self, trade: Trade, now: datetime) -> ExitReason | None:
+        """Why this leg is to be closed now. Both legs get the same answer on the same candle."""
+        reason = self._exit_reason(trade, now)
+        real = self._open_trade(trade.pair, (trade.enter_tag or "", trade.open_date_utc))
+        if reason is not None and real is not None:
+            # Freqtrade rounds the exit to the tick it saw in the month of the entry. Where the tick has
+            # become finer since, the rounded price can lie off the candle and the leg stays open, alone. The
+            # open of a candle has been traded as it is and needs no rounding.
+            real.price_precision = None
+        return reason
+
+    def _exit_reason(self, trade: Trade, now: datetime) -> ExitReason | None:
+        key = (trade.enter_tag or "", trade.open_date_utc)
+        opened = self._open.get(key)
+        candle_now = self._rules.candle_start(now)
+        if opened is None:
+            return None
+        plan = opened.plan
+        leg = plan.leg_of(trade.pair)
+        mate = plan.symbol(leg.mate)
+        # On the candle of the entry the mate may still be to come.
+        is_mate_due = candle_now > trade.open_date_utc or leg.mate in opened.amounts
+        is_mate_gone = is_mate_due and self._open_trade(mate, key) is None
+        if candle_now <= trade.open_date_utc:
+            return ExitReason.MATE_GONE if is_mate_gone else None
+        reason = self._rules.model_exit(plan, trade.open_date_utc, now)
+        if reason in STOPS:
+            self._stopped_at[plan.pair_id] = candle_now
+        if reason is not None:
+            return reason
+        # Before the question for the mate: of two legs that end together the second would find it gone.
+        spans = self._spans()
+        ends = min(spans[symbol].last for symbol in (trade.pair, mate) if symbol in spans)
+        if candle_now >= ends and ends < max(span.last for span in spans.values()):
+            return ExitReason.DATA_END
+        return ExitReason.MATE_GONE if is_mate_gone and not self._is_alone_by_design(mate) else None
+
+    def confirm_exit(self, trade: Trade) -> bool:
+        """Every exit goes."""
+        return True
+
+    def on_order_filled(self, trade: Trade, order: Order, now: datetime) -> None:
+        """Nothing: the mate has its own turn on this candle."""
+
+    def cleanup(self) -> list[str]:
+        """Nothing is left behind by a backtest."""
+        return []
+
+    def _is_alone_by_design(self, mate: str) -> bool:
+        return self._shadow is not None and mate not in self._host.whitelist()
+
+    def _open_trade(self, symbol: str, key: tuple[str, datetime]) -> LocalTrade | None:
+        pair_id, opened_at = key
+        for trade in Trade.get_trades_proxy(pair=symbol, is_open=True):
+            if trade.enter_tag == pair_id and trade.open_date_utc == opened_at:
+                return trade
+        return None
+
+    def _plan_pair(
+        self, plan: EntryPlan, leg: Leg, now: datetime, price: float, proposed_stake: float
+    ) -> OpenPair | str:
+        """Both legs' sizes, or why this pair cannot be opened as a whole on this candle."""
+        is_alone = self._is_alone_by_design(plan.symbol(leg.mate))
+        if is_alone and self._shadow is not None and not self._shadow.opened(plan.pair_id, now):
+            return "another pair has one of its symbols, or it was stopped"
+        if not is_alone and (reason := self._leg_refusal(plan, now) or self._still_stopped(plan)):
+            return reason
+        if not is_alone and (reason := self._risk_refusal(plan, now)):
+            return reason
+        pair_notional = self._pair_notional(plan, leg, now, price, proposed_stake)
+        if not pair_notional > 0:
+            return f"no money left for a stake: {proposed_stake:.2f} proposed"
+        stakes = self._stakes_at_most(plan, leg, now, price, pair_notional)
+        if not is_alone and (
+            reason := self._size_refusal(plan, leg, now, price, pair_notional, stakes)
+            or self._slots_and_money_refusal(now, list(stakes.values()))
+        ):
+            return reason
+        return OpenPair(plan, pair_notional, stakes, {})
+
+    def _leg_refusal(self, plan: EntryPlan, now: datetime) -> str | None:
+        """What keeps either leg from being opened on this candle."""
+        whitelist, spans = self._host.whitelist(), self._spans()
+        for symbol in (plan.leg_a, plan.leg_b):
+            if symbol not in whitelist:
+                return f"{symbol} is not in the whitelist"
+            if symbol not in spans or not spans[symbol].first <= now < spans[symbol].last:
+                return f"{symbol} has no tradable candle after this one"
+            if any(
+                trade.close_date_utc is not None and trade.close_date_utc >= now
+                for trade in Trade.get_trades_proxy(pair=symbol, is_open=False)
+            ):
+                return f"{symbol} was closed on this candle"
+            if Trade.get_trades_proxy(pair=symbol, is_open=True):
+                return f"{symbol} is open in another pair trade"
+            if self._host.is_locked(symbol, now - self._timeframe, plan.side(plan.leg_of(symbol))):
+                return f"{symbol} is locked"
+        return None
+
+    def _risk_refusal(self, plan: EntryPlan, now: datetime) -> str | None:
+        """The risk rules that make sense without a venue and a wallet that lives on."""
+        # A pair of which one leg is still to come on this candle counts as open.
+        open_pairs = (Trade.get_open_trade_count() + 1) // 2
+        verdict = self._rules.entry_breach(plan, now) or max_pairs_verdict(open_pairs, self._settings.risk)
+        return None if verdict is None else told(verdict)
+
+    def _still_stopped(self, plan: EntryPlan) -> str | None:
+        stopped_at = self._stopped_at.get(plan.pair_id)
+        if stopped_at is None:
+            return None
+        if self._rules.has_recovered(plan.pair_id, stopped_at, plan.candle):
+            del self._stopped_at[plan.pair_id]
+            return None
+        return f"stopped at {stopped_at} and not back inside exit_z since"
+
+    def _pair_notional(
+        self, plan: EntryPlan, leg: Leg, now: datetime, price: float, proposed_stake: float
+    ) -> float:
+        """Twice the proposed stake. An "unlimited" stake is a share of the wallet, not a wish for an exact
+        amount, so there the pair takes what is left when both shares and their rounding do not fit."""
+        wanted = 2.0 * proposed_stake * self._settings.leverage
+        if self._fixed_stake is not None or not wanted > 0:
+            return wanted
+        stakes = self._stakes_at_most(plan, leg, now, price, wanted)
+        excess = sum(stakes.values()) - (self._host.available_stake() - sum(self._stakes_to_come(now)))
+        return wanted - max(excess, 0.0) * self._settings.leverage * (1.0 + 1e-9)
+
+    def _stakes_to_come(self, now: datetime) -> list[float]:
+        """Of legs whose mate has opened on this candle and which have not had their turn."""
+        return [
+            opened.stakes[leg]
+            for key, opened in self._this_candle.items()
+            if key[1] == now
+            for leg in Leg
+            if leg not in opened.amounts and self._open_trade(opened.plan.symbol(leg.mate), key) is not None
+        ]
+
+    def _prices(self, plan: EntryPlan, leg: Leg, now: datetime, price: float) -> dict[Leg, float]:
+        # The mate's open of this candle is not known while this leg is handled; its last close is.
+        return {each: price if each is leg else self._rules.close(plan.symbol(each), now) for each in Leg}
+
+    def _limits(self, plan: EntryPlan, pair_notional: float) -> dict[Leg, MarketLimits]:
+        # Freqtrade asks for the bracket of the proposed stake, half of the pair, whatever the leg needs.
+        return {
+            each: self._host.market_limits(
+                plan.symbol(each),
+                max(leg_notional(pair_notional, plan.model.beta, each), pair_notional / 2.0)
+                / self._settings.leverage,
+            )
+            for each in Leg
+        }
+
+    def _stakes_at_most(
+        self, plan: EntryPlan, leg: Leg, now: datetime, price: float, pair_notional: float
+    ) -> dict[Leg, float]:
+        prices, limits = self._prices(plan, leg, now, price), self._limits(plan, pair_notional)
+        # Two steps: one for rounding up, one for the mate's price moving away from its last close.
+        return {
+            each: (
+                leg_notional(pair_notional, plan.model.beta, each)
+                + 2 * limits[each].step_notional(prices[each])
+            )
+            / self._settings.leverage
+            for each in Leg
+        }
+
+    def _size_refusal(
+        self,
+        plan: EntryPlan,
+        leg: Leg,
+        now: datetime,
+        price: float,
+        pair_notional: float,
+        stakes: Mapping[Leg, float],
+    ) -> str | None:
+        prices, limits = self._prices(plan, leg, now, price), self._limits(plan, pair_notional)
+        for each in Leg:
+            most = self._host.max_stake(plan.symbol(each), prices[each])
+            if stakes[each] > most:
+                return f"leg {each} needs a stake of {stakes[each]:.2f}, the venue takes {most:.2f} at most"
+        return refusal(
+            pair_notional,
+            plan.model.beta,
+            (prices[Leg.A], prices[Leg.B]),
+            (limits[Leg.A], limits[Leg.B]),
+            self._settings.leverage,
+            STAKE_RESERVE,
+        )
+
+    def _slots_and_money_refusal(self, now: datetime, own_stakes: list[float]) -> str | None:
+        """Slots and money left after every leg that is still to come on this candle."""
+        coming = self._stakes_to_come(now)
+        free_slots = self._max_open_trades - Trade.get_open_trade_count() - len(coming)
+        if free_slots < 2:
+            return f"{free_slots:g} of the 2 slots needed are free"
+        available = self._host.available_stake()
+        left = available - sum(coming) - sum(own_stakes)
+        # With a fixed stake Freqtrade refuses a leg unless the whole configured stake is free, even where
+        # the leg needs less. Whichever leg comes last must still find that much.
+        needed = max(0.0, (self._fixed_stake or 0.0) - min([*own_stakes, *coming]))
+        if left < needed:
+            return (
+                f"both legs need {sum(own_stakes):.2f}, legs still to come on this candle {sum(coming):.2f}, "
+                f"a configured stake of {self._fixed_stake or 0.0:.2f} must stay in reach, "
+                f"available is {available:.2f}"
+            )
+        return None

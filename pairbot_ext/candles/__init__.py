@@ -1,0 +1,1 @@
+"""Candles on disk: which a pairs file needs, which are there, reading them."""

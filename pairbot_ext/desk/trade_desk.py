@@ -1,0 +1,404 @@
+"""The desk of a trading bot: what each strategy callback asks, in dry-run and live.
+
+One object per bot, built in `bot_start` and never kept in a module: /reload_config builds a new bot in the
+same process.
+"""
+
+import logging
+import secrets
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from freqtrade.exchange import timeframe_to_seconds
+from freqtrade.persistence import Order, Trade
+from freqtrade.strategy import IStrategy
+
+from pairbot_ext.entry.both_legs import Preflight
+from pairbot_ext.entry.gate import EntryGate
+from pairbot_ext.host.bridge import Bridge
+from pairbot_ext.host.broker import Broker
+from pairbot_ext.host.hooks import Hooks
+from pairbot_ext.journal.intentfile import IntentFile, intent_file_path
+from pairbot_ext.journal.intents import Intents
+from pairbot_ext.journal.journal import Journal
+from pairbot_ext.model.records import OrderRecord, PairTrade
+from pairbot_ext.model.states import Goal
+from pairbot_ext.orders.dryport import DryPort
+from pairbot_ext.orders.guard import OrderGuard, VenuePort
+from pairbot_ext.orders.limiter import WeightLimiter
+from pairbot_ext.orders.liveport import LivePort
+from pairbot_ext.pairtrade.coordinator import Coordinator
+from pairbot_ext.pairtrade.facts import Knowledge
+from pairbot_ext.pairtrade.missing import MissingAmounts
+from pairbot_ext.pairtrade.native import NativeOrders
+from pairbot_ext.pairtrade.performer import Performer
+from pairbot_ext.pairtrade.prices import Prices
+from pairbot_ext.recovery.lone import LoneExits
+from pairbot_ext.recovery.reconciler import Reconciler
+from pairbot_ext.recovery.standstill import Standstill
+from pairbot_ext.risk.desk import RiskDesk
+from pairbot_ext.settings import parse_settings
+from pairbot_ext.signals.port import Signals
+from pairbot_ext.support.clock import Clock, SystemClock, as_datetime
+from pairbot_ext.support.errors import PairbotError
+from pairbot_ext.venue.binance.hosts import is_on_loopback
+from pairbot_ext.voice.eventlog import EventLog, event_log_path
+from pairbot_ext.voice.watch import Watch
+
+logger = logging.getLogger(__name__)
+
+REMEMBER_FINAL_MS = 3_600_000
+"""Finished pair trades stay in memory so long: Freqtrade still asks for their orders' fees."""
+_CONDITIONAL = ("stopPrice", "triggerPrice", "stopLossPrice", "takeProfitPrice", "trailingPercent")
+
+
+class TradeDesk:
+    """See the module. Callbacks of entries may raise: the strategy's gates turn that into a refusal."""
+
+    def __init__(
+        self,
+        strategy: IStrategy,
+        signals: Signals,
+        leverage: int,
+        *,
+        clock: Clock | None = None,
+        rng: np.random.Generator | None = None,
+    ) -> None:
+        self._signals = signals
+        self._clock = clock or SystemClock()
+        self._bridge = Bridge.of(strategy)
+        self._broker = Broker(self._bridge)
+        config = strategy.config
+        path = intent_file_path(self._bridge.engine.url, Path(config["user_data_dir"]))
+        self.journal = Journal(self._bridge.engine, self._clock, IntentFile(path))
+        self.watch = Watch(
+            self.journal,
+            self._broker,
+            self._clock,
+            str(config["stake_currency"]),
+            EventLog(event_log_path(config)),
+        )
+        self.limiter = WeightLimiter(self._clock)
+        self.port: VenuePort = self._port()
+        intents = Intents(self.journal, self._clock, rng or np.random.default_rng(secrets.randbits(128)))
+        known = Knowledge(self._bridge, self._broker, self.journal, self._clock, intents)
+        prices = Prices(self._bridge, self._broker, self._clock)
+        native = NativeOrders(self.journal, known, intents, prices, is_dry_run=self._bridge.is_dry_run)
+        self.guard = OrderGuard(self.journal, self.port, self._clock, native.take_over_exit)
+        self.coordinator = Coordinator(
+            self._bridge,
+            self._broker,
+            self.journal,
+            self._clock,
+            self.guard,
+            known,
+            Performer(self._broker, self.journal, known, intents, prices, self.guard, self._clock),
+            MissingAmounts(self._broker, self.journal, known, self._clock),
+            self.watch.changed,
+        )
+        self.watch.facts_of = self.coordinator.facts_of
+        self.reconciler = Reconciler(
+            self.journal, self._broker, self.coordinator, self._clock, self._bridge.deferred
+        )
+        self.lone_exits = LoneExits(self.journal, self._broker, self.guard, self._clock)
+        candle_secs = timeframe_to_seconds(strategy.timeframe)
+        self.risk = RiskDesk(
+            parse_settings(config.get("pairbot")),
+            self.journal,
+            self._broker,
+            self._clock,
+            signals,
+            self.coordinator.facts_of,
+            self.close,
+            self._bridge.deferred,
+            leverage=leverage,
+            candle_secs=candle_secs,
+        )
+        self.standstill = Standstill(
+            self._bridge, self._broker, self.journal, self.coordinator, self._clock, self.risk.enforce
+        )
+        self.entries = EntryGate(
+            signals,
+            self._broker,
+            self.guard,
+            self.limiter,
+            Preflight(self._bridge, self._broker, self.journal, leverage),
+            native,
+            self.watch,
+            self.risk,
+            leverage=leverage,
+            timeframe_secs=candle_secs,
+        )
+        self._is_closed = False
+        self._told_degraded = False
+
+    @classmethod
+    def start(
+        cls,
+        strategy: IStrategy,
+        signals: Signals,
+        leverage: int,
+        *,
+        clock: Clock | None = None,
+        rng: np.random.Generator | None = None,
+    ) -> "TradeDesk":
+        """Open the journal and take the bot's orders over. Raises PairbotError."""
+        desk = cls(strategy, signals, leverage, clock=clock, rng=rng)
+        desk.journal.open()
+        try:
+            desk._refuse_other_mode()
+            desk.risk.load()
+            desk._bridge.install(desk._hooks())
+        except BaseException:
+            desk.journal.close()
+            raise
+        # A report of this database must be able to say that its market was a simulated one.
+        desk.journal.add_event(None, "started", simulated=is_on_loopback(strategy.config))
+        return desk
+
+    @property
+    def bridge(self) -> Bridge:
+        """The bot it trades for."""
+        return self._bridge
+
+    @property
+    def clock(self) -> Clock:
+        """What every time in the journal was read from."""
+        return self._clock
+
+    def _refuse_other_mode(self) -> None:
+        mine = self._bridge.is_dry_run
+        others = [trade.id for trade in self.journal.open_pair_trades() if trade.dry_run != mine]
+        if others:
+            modes = ("dry-run", "live") if mine else ("live", "dry-run")
+            raise PairbotError(
+                f"this bot runs {modes[0]}, its database holds {len(others)} open pairs of {modes[1]}",
+                value=", ".join(others[:5]),
+                remedy="Use a database per mode (db_url), or close them in the mode they were made in",
+            )
+
+    def _port(self) -> VenuePort:
+        if self._bridge.is_dry_run:
+            return DryPort(
+                self._read_levels, self._broker.dry_market, self._bridge.keep_dry_order, self._clock
+            )
+        return LivePort(
+            *(
+                self._bridge.original(name)
+                for name in ("create_order", "fetch_order", "cancel_order", "fetch_time")
+            )
+        )
+
+    def _read_levels(self, symbol: str) -> Any:
+        book = self._broker.book(symbol)
+        return book.bids, book.asks
+
+    # -- the bot's orders --------------------------------------------------------------------------
+
+    def _hooks(self) -> Hooks:
+        return Hooks(
+            create=self._create,
+            create_dry=self._create_dry,
+            fetch=self.guard.checked_fetch,
+            cancelled=self.guard.checked_cancel,
+            is_planned=lambda symbol: self.guard.armed(symbol) is not None,
+            is_managed=lambda symbol: self.journal.owner_of(symbol) is not None,
+            entry_done=self.coordinator.native_entry_done,
+            before_request=self.limiter.before,
+            after_request=self.limiter.after,
+            request_ended=self.risk.note_request,
+            book_read=self.risk.quotes.take,
+            before_exits=self._exit_by_model,
+            close_pair=self._take_exit_over,
+            before_startup=self._before_startup,
+            while_stopped=self.standstill.work,
+        )
+
+    def _create(
+        self, symbol: str, kind: str, side: str, amount: float, _price: Any, params: dict[str, Any]
+    ) -> dict[str, Any]:
+        reduce_only = str(params.get("reduceOnly", "")).lower() == "true"
+        conditional = any(key in params for key in _CONDITIONAL)
+        order = self.guard.claim(symbol, kind, side, amount, reduce_only=reduce_only, conditional=conditional)
+        return self.guard.transmit(order)
+
+    def _create_dry(
+        self, symbol: str, kind: str, side: str, amount: float, _price: float, is_reduce: bool, is_stop: bool
+    ) -> dict[str, Any]:
+        armed = self.guard.armed(symbol)
+        reduce_only = is_reduce if armed is None else armed.reduce_only
+        order = self.guard.claim(symbol, kind, side, amount, reduce_only=reduce_only, conditional=is_stop)
+        return self.guard.transmit(order)
+
+    # -- entries -----------------------------------------------------------------------------------
+
+    def leverage(self, max_leverage: float) -> float:
+        """See `EntryGate.leverage`."""
+        return self.entries.leverage(max_leverage)
+
+    def entry_price(
+        self, symbol: str, now: datetime, proposed: float, pair_id: str | None, side: str
+    ) -> float:
+        """See `EntryGate.price`."""
+        return self.entries.price(symbol, now, proposed, pair_id, side)
+
+    def stake(
+        self,
+        symbol: str,
+        now: datetime,
+        price: float,
+        proposed_stake: float,
+        min_stake: float,
+        max_stake: float,
+        leverage: float,
+        pair_id: str | None,
+        side: str,
+    ) -> float:
+        """See `EntryGate.stake`."""
+        return self.entries.stake(
+            symbol, now, price, proposed_stake, min_stake, max_stake, leverage, pair_id, side
+        )
+
+    def confirm_entry(
+        self, symbol: str, now: datetime, amount: float, pair_id: str | None, rate: float, order_type: str
+    ) -> bool:
+        """See `EntryGate.confirm`."""
+        return self.entries.confirm(symbol, now, amount, pair_id, rate, order_type)
+
+    # -- exits and fills ---------------------------------------------------------------------------
+
+    def exit_reason(self, trade: Trade, now: datetime) -> str | None:
+        """Closes both legs at once where the model says so. Always None: Freqtrade has nothing left to do."""
+        owner = self.journal.owner_of(trade.pair)
+        # Not the state: it may be UNKNOWN or NEEDS_OPERATOR for the sake of a trim (I5).
+        if owner is not None and owner.goal is Goal.OPEN and owner.was_hedged:
+            opened_at = as_datetime(owner.created_ms)
+            reason = self._signals.model_exit(owner.plan, opened_at, now)
+            if reason is not None:
+                self.risk.model_stop(owner, opened_at, now, reason)
+            else:
+                reason = self.risk.price_stop(owner)
+            if reason is not None:
+                self.close(owner, str(reason))
+                self.risk.speak()
+        return None
+
+    def _exit_by_model(self) -> None:
+        """Close what its model wants closed, before Freqtrade reads a price for each leg: a book that cannot
+        be read must not hold up an exit that needs no price (I5). The caller holds Freqtrade's exit lock."""
+        now = as_datetime(self._clock.now_ms())
+        for trade in self.journal.open_pair_trades():
+            if trade.goal is not Goal.OPEN or not trade.was_hedged:
+                continue
+            opened_at = as_datetime(trade.created_ms)
+            try:
+                reason = self._signals.model_exit(trade.plan, opened_at, now)
+                if reason is not None:
+                    self.risk.model_stop(trade, opened_at, now, reason)
+                    self.close(trade, str(reason))
+            except Exception:
+                # The next pair has its turn, this one another when Freqtrade asks for its legs.
+                logger.exception(f"Pair trade {trade.id} could not be asked for its exit")
+
+    def _take_exit_over(self, symbol: str, reason: str, is_by_hand: bool) -> bool:
+        """Freqtrade is about to exit a whole leg (force-exit, stop): its pair is closed instead. Only
+        a person insists: a stop comes back in every loop, and would have no bound (I6)."""
+        owner = self.journal.owner_of(symbol)
+        if owner is not None:
+            self.close(owner, reason, insists=is_by_hand)
+        return owner is not None
+
+    def close(self, trade: PairTrade, reason: str, *, insists: bool = False) -> None:
+        """Close both legs, back to back. The caller holds Freqtrade's exit lock.
+
+        :param insists: see `Coordinator.advance`.
+        """
+        self.coordinator.advance(trade.id, exit_reason=reason, insists=insists)
+
+    def confirm_exit(self, trade: Trade) -> bool:
+        """Whether Freqtrade may exit a leg on its own (force-exit, stop): yes, if it is still there. The mate
+        may have closed it a moment ago; exiting it again would be answered -2022."""
+        return self.guard.armed(trade.pair) is not None or (bool(trade.is_open) and bool(trade.amount))
+
+    def on_order_filled(self, trade: Trade, order: Order, now: datetime) -> None:  # noqa: ARG002
+        """After any fill: hedge, trim or close what it calls for."""
+        known = self.journal.order_by_venue_id(trade.pair, order.order_id)
+        owner = self.journal.owner_of(trade.pair)
+        pair_trade_id = known.pair_trade_id if known else owner.id if owner else None
+        if pair_trade_id is not None:
+            self.coordinator.advance(pair_trade_id)
+
+    # -- life --------------------------------------------------------------------------------------
+
+    def on_loop_start(self, now: datetime) -> None:  # noqa: ARG002
+        """Recover what can be recovered, reconcile, finish what is half done."""
+        self.standstill.is_over()
+        self.entries.forget()
+        self._reconcile()
+        self.journal.forget_final(self._clock.now_ms() - REMEMBER_FINAL_MS)
+
+    def _reconcile(self) -> None:
+        self.guard.disarm()
+        self._bridge.catch_up()
+        self.journal.recover()
+        self._tell_of_storage()
+        with self._bridge.exit_lock:
+            self.reconciler.run()
+            self.lone_exits.run()
+            self.risk.on_loop(as_datetime(self._clock.now_ms()))
+        self.journal.flush()
+        self._tell_of_storage()
+
+    def _tell_of_storage(self) -> None:
+        """Once when the database fails and once when it is back. Never from within a write: an exit waits."""
+        if self.journal.is_degraded == self._told_degraded:
+            return
+        self._told_degraded = self.journal.is_degraded
+        if self._told_degraded:
+            self._broker.tell(
+                "The database cannot be written: nothing new is opened. Exits and unwinds go out, with "
+                f"their intents in {self.journal.intent_path}. Free the disk, or end what locks the database",
+                is_warning=True,
+            )
+        else:
+            self._broker.tell("The database can be written again, everything sent meanwhile is stored in it")
+
+    def _before_startup(self) -> None:
+        """At start and after /start: before Freqtrade's own order update can delete anything."""
+        self.standstill.is_over()
+        self.reconciler.request()
+        try:
+            self.watch.load_stops()
+            self._reconcile()
+        except Exception:
+            # The bot must come up and supervise what is open; every loop tries again.
+            logger.exception("The reconciliation at start failed, it is repeated in the first loop")
+
+    def cleanup(self) -> list[str]:
+        """Finish or park what is half open, within SHUTDOWN_BUDGET_MS. Returns the final statistics."""
+        if self._is_closed:
+            return []
+        self._is_closed = True
+        self.guard.disarm()
+        try:
+            return self._park()
+        finally:
+            # Whatever failed: /reload_config opens the same database next.
+            self.journal.close()
+            self.watch.events.close()
+
+    def _park(self) -> list[str]:
+        Trade.session.rollback()
+        self._tell_of_storage()
+        self.standstill.shut_down()
+        self._bridge.catch_up()
+        lines = self.watch.statistics.lines(self._clock.now_ms(), self.watch.currency)
+        for line in lines:
+            logger.info(f"pairbot: {line}")
+        return lines
+
+    def orders_of(self, pair_trade_id: str) -> tuple[OrderRecord, ...]:
+        """The orders of one pair trade."""
+        return self.journal.orders_of(pair_trade_id)

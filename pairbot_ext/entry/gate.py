@@ -1,0 +1,189 @@
+"""The gate of entries: leg A of a signal gets a stake only if both legs may be opened, in that very size.
+
+What `stake` has checked `confirm` lets pass, and nothing else: no native entry of leg B, no forced entry of
+a leg, no entry Freqtrade has resized. A refusal locks the pair until the next candle.
+"""
+
+import logging
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from pairbot_ext.entry.both_legs import Cleared, Preflight, slippage_cap
+from pairbot_ext.host.broker import Broker
+from pairbot_ext.journal.journal import JournalUnavailableError
+from pairbot_ext.model.plan import EntryPlan
+from pairbot_ext.model.records import Sizing
+from pairbot_ext.model.refusals import RefusedError
+from pairbot_ext.model.sizing import Leg, stake_for
+from pairbot_ext.orders.guard import OrderGuard
+from pairbot_ext.orders.limiter import WeightLimiter
+from pairbot_ext.pairtrade.native import NativeOrders
+from pairbot_ext.signals.port import Signals
+from pairbot_ext.support.clock import as_datetime
+from pairbot_ext.voice.watch import Watch
+
+logger = logging.getLogger(__name__)
+
+
+class RiskGate(Protocol):
+    """What is asked of the risk desk."""
+
+    def check_entry(self, plan: EntryPlan, now: datetime) -> None:
+        """Raises RefusedError where a rule forbids this pair now."""
+        ...
+
+    def check_size(self, plan: EntryPlan, sizing: Sizing) -> None:
+        """Raises RefusedError where a rule forbids this pair in this size."""
+        ...
+
+
+class EntryGate:
+    """See the module. Methods may raise: the strategy's gates turn that into a refusal (I12).
+
+    :param leverage: configured; the same for both legs.
+    :param timeframe_secs: length of a candle.
+    """
+
+    def __init__(
+        self,
+        signals: Signals,
+        broker: Broker,
+        guard: OrderGuard,
+        limiter: WeightLimiter,
+        preflight: Preflight,
+        native: NativeOrders,
+        watch: Watch,
+        risk: RiskGate,
+        *,
+        leverage: int,
+        timeframe_secs: int,
+    ) -> None:
+        self._signals = signals
+        self._broker = broker
+        self._guard = guard
+        self._limiter = limiter
+        self._preflight = preflight
+        self._native = native
+        self._watch = watch
+        self._risk = risk
+        self._leverage = leverage
+        self._timeframe_secs = timeframe_secs
+        self._cleared: dict[str, tuple[EntryPlan, Cleared]] = {}
+        self.refused_because: str | None = None
+        """Set where this bot runs only because pairs are open: it enters nothing."""
+
+    def forget(self) -> None:
+        """What was checked in an earlier loop is worth nothing now."""
+        self._cleared.clear()
+
+    def leverage(self, max_leverage: float) -> float:
+        """The configured leverage; where the symbol allows less, the entry is refused in `stake`."""
+        return float(min(self._leverage, int(max_leverage)))
+
+    def price(self, symbol: str, now: datetime, proposed: float, pair_id: str | None, side: str) -> float:
+        """Limit of an entry: the price proposed, plus the slippage cap. Of planned orders: their own."""
+        if self._guard.armed(symbol) is not None:
+            return proposed
+        plan = self._signals.entry_plan(pair_id or "", now)
+        if plan is None:
+            return proposed
+        reach = slippage_cap(plan)
+        return proposed * (1 + reach if side == "long" else 1 - reach)
+
+    def stake(
+        self,
+        symbol: str,
+        now: datetime,
+        price: float,
+        proposed_stake: float,
+        min_stake: float,
+        max_stake: float,
+        leverage: float,
+        pair_id: str | None,
+        side: str,
+    ) -> float:
+        """Stake of leg A, or 0 where the pair is refused; then it is locked until the next candle."""
+        if self._guard.armed(symbol) is not None:
+            return proposed_stake
+        self._cleared.pop(symbol, None)
+        plan = self._signals.entry_plan(pair_id or "", now)
+        if plan is None or plan.leg_a != symbol or plan.side(Leg.A) != side:
+            return 0.0
+        self._watch.received(plan)
+        try:
+            if self.refused_because is not None:
+                raise RefusedError("preflight", self.refused_because)
+            self._risk.check_entry(plan, now)
+            self._check_stopped(plan)
+            self._check_fresh(plan)
+            if leverage != self._leverage:
+                raise RefusedError(
+                    "leverage", f"{symbol} allows leverage {leverage:g}, configured is {self._leverage}"
+                )
+            if not self._limiter.has_room_for_entries:
+                raise RefusedError("weight", f"{self._limiter.used()} of the venue's request weight are used")
+            cleared = self._preflight.clear(plan, proposed_stake, now)
+            self._risk.check_size(plan, cleared.sizing)
+            sizing = cleared.sizing[Leg.A]
+            stake = stake_for(sizing.amount, sizing.step, price, leverage)
+            if not min_stake <= stake <= max_stake:
+                raise RefusedError(
+                    "size",
+                    f"leg A needs a stake of {stake:.2f}, Freqtrade allows {min_stake:.2f} to "
+                    f"{max_stake:.2f}",
+                )
+        except RefusedError as refused:
+            self._refuse(plan, refused, now)
+            return 0.0
+        except Exception as error:
+            # The strategy's gate refuses this entry; without the lock the next loop would ask again.
+            self._refuse(plan, RefusedError("fault", f"{type(error).__name__}: {error}"), now)
+            raise
+        self._cleared[symbol] = (plan, cleared)
+        return stake
+
+    def confirm(
+        self, symbol: str, now: datetime, amount: float, pair_id: str | None, rate: float, order_type: str
+    ) -> bool:
+        """The last gate: only leg A by signal, in the amount that was checked, and the engine's own orders.
+        Stores the pair trade and the intent of its leg A."""
+        if self._guard.armed(symbol) is not None:
+            return True
+        plan, cleared = self._cleared.pop(symbol, (None, None))
+        if plan is None or cleared is None or plan.pair_id != pair_id:
+            logger.info(f"An entry of {symbol} ({pair_id}) is refused: no pair has been checked for it")
+            return False
+        sizing = cleared.sizing[Leg.A]
+        if abs(amount - float(sizing.amount)) >= float(sizing.step):
+            refused = RefusedError("resized", f"Freqtrade would order {amount}, checked were {sizing.amount}")
+            self._refuse(plan, refused, now)
+            return False
+        try:
+            order = self._native.plan_entry(plan, cleared.sizing, rate, order_type, cleared.books)
+        except JournalUnavailableError as error:
+            self._refuse(plan, RefusedError("journal", str(error)), now)
+            return False
+        self._watch.statistics.accepted += 1
+        self._guard.arm(order.client_id)
+        return True
+
+    def _check_stopped(self, plan: EntryPlan) -> None:
+        stopped_ms = self._watch.stopped_ms.get(plan.pair_id)
+        if stopped_ms is not None:
+            stopped_at = as_datetime(stopped_ms)
+            if not self._signals.has_recovered(plan.pair_id, stopped_at, plan.candle):
+                raise RefusedError("stopped", f"stopped at {stopped_at} and not back inside exit_z since")
+            del self._watch.stopped_ms[plan.pair_id]
+
+    def _check_fresh(self, plan: EntryPlan) -> None:
+        """No symbol is entered again on the candle it was closed on, as in a backtest: the signal is the one
+        the close was decided on."""
+        candle_start = plan.candle + timedelta(seconds=self._timeframe_secs)
+        for symbol in (plan.leg_a, plan.leg_b):
+            if self._broker.was_closed_since(symbol, candle_start):
+                raise RefusedError("just_closed", f"{symbol} was closed on this candle")
+
+    def _refuse(self, plan: EntryPlan, refused: RefusedError, now: datetime) -> None:
+        self._watch.refused(plan, refused)
+        # Freqtrade would ask again every loop, 12 weight each.
+        self._broker.lock(plan.leg_a, now, f"pairbot: {refused.code}")

@@ -1,1 +1,0 @@
-"""The two-leg execution engine."""

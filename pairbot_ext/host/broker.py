@@ -1,0 +1,350 @@
+"""What the coordinator asks of the bot and has it do: positions, books, trades, entries, exits."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, cast
+
+from freqtrade.enums import ExitCheckTuple, ExitType, RPCMessageType, State
+from freqtrade.exceptions import DependencyException
+from freqtrade.persistence import Order, PairLocks, Trade
+
+from pairbot_ext.host.bridge import Bridge
+from pairbot_ext.model.findings import Funding
+from pairbot_ext.model.orderbook import DryMarket, OrderBook
+from pairbot_ext.model.records import LegSizing, OrderRecord, PairTrade
+from pairbot_ext.model.sizing import MarketLimits, stake_for
+from pairbot_ext.model.structures import order_structure
+from pairbot_ext.support.errors import PairbotError
+from pairbot_ext.support.redact import scrub
+from pairbot_ext.venue.binance.funding import FundingReader
+from pairbot_ext.venue.binance.positions import Position, read_open_orders, read_position_details
+
+BOOK_LEVELS = 20
+MAX_EXIT_REASON_CHARS = 255
+"""What Freqtrade's column holds; PostgreSQL refuses more."""
+
+
+@dataclass(frozen=True)
+class LegBooking:
+    """What Freqtrade's database says of one leg.
+
+    :param fills: per exchange order id: (side, filled amount, average price) of settled rows with fills.
+    :param stale: exchange order ids of rows Freqtrade still takes for open.
+    """
+
+    trade_id: int
+    is_open: bool
+    amount: Decimal
+    fills: dict[str, tuple[str, Decimal, float]]
+    stale: frozenset[str]
+
+
+@dataclass(frozen=True)
+class OpenLeg:
+    """An open trade of Freqtrade's.
+
+    :param amount: base currency; :param open_rate: quote currency; :param side: 1 long, -1 short.
+    """
+
+    amount: float
+    open_rate: float
+    side: int
+
+    @property
+    def notional(self) -> float:
+        """At the entry price, quote currency."""
+        return self.amount * self.open_rate
+
+    def unrealised(self, price: float) -> float:
+        """Profit of the price alone, quote currency."""
+        return self.side * self.amount * (price - self.open_rate)
+
+
+class Broker:
+    """One bot's orders and data. Raises Freqtrade's exceptions."""
+
+    def __init__(self, bridge: Bridge) -> None:
+        self._bridge = bridge
+        self._bot = bridge.bot
+        self._exchange = bridge.exchange
+        self._funding = FundingReader(bridge.api)
+        self._positions: dict[str, Position] = {}
+
+    # -- reading -----------------------------------------------------------------------------------
+
+    def book(self, symbol: str) -> OrderBook:
+        """The order book, 20 levels (weight 2)."""
+        raw = cast(dict[str, Any], self._exchange.fetch_l2_order_book(symbol, BOOK_LEVELS))
+        sides = {
+            side: [(Decimal(str(level[0])), Decimal(str(level[1]))) for level in raw[side]]
+            for side in ("bids", "asks")
+        }
+        book = OrderBook(symbol, sides["bids"], sides["asks"])
+        if book.bids and book.asks:
+            self._bridge.remember_rate(symbol, book.mid())
+        return book
+
+    def positions(self) -> dict[str, Decimal]:
+        """Signed positions by symbol, base currency; a symbol without one is left out (weight 5).
+
+        In dry-run they are Freqtrade's own open trades: there is no other truth. One attempt, no retries:
+        a failed query, or an answer that is none, raises and never counts as flat.
+        """
+        if self._bridge.is_dry_run:
+            return {
+                trade.pair: Decimal(str(trade.amount)) * (-1 if trade.is_short else 1)
+                for trade in Trade.get_open_trades()
+                if trade.amount
+            }
+        self._positions = read_position_details(self._bridge.api)
+        return {symbol: position.amount for symbol, position in self._positions.items()}
+
+    def liquidation_price(self, symbol: str) -> float | None:
+        """Of the open position, quote currency: as the venue said when positions were read last, else as
+        Freqtrade computes it. None where neither names one."""
+        position = self._positions.get(symbol)
+        if position is not None and not self._bridge.is_dry_run:
+            return position.liquidation_price
+        trade = self._bridge.open_trade(symbol)
+        return trade.liquidation_price if trade is not None else None
+
+    def maintenance_rate(self, symbol: str, notional: float) -> float:
+        """Maintenance margin over notional in the bracket of `notional` (quote currency)."""
+        return float(self._exchange.get_maintenance_ratio_and_amt(symbol, notional)[0])
+
+    def funding(self, symbol: str) -> Funding:
+        """Predicted funding (weight 1). Raises ccxt.BaseError, or PairbotError where the venue says none."""
+        return self._funding.read(symbol)
+
+    def wallet_total(self) -> float | None:
+        """Quote currency owned, without unrealised profit, as of the last wallet update; None if unknown."""
+        return float(self._bot.wallets.get_total(self._bot.config["stake_currency"])) or None
+
+    def refresh_wallet(self) -> None:
+        """Read the wallet now (weight 10). Raises FreqtradeException."""
+        self._bot.wallets.update()
+
+    def open_legs(self) -> dict[str, OpenLeg]:
+        """Every open trade Freqtrade holds, by symbol."""
+        return {
+            trade.pair: OpenLeg(trade.amount, trade.open_rate, -1 if trade.is_short else 1)
+            for trade in Trade.get_open_trades()
+            if trade.amount
+        }
+
+    def total_profit(self, symbol: str, rate: float) -> float | None:
+        """Profit of the open trade on a symbol if it were closed at `rate`, what parts of it have realised,
+        fees and funding included, quote currency; None without such a trade."""
+        trade = self._bridge.open_trade(symbol)
+        return float(trade.calculate_profit(rate).total_profit) if trade is not None else None
+
+    def open_orders(self, symbol: str) -> list[dict[str, Any]]:
+        """Orders resting on a symbol (weight 1)."""
+        if self._bridge.is_dry_run:
+            return []
+        return read_open_orders(self._bridge.api, symbol)
+
+    def leg_sizing(self, symbol: str, amount: Decimal, price: float) -> LegSizing:
+        """The symbol's steps and minimum around a planned amount."""
+        market = self._market(symbol)
+        return LegSizing(
+            amount=amount,
+            step=Decimal(str(market["precision"]["amount"])),
+            tick=Decimal(str(market["precision"]["price"])),
+            min_notional=float(market["limits"]["cost"]["min"] or 0.0),
+            price=price,
+        )
+
+    def amount_step(self, symbol: str) -> Decimal:
+        """Smallest difference of two amounts, base currency."""
+        return Decimal(str(self._market(symbol)["precision"]["amount"]))
+
+    def limits(self, symbol: str, stake: float) -> MarketLimits:
+        """The symbol's limits."""
+        market = self._market(symbol)
+        return MarketLimits(
+            amount_step=Decimal(str(market["precision"]["amount"])),
+            min_amount=Decimal(str(market["limits"]["amount"]["min"] or 0)),
+            min_notional=float(market["limits"]["cost"]["min"] or 0.0),
+            max_leverage=self._exchange.get_max_leverage(symbol, stake),
+        )
+
+    def max_amount(self, symbol: str) -> Decimal | None:
+        """Largest amount of one order, the market-order limit included: the exit is a market order."""
+        market = self._market(symbol)
+        bounds = [market["limits"]["amount"].get("max"), (market["limits"].get("market") or {}).get("max")]
+        known = [Decimal(str(bound)) for bound in bounds if bound]
+        return min(known) if known else None
+
+    def is_tradable(self, symbol: str) -> bool:
+        """Whether the venue trades the symbol now."""
+        market = self._exchange.markets.get(symbol)
+        return market is not None and bool(market.get("active", True))
+
+    def _market(self, symbol: str) -> dict[str, Any]:
+        market: dict[str, Any] | None = self._exchange.markets.get(symbol)
+        if market is None:
+            raise PairbotError(f"the venue does not trade {symbol}")
+        return market
+
+    def dry_market(self, symbol: str) -> DryMarket:
+        """For the dry-run port."""
+        market = self._market(symbol)
+        return DryMarket(
+            step=Decimal(str(market["precision"]["amount"])),
+            min_notional=float(market["limits"]["cost"]["min"] or 0.0),
+            fee_rate=self._exchange.get_fee(symbol, taker_or_maker="taker"),
+            quote_currency=self._exchange.get_pair_quote_currency(symbol),
+            position=self.positions().get(symbol, Decimal(0)),
+        )
+
+    def booking(self, symbol: str, order_ids: list[str]) -> LegBooking | None:
+        """Freqtrade's trade that holds one of these orders, or None. Found by order id, because Freqtrade
+        gives the number of a deleted trade to the next one."""
+        for order_id in order_ids:
+            row = Order.order_by_id(order_id, symbol)
+            if row is not None and row.trade is not None:
+                trade = row.trade
+                fills = {
+                    order.order_id: (
+                        order.ft_order_side,
+                        Decimal(str(order.filled)),
+                        float(order.safe_price),
+                    )
+                    for order in trade.orders
+                    if order.filled and not order.ft_is_open
+                }
+                amount = Decimal(str(trade.amount)) if trade.is_open else Decimal(0)
+                stale = frozenset(order.order_id for order in trade.orders if order.ft_is_open)
+                return LegBooking(trade.id, trade.is_open, amount, fills, stale)
+        return None
+
+    def profit(self, symbol: str, order_ids: list[str]) -> float:
+        """Realised profit of the trade that holds one of these orders, quote currency; 0 without one."""
+        for order_id in order_ids:
+            row = Order.order_by_id(order_id, symbol)
+            if row is not None and row.trade is not None:
+                trade = row.trade
+                return float((trade.realized_profit if trade.is_open else trade.close_profit_abs) or 0.0)
+        return 0.0
+
+    def free_slots(self) -> float:
+        """Trades Freqtrade may still open; infinity where `max_open_trades` is -1."""
+        return float(self._bot.get_free_open_trades())
+
+    def was_closed_since(self, symbol: str, when: datetime) -> bool:
+        """Whether a trade on a symbol was closed at or after `when`."""
+        naive_utc = when.astimezone(UTC).replace(tzinfo=None)
+        closed = [Trade.pair == symbol, Trade.is_open.is_(False), Trade.close_date >= naive_utc]
+        return Trade.get_trades(closed).first() is not None
+
+    def has_open_trade(self, symbol: str) -> bool:
+        """Whether Freqtrade holds a trade on the symbol, ours or not."""
+        return self._bridge.open_trade(symbol) is not None
+
+    def is_running(self) -> bool:
+        """Whether entries are allowed (neither paused nor stopped)."""
+        return self._bot.state == State.RUNNING
+
+    def free_stake(self) -> float:
+        """Quote currency that may still be staked."""
+        return float(self._bot.wallets.get_available_stake_amount())
+
+    def whitelist(self) -> list[str]:
+        """Symbols Freqtrade trades now."""
+        return list(self._bot.active_pair_whitelist)
+
+    def lock_reason(self, symbol: str, side: str, now: datetime) -> str | None:
+        """Why a symbol is locked for a side, or None."""
+        if PairLocks.is_pair_locked(symbol, now, side=side):
+            lock = PairLocks.get_pair_longest_lock(symbol, now, side)
+            return (lock.reason if lock else None) or "locked"
+        return None
+
+    def lock(self, symbol: str, until: datetime, reason: str) -> None:
+        """No entry on a symbol until then."""
+        self._bot.strategy.lock_pair(symbol, until, reason)
+
+    # -- acting ------------------------------------------------------------------------------------
+
+    def enter(self, order: OrderRecord, trade: PairTrade) -> bool:
+        """Have Freqtrade send (or, for an order that exists, book) an entry and build its rows."""
+        existing = self._bridge.open_trade(order.symbol)
+        price = order.price if order.price is not None else order.average
+        assert price is not None
+        sizing = trade.sizing[order.leg]
+        return bool(
+            self._bot.execute_entry(
+                order.symbol,
+                stake_for(order.amount, sizing.step, price, order.leverage),
+                price,
+                is_short=order.side == "sell",
+                ordertype=order.order_type,
+                enter_tag=trade.plan.pair_id,
+                trade=existing,
+                mode="pos_adjust" if existing else "initial",
+                leverage_=order.leverage,
+            )
+        )
+
+    def exit(self, order: OrderRecord, step: Decimal, reason: str) -> bool:
+        """Have Freqtrade send (or book) an exit. Raises DependencyException where it has no such trade."""
+        existing = self._bridge.open_trade(order.symbol)
+        if existing is None:
+            raise DependencyException(f"Freqtrade has no open trade on {order.symbol} to exit")
+        is_whole = Decimal(str(existing.amount)) - order.amount < step / 2
+        return bool(
+            self._bot.execute_trade_exit(
+                existing,
+                self._bridge.last_rate(order.symbol) or existing.open_rate,
+                ExitCheckTuple(exit_type=ExitType.CUSTOM_EXIT, exit_reason=reason[:MAX_EXIT_REASON_CHARS]),
+                ordertype=order.order_type,
+                sub_trade_amt=None if is_whole else float(order.amount),
+            )
+        )
+
+    def send_only(self, order: OrderRecord) -> None:
+        """Send an exit past Freqtrade's books: they cannot be written, or have no trade. Booked later."""
+        self._exchange.create_order(
+            pair=order.symbol,
+            ordertype=order.order_type,
+            side=cast(Any, order.side),
+            amount=float(order.amount),
+            rate=self._bridge.last_rate(order.symbol) or 0.0,
+            leverage=order.leverage,
+            reduceOnly=True,
+            initial_order=False,
+        )
+
+    def update_row(self, order_id: str, symbol: str, answer: dict[str, Any]) -> None:
+        """Have Freqtrade take the venue's answer over into a row it takes for open."""
+        row = Order.order_by_id(order_id, symbol)
+        if row is not None and row.trade is not None:
+            self._bot.update_trade_state(cast(Trade, row.trade), order_id, cast(Any, answer))
+
+    def discard_changes(self) -> None:
+        """Make Freqtrade's session usable again after a write that failed in it."""
+        Trade.rollback()
+
+    def look_for_fills(self, symbol: str, since: datetime) -> None:
+        """Have Freqtrade read the symbol's orders on the venue and book those it does not know."""
+        trade = self._bridge.open_trade(symbol)
+        if trade is not None and not self._bridge.is_dry_run:
+            self._bridge.book_history(trade, since)
+
+    def write_off(self, order: OrderRecord) -> None:
+        """Have Freqtrade book an amount that is gone from the venue without any fill, free of fees: its trade
+        would stay open for good."""
+        trade = self._bridge.open_trade(order.symbol)
+        if trade is not None:
+            fee = {"currency": self._exchange.get_pair_quote_currency(order.symbol), "cost": 0.0, "rate": 0.0}
+            invented = {**order_structure(order), "fee": fee, "fees": [fee]}
+            self._bridge.book_history(trade, trade.open_date_utc, invented)
+
+    def tell(self, text: str, *, is_warning: bool = False) -> None:
+        """A message to the operator, through every channel Freqtrade has: Telegram, webhook, Discord."""
+        kind = RPCMessageType.WARNING if is_warning else RPCMessageType.STATUS
+        # Freqtrade's Telegram puts the text between backticks: one of ours would end that, and Telegram
+        # refuses a message whose markup does not close.
+        self._bot.rpc.send_msg({"type": kind, "status": scrub(text).replace("`", "'")})

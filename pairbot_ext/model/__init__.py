@@ -1,0 +1,4 @@
+"""What things are: plans, legs, thresholds, orders, refusals, findings. Frozen, pure, no I/O.
+
+Nothing in here imports Freqtrade, ccxt or SQLAlchemy.
+"""

@@ -1,0 +1,1 @@
+"""Pair trades out of a backtest or a bot's database: net of costs first."""

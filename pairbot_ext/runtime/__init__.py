@@ -1,0 +1,1 @@
+"""What one strategy object needs: settings, pairs file, candles, desk, control."""

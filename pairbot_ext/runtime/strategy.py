@@ -1,0 +1,455 @@
+"""What one strategy object needs while it runs: settings, pairs file, candles, the book, the desk.
+
+Freqtrade may build several strategies in one process (hyperopt, /reload_config), so nothing of this lives in
+a module.
+"""
+
+import logging
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+from freqtrade.enums import RunMode
+from freqtrade.enums.runmode import NON_UTIL_MODES, OPTIMIZE_MODES, TRADE_MODES
+from freqtrade.exceptions import OperationalException
+from freqtrade.exchange import timeframe_to_seconds
+from freqtrade.persistence import Order, Trade
+from freqtrade.strategy import IStrategy
+
+from pairbot_ext.backtest.desk import BacktestDesk
+from pairbot_ext.backtest.shadow import ShadowPairs
+from pairbot_ext.control.attach import Control
+from pairbot_ext.control.service import PairsNow
+from pairbot_ext.desk.trade_desk import TradeDesk
+from pairbot_ext.host import bridge
+from pairbot_ext.host.logfile import open_log_file
+from pairbot_ext.model.sizing import Leg, MarketLimits
+from pairbot_ext.model.spans import DataSpan, data_span
+from pairbot_ext.pairs import Pair
+from pairbot_ext.pairs.watcher import PairsFileWatcher
+from pairbot_ext.preflight import Report, check_live
+from pairbot_ext.settings import Settings, parse_settings
+from pairbot_ext.signals.arbiter import most_pairs_at_once
+from pairbot_ext.signals.book import SignalBook
+from pairbot_ext.signals.rules import PairRules
+from pairbot_ext.startup.checks import (
+    ANALYSIS_MODES,
+    check_candles,
+    check_has_pairs,
+    check_market,
+    check_overrides,
+    check_pairs_source,
+    check_start,
+    check_trading_mode,
+    required_startup_candles,
+)
+from pairbot_ext.support.errors import PairbotError
+from pairbot_ext.support.redact import protect
+
+logger = logging.getLogger(__name__)
+
+
+class Desk(Protocol):
+    """Decides entries and exits. One is for backtests, the other trades."""
+
+    def on_loop_start(self, now: datetime) -> None: ...
+    def leverage(self, max_leverage: float) -> float: ...
+    def entry_price(
+        self, symbol: str, now: datetime, proposed: float, pair_id: str | None, side: str
+    ) -> float: ...
+    def stake(
+        self,
+        symbol: str,
+        now: datetime,
+        price: float,
+        proposed_stake: float,
+        min_stake: float,
+        max_stake: float,
+        leverage: float,
+        pair_id: str | None,
+        side: str,
+    ) -> float: ...
+    def confirm_entry(
+        self, symbol: str, now: datetime, amount: float, pair_id: str | None, rate: float, order_type: str
+    ) -> bool: ...
+    def confirm_exit(self, trade: Trade) -> bool: ...
+    def exit_reason(self, trade: Trade, now: datetime) -> str | None: ...
+    def on_order_filled(self, trade: Trade, order: Order, now: datetime) -> None: ...
+    def cleanup(self) -> list[str]: ...
+
+
+class PairsRuntime:
+    """Serves one `PairsArb`.
+
+    :param timeframe: of the strategy, where the config names none.
+    :raises OperationalException: where settings or pairs file are bad; Freqtrade stops with exit code 2.
+    """
+
+    def __init__(self, config: Mapping[str, Any], timeframe: str) -> None:
+        try:
+            self.settings: Settings = parse_settings(config.get("pairbot"))
+            self._watcher = PairsFileWatcher(self.settings.pairs_path())
+            if config.get("runmode") in TRADE_MODES:
+                # Before Telegram comes up: a token it refuses is in its error message.
+                protect(config=config)
+                # Freqtrade refuses a short strategy on spot with an ImportError and a traceback.
+                check_trading_mode(config)
+            if config.get("runmode") in OPTIMIZE_MODES:
+                # Backtesting reads whitelist and candles before `start` is called, and would fail there
+                # with messages of its own.
+                effective = {**config, "timeframe": config.get("timeframe") or timeframe}
+                check_market(effective, self._watcher.current)
+                check_pairs_source(effective, self.settings)
+                check_has_pairs(self._watcher.current, self.settings)
+                check_candles(effective, self._watcher.current)
+        except PairbotError as error:
+            raise OperationalException(str(error)) from error
+        self._strategy: IStrategy | None = None
+        self._frames: dict[str, pd.DataFrame] = {}
+        self._spans: dict[str, DataSpan] = {}
+        self._book: SignalBook | None = None
+        self._overrides: dict[str, float] = {}
+        self._untradable: set[str] = set()
+        self._asked: set[str] = set()
+        self._desk: Desk | None = None
+        self._last_book: SignalBook | None = None
+        self._control: Control | None = None
+
+    @property
+    def strategy(self) -> IStrategy:
+        """The strategy served; only after `start`."""
+        assert self._strategy is not None
+        return self._strategy
+
+    @property
+    def desk(self) -> Desk:
+        """Decides entries and exits; only after `start`."""
+        assert self._desk is not None
+        return self._desk
+
+    @property
+    def book(self) -> SignalBook:
+        """Spreads and entries on the candles seen last."""
+        if self._book is None:
+            self._book = SignalBook(
+                self._watcher.current,
+                self.settings,
+                int(self.timeframe.total_seconds()),
+                self._frames,
+                fee=self.settings.taker_fee_bp / 1e4,
+                overrides=self._overrides,
+                disabled=frozenset(self._untradable),
+            )
+            self._last_book = self._book
+        return self._book
+
+    @property
+    def timeframe(self) -> timedelta:
+        """Length of a candle."""
+        return timedelta(seconds=timeframe_to_seconds(self.strategy.timeframe))
+
+    @property
+    def is_trading(self) -> bool:
+        """Whether there is a bot (dry-run or live) that opens leg B itself."""
+        return self.strategy.config.get("runmode") in TRADE_MODES
+
+    def startup_candles(self, timeframe: str) -> int:
+        """For `startup_candle_count`. Raises OperationalException."""
+        try:
+            return required_startup_candles(self._watcher.current, self.settings, timeframe)
+        except PairbotError as error:
+            raise OperationalException(str(error)) from error
+
+    def start(self, strategy: IStrategy, overrides: Mapping[str, float]) -> None:
+        """Check the effective settings, build the desk, say what will be traded.
+
+        :raises OperationalException: naming the setting that would let one leg live alone.
+        """
+        self._strategy = strategy
+        self._overrides = dict(overrides)
+        # Started again (a second backtest of one strategy object), with other parameters perhaps.
+        self._book = None
+        history = self.startup_candles(strategy.timeframe)
+        rules = PairRules(lambda: self.book, self.settings, self.timeframe, history)
+        if self.is_trading:
+            # Freqtrade has taken these out of the configuration.
+            protect(*bridge.credentials_of(strategy))
+            open_log_file(strategy.config, self.settings.log)
+        try:
+            check_start(strategy, self._watcher.current, self.settings)
+            check_overrides(self._watcher.current, overrides)
+            if self.is_trading:
+                bridge.Bridge.of(strategy).refuse_orders()
+            report = check_live(strategy) if strategy.config.get("runmode") is RunMode.LIVE else None
+            self._desk = self._trade_desk(rules, report) if self.is_trading else self._backtest_desk(rules)
+        except PairbotError as error:
+            raise OperationalException(str(error)) from error
+        if isinstance(self._desk, TradeDesk):
+            self._control = Control(self._desk, self._pairs_now)
+            self._control.attach()
+        knows_markets = strategy.config.get("runmode") in NON_UTIL_MODES
+        self._tell(report.for_operator() if report is not None else [])
+        self._tell([*self._banner(), *(self.untradable_pairs() if knows_markets else [])])
+
+    def _trade_desk(self, rules: PairRules, report: Report | None) -> TradeDesk:
+        desk = TradeDesk.start(self.strategy, rules, self.settings.leverage)
+        if report is not None and not report.is_passed:
+            desk.entries.refused_because = report.total
+        return desk
+
+    def _pairs_now(self) -> PairsNow:
+        """For threads beside the loop: every part is replaced whole when it changes."""
+        return PairsNow(
+            pairs_file=self._watcher.current,
+            path=self.settings.pairs_file,
+            book=self._last_book,
+            untradable=frozenset(self._untradable),
+            candle_secs=int(self.timeframe.total_seconds()),
+        )
+
+    def _backtest_desk(self, rules: PairRules) -> BacktestDesk:
+        strategy, config = self.strategy, self.strategy.config
+        stake = config.get("stake_amount")
+        is_analysis = config.get("runmode") in ANALYSIS_MODES
+        return BacktestDesk(
+            self,
+            rules,
+            self.settings,
+            lambda: self._spans,
+            max_open_trades=strategy.max_open_trades,
+            fixed_stake=None if stake == "unlimited" else float(stake or 0.0),
+            shadow=ShadowPairs(rules, self._watcher.current.pair_ids, lambda: self._spans)
+            if is_analysis
+            else None,
+        )
+
+    def _tell(self, messages: list[str]) -> None:
+        """To the log, and to the operator where there is one (outside trade modes Freqtrade drops it)."""
+        for message in messages:
+            logger.info(message)
+            # Telegram takes it for Markdown, and refuses an underscore that stands alone: a file's name.
+            self.strategy.dp.send_msg(f"`{message.replace('`', chr(39))}`", always_send=True)
+
+    def _banner(self) -> list[str]:
+        current = self._watcher.current
+        pairs: dict[str, Pair] = {pair.id: pair for epoch in current.epochs for pair in epoch.pairs}
+        most = max(
+            (most_pairs_at_once([pair.symbols for pair in epoch.pairs]) for epoch in current.epochs),
+            default=0,
+        )
+        slots = self.strategy.max_open_trades
+        by_slots = most if slots < 0 or np.isinf(slots) else min(most, int(slots) // 2)
+        lines = [
+            f"PairsArb: {len(pairs)} pairs of {len(current.pairs)} symbols from {self.settings.pairs_file} "
+            f"({current.scan.rule}); at most {by_slots} open at once "
+            f"(shared coins allow {most}, max_open_trades {slots:g} allows "
+            f"{'any number' if slots < 0 or np.isinf(slots) else int(slots) // 2})",
+        ]
+        if current.scan.combinations and current.scan.expected_false_positives is not None:
+            lines.append(
+                f"PairsArb: chosen among {current.scan.combinations} combinations, of which about "
+                f"{current.scan.expected_false_positives:.0f} pass p < 0.05 by chance alone"
+            )
+        if not pairs:
+            lines.append("PairsArb: the pairs file holds no pair: nothing will be entered")
+        if self._overrides:
+            changed = ", ".join(f"{name} {value:g}" for name, value in self._overrides.items())
+            lines.append(f"PairsArb: thresholds of ALL pairs replaced by the strategy parameters: {changed}")
+        return lines
+
+    def on_loop_start(self, now: datetime) -> None:
+        """Start of a candle in a backtest, of a loop in a bot."""
+        # First: Freqtrade swallows exceptions here, and none of the rest may cost a pass of the recovery.
+        self.desk.on_loop_start(now)
+        if self._control is not None:
+            # Telegram comes up in a thread of its own, perhaps after this strategy.
+            self._control.attach()
+        if self.is_trading:
+            self._tell([*self.poll_pairs_file(), *self.untradable_pairs()])
+            self._note_late_candles()
+
+    def _note_late_candles(self) -> None:
+        """Where a candle has come a loop later than its mate's, have the mates analysed again."""
+        late: set[str] = set()
+        seen: set[str] = set()
+        for symbol, frame in self._frames.items():
+            newest = self.strategy.dp.ohlcv(symbol, self.strategy.timeframe, copy=False)
+            is_late = not newest.empty and newest["date"].iloc[-1] > frame["date"].iloc[-1]
+            (late if is_late else seen).add(symbol)
+        mates = {
+            pair.mate_of(symbol)
+            for epoch in self._watcher.current.epochs
+            for pair in epoch.pairs
+            for symbol in late.intersection(pair.symbols)
+        }
+        if late:
+            self._frames = {}
+            bridge.analyse_again(self.strategy, sorted(mates & seen))
+
+    def cleanup(self) -> None:
+        """Shutdown: half-open pair trades are finished or parked, the final statistics are logged."""
+        if self._control is not None:
+            self._control.close()
+        if self._desk is not None:
+            self._desk.cleanup()
+
+    def override_thresholds(self, overrides: Mapping[str, float]) -> None:
+        """Take over parameters that hyperopt has changed since the last call."""
+        if dict(overrides) != self._overrides:
+            self._overrides = dict(overrides)
+            if self._book is not None:
+                self._book.apply_overrides(self._overrides)
+
+    def plot_config(self) -> dict[str, Any]:
+        """For FreqUI and `freqtrade plot-dataframe`."""
+        ids = self._watcher.current.pair_ids()
+        levels: dict[str, dict[str, str]] = {}
+        for name, color in (("entry", "#3b82f6"), ("exit", "#16a34a"), ("stop", "#dc2626")):
+            levels[f"z_{name}"] = levels[f"z_{name}_below"] = {"color": color}
+        return {
+            "main_plot": {},
+            "subplots": {
+                "z": {**{f"z_{pair_id}": {} for pair_id in ids}, **levels},
+                "spread (log)": {f"spread_{pair_id}": {} for pair_id in ids},
+            },
+        }
+
+    def poll_pairs_file(self) -> list[str]:
+        """Take a rewritten pairs file over. Returns what the operator should be told."""
+        change = self._watcher.poll()
+        if change is None:
+            return []
+        if change.pairs_file is not None:
+            self._book = None
+            needed = self.startup_candles(self.strategy.timeframe) - self.settings.rearm_lookback_candles
+            if needed > self.strategy.startup_candle_count:
+                return [
+                    f"{change.message}. It needs {needed} candles before the first decision, "
+                    f"{self.strategy.startup_candle_count} are loaded: use /reload_config"
+                ]
+        return [change.message]
+
+    def untradable_pairs(self) -> list[str]:
+        """Disable the pairs with a leg the venue does not trade (now). One message per change."""
+        messages = []
+        untradable: dict[str, list[str]] = {}
+        for epoch in self._watcher.current.epochs:
+            for pair in epoch.pairs:
+                missing = [symbol for symbol in pair.symbols if not self._is_traded(symbol)]
+                if missing:
+                    untradable[pair.id] = missing
+        for pair_id in untradable.keys() - self._untradable:
+            messages.append(
+                f"Pair {pair_id} is disabled: the venue does not trade {', '.join(untradable[pair_id])}"
+            )
+        for pair_id in self._untradable - untradable.keys():
+            messages.append(f"Pair {pair_id} is enabled again: the venue trades both legs")
+        if messages:
+            self._untradable = set(untradable)
+            self._book = None
+        return sorted(messages)
+
+    def _is_traded(self, symbol: str) -> bool:
+        market = self.strategy.dp.market(symbol)
+        return market is not None and market.get("active") is not False
+
+    def symbols(self) -> list[str]:
+        """Every symbol whose candles are needed."""
+        return list(self._watcher.current.pairs)
+
+    def informative_pairs(self, timeframe: str) -> list[tuple[str, str]]:
+        """For `informative_pairs`, the one callback Freqtrade calls without a net: an exception in it would
+        end the process and leave open pairs alone."""
+        try:
+            return [(symbol, timeframe) for symbol in self.symbols()]
+        except Exception:
+            logger.exception("The symbols of the pairs file are not known now, only the whitelist is read")
+            return []
+
+    def update(self, symbol: str, frame: pd.DataFrame) -> None:
+        """Take over the candles Freqtrade is about to analyse, and those of all other symbols.
+
+        The book is rebuilt only when something is new: Freqtrade asks once per symbol and candle.
+        """
+        # A pair trade may be open in symbols the file no longer names: they are analysed like the others.
+        self._asked.add(symbol)
+        if not self._is_known(symbol, frame):
+            self._frames = {}
+            for each in dict.fromkeys([*self.symbols(), *sorted(self._asked)]):
+                candles = frame if each == symbol else self.strategy.dp.get_pair_dataframe(each)
+                if not candles.empty:
+                    self._frames[each] = candles[["date", "open", "high", "low", "close", "volume"]].copy()
+            self._book = None
+            # Next to another strategy (--strategy-list) Freqtrade drops the longer startup of the two.
+            startup = max(
+                self.strategy.startup_candle_count,
+                self.strategy.dp.get_required_startup(self.strategy.timeframe),
+            )
+            self._spans = {
+                each: data_span(candles, startup, self.timeframe) for each, candles in self._frames.items()
+            }
+
+    def _is_known(self, symbol: str, frame: pd.DataFrame) -> bool:
+        known = self._frames.get(symbol)
+        return (
+            known is not None
+            and len(known) == len(frame)
+            and known["date"].iloc[0] == frame["date"].iloc[0]
+            and known["date"].iloc[-1] == frame["date"].iloc[-1]
+        )
+
+    def indicators(self, symbol: str, dates: pd.Series) -> dict[str, np.ndarray]:
+        """Columns for `populate_indicators`: `spread_<id>`, `z_<id>` of its pairs, thresholds."""
+        rows = self._rows(dates)
+        columns = {name: values[rows] for name, values in self.book.columns(symbol).items()}
+        for path in self.book.paths:
+            levels = self.book.thresholds(path.pair)
+            if symbol in path.pair.symbols and levels is not None:
+                # One set of lines per plot: pairs of one file share their thresholds unless edited by hand.
+                for name, level in (("entry", levels.entry), ("exit", levels.exit), ("stop", levels.stop)):
+                    columns[f"z_{name}"] = np.full(len(dates), level)
+                    columns[f"z_{name}_below"] = np.full(len(dates), -level)
+                break
+        return columns
+
+    def entries(self, symbol: str, dates: pd.Series) -> tuple[np.ndarray, np.ndarray]:
+        """Side (1, -1, 0) and pair id for each of `dates`. A bot opens leg B itself: only leg A then."""
+        rows = self._rows(dates)
+        side, tags = self.book.entries(symbol, (Leg.A,) if self.is_trading else tuple(Leg))
+        return side[rows], tags[rows]
+
+    def _rows(self, dates: pd.Series) -> np.ndarray:
+        return ((dates - self.book.grid.start) // self.book.grid.step).to_numpy(dtype=np.int64)
+
+    # What the backtest desk asks (backtest.Host).
+
+    def is_locked(self, symbol: str, candle: datetime, side: str) -> bool:
+        """Whether a protection or a person has locked this symbol for this side."""
+        return self.strategy.is_pair_locked(symbol, candle_date=candle, side=side)
+
+    def market_limits(self, symbol: str, stake: float) -> MarketLimits:
+        """The venue's limits for one symbol."""
+        exchange = bridge.exchange_of(self.strategy.dp)
+        market = exchange.markets[symbol]
+        return MarketLimits(
+            amount_step=Decimal(str(market["precision"]["amount"])),
+            min_amount=Decimal(str(market["limits"]["amount"]["min"] or 0)),
+            min_notional=float(market["limits"]["cost"]["min"] or 0.0),
+            max_leverage=exchange.get_max_leverage(symbol, stake),
+        )
+
+    def max_stake(self, symbol: str, price: float) -> float:
+        """Largest stake one order may have at the configured leverage, quote currency."""
+        exchange = bridge.exchange_of(self.strategy.dp)
+        return float(exchange.get_max_pair_stake_amount(symbol, price, self.settings.leverage))
+
+    def available_stake(self) -> float:
+        """Quote currency that may still be staked."""
+        return float(self.strategy.wallets.get_available_stake_amount())
+
+    def whitelist(self) -> list[str]:
+        """Symbols Freqtrade trades now."""
+        return self.strategy.dp.current_whitelist()

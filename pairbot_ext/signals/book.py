@@ -1,0 +1,325 @@
+"""All pairs on all candles: spreads, z, and the entries that survive the arbiter.
+
+The book is given candles and answers questions; it fetches nothing and knows nothing of Freqtrade. It is
+rebuilt whenever a candle arrives. Every value at a candle depends on that candle and earlier ones only.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pandas as pd
+
+from pairbot_ext.model.plan import EntryModel, EntryPlan
+from pairbot_ext.model.sizing import Leg
+from pairbot_ext.model.thresholds import Thresholds
+from pairbot_ext.pairs import Epoch, Pair, PairsFile
+from pairbot_ext.settings import Settings, VolatilityGate
+from pairbot_ext.signals.arbiter import Candidate, arbitrate, expected_edge
+from pairbot_ext.signals.zpath import entry_direction, is_armed
+from pairbot_ext.stats.arrays import BoolArray, FloatArray, IntArray
+from pairbot_ext.stats.candles import log_close
+from pairbot_ext.stats.rolling import rolling_models
+
+
+@dataclass(frozen=True)
+class PriceGrid:
+    """Log closes of all symbols on one regular grid of candles.
+
+    :param start: open time of row 0.
+    :param step: the timeframe.
+    :param size: number of rows, n.
+    :param log_close: per symbol, shape (n,), NaN where a candle is missing.
+    :param volatile: per symbol, shape (n,), True where the volatility gate vetoes an entry.
+    """
+
+    start: datetime
+    step: timedelta
+    size: int
+    log_close: Mapping[str, FloatArray]
+    volatile: Mapping[str, BoolArray]
+
+    def row(self, candle: datetime) -> int | None:
+        """The row of the candle that opens at `candle`, or None where the grid does not hold it."""
+        offset, rest = divmod(candle - self.start, self.step)
+        return offset if not rest and 0 <= offset < self.size else None
+
+    def rows_closed_by(self, when: datetime) -> int:
+        """How many leading rows have closed at or before `when`."""
+        return min(max((when - self.start) // self.step, 0), self.size)
+
+    def candle(self, row: int) -> datetime:
+        """Open time of a row."""
+        return self.start + row * self.step
+
+
+def build_grid(
+    frames: Mapping[str, pd.DataFrame], timeframe_secs: int, gate: VolatilityGate | None = None
+) -> PriceGrid:
+    """Align candle frames (columns date, open, high, low, close, volume) on their union of dates.
+
+    A candle that Freqtrade filled in (zero volume, O=H=L=C) is missing. Frames may begin and end at
+    different times; empty ones are left out.
+    """
+    step = timedelta(seconds=timeframe_secs)
+    present = {symbol: frame for symbol, frame in frames.items() if not frame.empty}
+    if not present:
+        return PriceGrid(datetime.fromtimestamp(0, UTC), step, 0, {}, {})
+    start = min(frame["date"].iloc[0] for frame in present.values()).to_pydatetime()
+    end = max(frame["date"].iloc[-1] for frame in present.values()).to_pydatetime()
+    size = (end - start) // step + 1
+    closes: dict[str, FloatArray] = {}
+    volatile: dict[str, BoolArray] = {}
+    for symbol, frame in present.items():
+        rows = ((frame["date"] - start) // step).to_numpy(dtype=np.int64)
+        closes[symbol] = np.full(size, np.nan)
+        closes[symbol][rows] = log_close(frame).to_numpy()
+        if gate is not None:
+            volatile[symbol] = np.ones(size, np.bool_)
+            volatile[symbol][rows] = ~(_natr_percent(frame, gate.period_candles) <= gate.max_natr_percent)
+    return PriceGrid(start, step, size, closes, volatile)
+
+
+def _natr_percent(frame: pd.DataFrame, period_candles: int) -> FloatArray:
+    """Normalised average true range, per cent of the close. NaN until the period is full. Shape (rows,).
+
+    TA-Lib smooths it recursively from the first candle, so the average is taken over the window alone: the
+    same candles give the same value wherever the series begins.
+    """
+    import talib
+
+    true_range = talib.TRANGE(*(frame[column].to_numpy(np.float64) for column in ("high", "low", "close")))
+    average = pd.Series(true_range).rolling(period_candles).apply(np.mean, raw=True).to_numpy()
+    return 100.0 * average / frame["close"].to_numpy(np.float64)
+
+
+@dataclass(frozen=True)
+class SpreadPath:
+    """One pair of one epoch, from the first candle its model may be used on. Arrays have shape (m,).
+
+    :param first_row: grid row of the arrays' first element.
+    :param may_enter: where the epoch is valid and no gate vetoes.
+    """
+
+    pair: Pair
+    first_row: int
+    alpha: FloatArray
+    beta: FloatArray
+    mu: float
+    sigma: FloatArray
+    half_life_candles: FloatArray
+    z: FloatArray
+    may_enter: BoolArray
+
+    @property
+    def spread(self) -> FloatArray:
+        """u - mu in log units. Shape (m,)."""
+        return self.z * self.sigma
+
+
+def effective_thresholds(pair: Pair, overrides: Mapping[str, float]) -> Thresholds:
+    """The pair's own thresholds with the overrides in force. Raises ValueError where they contradict."""
+    own = {"entry": pair.entry_z, "exit": pair.exit_z, "stop": pair.stop_z}
+    return Thresholds(**{**own, "max_half_lives": pair.max_half_lives, **overrides})
+
+
+class SignalBook:
+    """Spreads and entries of every pair of the pairs file on the given candles.
+
+    :param fee: one fill's fee as a ratio, for the arbiter.
+    :param overrides: thresholds that replace every pair's own, by name (entry, exit, stop, max_half_lives).
+    :param disabled: ids of pairs that are not entered.
+    """
+
+    def __init__(
+        self,
+        pairs_file: PairsFile,
+        settings: Settings,
+        timeframe_secs: int,
+        frames: Mapping[str, pd.DataFrame],
+        *,
+        fee: float,
+        overrides: Mapping[str, float] | None = None,
+        disabled: frozenset[str] = frozenset(),
+    ) -> None:
+        self._disabled = disabled
+        self._settings = settings
+        self._fee = fee
+        self.pairs_file = pairs_file
+        self.grid = build_grid(frames, timeframe_secs, settings.volatility_gate)
+        self.paths = [
+            path
+            for epoch in pairs_file.epochs
+            for pair in epoch.pairs
+            if (path := self._path(epoch, pair)) is not None
+        ]
+        self._overrides: dict[str, float] = {}
+        self._directions: list[IntArray] = []
+        self.apply_overrides(overrides or {})
+
+    def apply_overrides(self, overrides: Mapping[str, float]) -> None:
+        """Decide the entries anew with these thresholds (hyperopt changes them every epoch)."""
+        self._overrides = dict(overrides)
+        candidates = [self._candidate(path) for path in self.paths]
+        wins = arbitrate(candidates)
+        self._directions = [
+            np.where(win, candidate.direction, 0) for candidate, win in zip(candidates, wins, strict=True)
+        ]
+
+    def thresholds(self, pair: Pair) -> Thresholds | None:
+        """The pair's own thresholds with the overrides in force, or None where these contradict each other:
+        hyperopt draws such ones, and then the pair is not entered."""
+        try:
+            return effective_thresholds(pair, self._overrides)
+        except ValueError:
+            return None
+
+    def entries(self, symbol: str, legs: Sequence[Leg] = tuple(Leg)) -> tuple[IntArray, "np.ndarray"]:
+        """What `symbol` should do on each grid row.
+
+        :param legs: in which roles an entry is wanted (a trading bot enters leg B itself).
+        :return: side, 1 long / -1 short / 0, shape (n,); and the pair id, object array of shape (n,), None
+            where there is no entry.
+        """
+        side = np.zeros(self.grid.size, np.int64)
+        tags = np.full(self.grid.size, None, dtype=object)
+        for path, direction in zip(self.paths, self._directions, strict=True):
+            if symbol not in path.pair.symbols:
+                continue
+            leg = Leg.A if symbol == path.pair.leg_a else Leg.B
+            if leg in legs:
+                rows = np.flatnonzero(direction)
+                side[rows] = direction[rows] if leg is Leg.A else -direction[rows]
+                tags[rows] = path.pair.id
+        return side, tags
+
+    def plan(self, pair_id: str, candle: datetime) -> EntryPlan | None:
+        """The plan of the entry that `pair_id` won on `candle`, or None where it won none."""
+        row = self.grid.row(candle)
+        if row is None:
+            return None
+        for path, direction in zip(self.paths, self._directions, strict=True):
+            if path.pair.id == pair_id and direction[row] != 0:
+                thresholds = self.thresholds(path.pair)
+                assert thresholds is not None  # without them the pair has no direction
+                at = row - path.first_row
+                model = EntryModel(
+                    alpha=float(path.alpha[at]),
+                    beta=float(path.beta[at]),
+                    mu=path.mu,
+                    sigma=float(path.sigma[at]),
+                    half_life_candles=float(path.half_life_candles[at]),
+                )
+                return EntryPlan(
+                    pair_id=pair_id,
+                    leg_a=path.pair.leg_a,
+                    leg_b=path.pair.leg_b,
+                    direction=int(direction[row]),
+                    model=model,
+                    thresholds=thresholds,
+                    candle=candle,
+                    z=float(path.z[at]),
+                )
+        return None
+
+    def z(self, plan: EntryPlan, candle: datetime) -> float:
+        """z of an open pair trade's own model on `candle`; NaN where a leg's candle is missing or unknown."""
+        row = self.grid.row(candle)
+        if row is None or plan.leg_a not in self.grid.log_close or plan.leg_b not in self.grid.log_close:
+            return float("nan")
+        return float(plan.model.z(self.grid.log_close[plan.leg_a][row], self.grid.log_close[plan.leg_b][row]))
+
+    def window(self, plan: EntryPlan, candle: datetime, rows: int) -> tuple[FloatArray, FloatArray]:
+        """Log closes of both legs on the `rows` candles that end with `candle`, fewer where the grid begins
+        later; NaN where a candle is missing. Empty where the grid lacks the candle or a leg."""
+        row = self.grid.row(candle)
+        if row is None or plan.leg_a not in self.grid.log_close or plan.leg_b not in self.grid.log_close:
+            return np.empty(0), np.empty(0)
+        span = slice(max(0, row + 1 - rows), row + 1)
+        return self.grid.log_close[plan.leg_a][span], self.grid.log_close[plan.leg_b][span]
+
+    def close(self, symbol: str, candle: datetime) -> float:
+        """Close of one candle, quote currency; NaN where it is missing or unknown."""
+        row = self.grid.row(candle)
+        closes = self.grid.log_close.get(symbol)
+        return float("nan") if row is None or closes is None else float(np.exp(closes[row]))
+
+    def has_come_back(self, pair_id: str, since: datetime, until: datetime) -> bool:
+        """Whether |z| <= exit has been seen on a candle in (since, until], by the model of each candle."""
+        first, last = self.grid.rows_closed_by(since), self.grid.rows_closed_by(until + self.grid.step)
+        for path in self.paths:
+            thresholds = self.thresholds(path.pair)
+            if path.pair.id == pair_id and thresholds is not None:
+                seen = path.z[max(first - path.first_row, 0) : max(last - path.first_row, 0)]
+                if (np.abs(seen) <= thresholds.exit).any():
+                    return True
+        return False
+
+    def columns(self, symbol: str) -> dict[str, FloatArray]:
+        """Indicator columns of one symbol, each of shape (n,): `spread_<id>` and `z_<id>` of its pairs."""
+        columns: dict[str, FloatArray] = {}
+        for path in self.paths:
+            if symbol in path.pair.symbols:
+                rows = slice(path.first_row, path.first_row + path.z.size)
+                for name, values in (("spread", path.spread), ("z", path.z)):
+                    column = columns.setdefault(f"{name}_{path.pair.id}", np.full(self.grid.size, np.nan))
+                    column[rows] = values
+        return columns
+
+    def _path(self, epoch: Epoch, pair: Pair) -> SpreadPath | None:
+        grid = self.grid
+        if pair.leg_a not in grid.log_close or pair.leg_b not in grid.log_close:
+            return None
+        # The candle that closes at formation_end is the last one the model has seen: its z is the first
+        # that is not in sample in the sense of a decision, since an entry can only follow it.
+        first = max(grid.rows_closed_by(epoch.formation_end) - 1, 0) if pair.is_frozen else 0
+        # An entry is sent when its signal candle has closed, so validity is asked at the close.
+        enter_from = max(grid.rows_closed_by(epoch.valid_from - timedelta(microseconds=1)), first)
+        enter_to = grid.size
+        if epoch.valid_to is not None:
+            enter_to = grid.rows_closed_by(epoch.valid_to - timedelta(microseconds=1))
+        end = grid.size if not pair.is_frozen else max(enter_to, first)
+        log_a, log_b = grid.log_close[pair.leg_a][first:end], grid.log_close[pair.leg_b][first:end]
+        if pair.alpha is not None and pair.sigma is not None:
+            model = EntryModel(pair.alpha, pair.hedge_ratio, pair.mu or 0.0, pair.sigma, float("nan"))
+            alpha, beta, sigma = (np.full(log_a.size, v) for v in (model.alpha, model.beta, model.sigma))
+            z = (log_a - model.alpha - model.beta * log_b - model.mu) / model.sigma
+            half_life = np.full(log_a.size, np.nan)
+            mu = model.mu
+        else:
+            rolling = rolling_models(log_a, log_b, self._settings.rolling_window_candles)
+            alpha, beta, sigma, z = rolling.alpha, rolling.beta, rolling.sigma, rolling.z
+            half_life, mu = rolling.half_life_candles, 0.0
+        if pair.half_life_hours is not None:
+            half_life = np.full(log_a.size, pair.half_life_hours * 3600 / grid.step.total_seconds())
+        rows = np.arange(first, end)
+        may_enter = (rows >= enter_from) & (rows < enter_to) & (beta > 0) & (pair.id not in self._disabled)
+        for symbol in pair.symbols:
+            if symbol in grid.volatile:
+                may_enter &= ~grid.volatile[symbol][first:end]
+        return SpreadPath(
+            pair=pair,
+            first_row=first,
+            alpha=alpha,
+            beta=beta,
+            mu=mu,
+            sigma=sigma,
+            half_life_candles=half_life,
+            z=z,
+            may_enter=may_enter,
+        )
+
+    def _candidate(self, path: SpreadPath) -> Candidate:
+        direction = np.zeros(self.grid.size, np.int64)
+        edge = np.full(self.grid.size, -np.inf)
+        thresholds = self.thresholds(path.pair)
+        if thresholds is None:
+            return Candidate(path.pair.symbols, direction, edge)
+        armed = is_armed(path.z, thresholds, self._settings.rearm_lookback_candles)
+        rows = slice(path.first_row, path.first_row + path.z.size)
+        direction[rows] = np.where(path.may_enter, entry_direction(path.z, thresholds, armed), 0)
+        edge[rows] = expected_edge(
+            path.z, path.sigma, path.beta, thresholds, self._fee, self._settings.spread_bp / 1e4
+        )
+        return Candidate(path.pair.symbols, direction, edge)

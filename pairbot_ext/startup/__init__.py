@@ -1,0 +1,1 @@
+"""What refuses a start: settings under which one leg could leave alone."""

@@ -1,0 +1,1 @@
+"""What every room may use: errors with value and remedy, documents, redaction, the injected clock."""

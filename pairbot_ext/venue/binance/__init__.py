@@ -1,0 +1,1 @@
+"""Binance USDⓈ-M futures: its codes, weights, identifiers, settings and addresses. Named nowhere else."""

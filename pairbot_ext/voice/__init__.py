@@ -1,0 +1,1 @@
+"""What people and programs are told: one message per pair event, the event log, the final statistics."""
