@@ -27,16 +27,17 @@ demo: $(INSTALLED) ## the whole product on a simulated market: no account, no ke
 test: lint ## the whole test suite (what CI runs)
 	$(BIN)/python -m pytest -q -n $(PYTEST_WORKERS) --dist worksteal
 
-lint: $(INSTALLED) ## ruff and mypy
+lint: $(INSTALLED) ## ruff, mypy and the rules of the house: a room uses only rooms below it
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
 
 format: $(INSTALLED) ## let ruff format and fix the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-docs: $(INSTALLED) ## write what is generated from the code: configuration reference, schemas, state diagram
+docs: $(INSTALLED) ## write what is generated from the code: configuration, schemas, states, rooms
 	$(BIN)/python -m pairbot_ext.reference
 
 data: $(INSTALLED) ## download the candles of the committed pairs (internet)
@@ -65,4 +66,4 @@ lock: $(INSTALLED) ## pin the dependencies anew
 	  --extra dev pyproject.toml -o requirements.lock
 
 clean: ## remove .venv and caches
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache *.egg-info
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache *.egg-info

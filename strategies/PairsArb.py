@@ -18,6 +18,7 @@ from freqtrade.strategy import DecimalParameter, IStrategy
 from pandas import DataFrame
 
 from pairbot_ext.host.gates import fail_closed
+from pairbot_ext.model.entry_ask import EntryAsk, OrderAsk, StakeAsk
 from pairbot_ext.runtime.strategy import PairsRuntime
 
 OFF = -1.0
@@ -113,15 +114,17 @@ class PairsArb(IStrategy):
         **kwargs: Any,
     ) -> float:
         return self.pairs.desk.stake(
-            pair,
-            current_time,
-            current_rate,
-            proposed_stake,
-            min_stake or 0.0,
-            max_stake,
-            leverage,
-            entry_tag,
-            side,
+            StakeAsk(
+                pair,
+                current_time,
+                entry_tag,
+                side,
+                current_rate,
+                proposed_stake=proposed_stake,
+                min_stake=min_stake or 0.0,
+                max_stake=max_stake,
+                leverage=leverage,
+            )
         )
 
     @fail_closed(False)
@@ -139,7 +142,9 @@ class PairsArb(IStrategy):
     ) -> bool:
         if pair in self.refused_symbols:
             return False
-        return self.pairs.desk.confirm_entry(pair, current_time, amount, entry_tag, rate, order_type)
+        return self.pairs.desk.confirm_entry(
+            OrderAsk(pair, current_time, entry_tag, side, rate, amount=amount, order_type=order_type)
+        )
 
     @fail_closed(None)
     def custom_entry_price(
@@ -152,7 +157,7 @@ class PairsArb(IStrategy):
         side: str,
         **kwargs: Any,
     ) -> float:
-        return self.pairs.desk.entry_price(pair, current_time, proposed_rate, entry_tag, side)
+        return self.pairs.desk.entry_price(EntryAsk(pair, current_time, entry_tag, side, proposed_rate))
 
     def custom_exit(
         self,

@@ -18,6 +18,7 @@ from typing import Protocol
 from freqtrade.persistence import LocalTrade, Order, Trade
 
 from pairbot_ext.backtest.shadow import ShadowPairs
+from pairbot_ext.model.entry_ask import EntryAsk, OrderAsk, StakeAsk
 from pairbot_ext.model.plan import EntryPlan
 from pairbot_ext.model.sizing import Leg, MarketLimits, leg_notional, nearest_amount, refusal, stake_for
 from pairbot_ext.model.spans import DataSpan
@@ -110,33 +111,23 @@ class BacktestDesk:
         """The configured leverage; where the symbol allows less, the entry is refused in `stake`."""
         return float(min(self._settings.leverage, int(max_leverage)))
 
-    def stake(
-        self,
-        symbol: str,
-        now: datetime,
-        price: float,
-        proposed_stake: float,
-        min_stake: float,
-        max_stake: float,
-        leverage: float,
-        pair_id: str | None,
-        side: str,
-    ) -> float:
+    def stake(self, ask: StakeAsk) -> float:
         """Stake of one leg, or 0 where the pair cannot be opened as a whole."""
+        symbol, now = ask.symbol, ask.now
         # With a detail timeframe Freqtrade repeats the signal within the candle; by then the mate may have
         # had its turn, or a leg have closed: pairs are opened at the candle's open or not at all.
         if now != self._rules.candle_start(now):
             return 0.0
-        plan = self._rules.entry_plan(pair_id or "", now)
+        plan = self._rules.entry_plan(ask.pair_id or "", now)
         if plan is None or symbol not in (plan.leg_a, plan.leg_b):
             return 0.0
         leg = plan.leg_of(symbol)
-        if plan.side(leg) != side or leverage != self._settings.leverage:
+        if plan.side(leg) != ask.side or ask.leverage != self._settings.leverage:
             return 0.0
         key = (plan.pair_id, now)
         opened = self._open.get(key)
         if opened is None:
-            planned = self._plan_pair(plan, leg, now, price, proposed_stake)
+            planned = self._plan_pair(plan, ask)
             if isinstance(planned, str):
                 logger.debug("%s at %s not opened: %s", plan.pair_id, now, planned)
                 return 0.0
@@ -144,31 +135,27 @@ class BacktestDesk:
         elif self._open_trade(plan.symbol(leg.mate), key) is None:
             # The first leg was refused after its stake was set, or liquidated on this candle.
             return 0.0
-        limits = self._host.market_limits(symbol, proposed_stake)
+        limits = self._host.market_limits(symbol, ask.proposed_stake)
         amount = nearest_amount(
-            leg_notional(opened.pair_notional, plan.model.beta, leg), price, limits.amount_step
+            leg_notional(opened.pair_notional, plan.model.beta, leg), ask.price, limits.amount_step
         )
-        stake = stake_for(amount, limits.amount_step, price, leverage)
-        if not min_stake <= stake <= max_stake:
+        stake = stake_for(amount, limits.amount_step, ask.price, ask.leverage)
+        if not ask.min_stake <= stake <= ask.max_stake:
             return 0.0
         opened.amounts[leg] = float(amount)
         return stake
 
-    def entry_price(
-        self, symbol: str, now: datetime, proposed: float, pair_id: str | None, side: str
-    ) -> float:
+    def entry_price(self, ask: EntryAsk) -> float:
         """The proposed price: backtesting fills at the limit and would charge a slippage cap each time."""
-        return proposed
+        return ask.price
 
-    def confirm_entry(
-        self, symbol: str, now: datetime, amount: float, pair_id: str | None, rate: float, order_type: str
-    ) -> bool:
+    def confirm_entry(self, ask: OrderAsk) -> bool:
         """Whether Freqtrade is about to open the amount that was planned."""
-        opened = self._open.get((pair_id or "", now))
+        opened = self._open.get((ask.pair_id or "", ask.now))
         if opened is None:
             return False
-        planned = opened.amounts.get(opened.plan.leg_of(symbol), 0.0)
-        return planned > 0 and abs(amount - planned) <= 1e-9 * planned
+        planned = opened.amounts.get(opened.plan.leg_of(ask.symbol), 0.0)
+        return planned > 0 and abs(ask.amount - planned) <= 1e-9 * planned
 
     def exit_reason(self, trade: Trade, now: datetime) -> ExitReason | None:
         """Why this leg is to be closed now. Both legs get the same answer on the same candle."""
@@ -228,23 +215,22 @@ class BacktestDesk:
                 return trade
         return None
 
-    def _plan_pair(
-        self, plan: EntryPlan, leg: Leg, now: datetime, price: float, proposed_stake: float
-    ) -> OpenPair | str:
+    def _plan_pair(self, plan: EntryPlan, ask: StakeAsk) -> OpenPair | str:
         """Both legs' sizes, or why this pair cannot be opened as a whole on this candle."""
-        is_alone = self._is_alone_by_design(plan.symbol(leg.mate))
+        now = ask.now
+        is_alone = self._is_alone_by_design(plan.symbol(plan.leg_of(ask.symbol).mate))
         if is_alone and self._shadow is not None and not self._shadow.opened(plan.pair_id, now):
             return "another pair has one of its symbols, or it was stopped"
         if not is_alone and (reason := self._leg_refusal(plan, now) or self._still_stopped(plan)):
             return reason
         if not is_alone and (reason := self._risk_refusal(plan, now)):
             return reason
-        pair_notional = self._pair_notional(plan, leg, now, price, proposed_stake)
+        pair_notional = self._pair_notional(plan, ask)
         if not pair_notional > 0:
-            return f"no money left for a stake: {proposed_stake:.2f} proposed"
-        stakes = self._stakes_at_most(plan, leg, now, price, pair_notional)
+            return f"no money left for a stake: {ask.proposed_stake:.2f} proposed"
+        stakes = self._stakes_at_most(plan, ask, pair_notional)
         if not is_alone and (
-            reason := self._size_refusal(plan, leg, now, price, pair_notional, stakes)
+            reason := self._size_refusal(plan, ask, pair_notional, stakes)
             or self._slots_and_money_refusal(now, list(stakes.values()))
         ):
             return reason
@@ -285,16 +271,14 @@ class BacktestDesk:
             return None
         return f"stopped at {stopped_at} and not back inside exit_z since"
 
-    def _pair_notional(
-        self, plan: EntryPlan, leg: Leg, now: datetime, price: float, proposed_stake: float
-    ) -> float:
+    def _pair_notional(self, plan: EntryPlan, ask: StakeAsk) -> float:
         """Twice the proposed stake. An "unlimited" stake is a share of the wallet, not a wish for an exact
         amount, so there the pair takes what is left when both shares and their rounding do not fit."""
-        wanted = 2.0 * proposed_stake * self._settings.leverage
+        wanted = 2.0 * ask.proposed_stake * self._settings.leverage
         if self._fixed_stake is not None or not wanted > 0:
             return wanted
-        stakes = self._stakes_at_most(plan, leg, now, price, wanted)
-        excess = sum(stakes.values()) - (self._host.available_stake() - sum(self._stakes_to_come(now)))
+        stakes = self._stakes_at_most(plan, ask, wanted)
+        excess = sum(stakes.values()) - (self._host.available_stake() - sum(self._stakes_to_come(ask.now)))
         return wanted - max(excess, 0.0) * self._settings.leverage * (1.0 + 1e-9)
 
     def _stakes_to_come(self, now: datetime) -> list[float]:
@@ -307,9 +291,13 @@ class BacktestDesk:
             if leg not in opened.amounts and self._open_trade(opened.plan.symbol(leg.mate), key) is not None
         ]
 
-    def _prices(self, plan: EntryPlan, leg: Leg, now: datetime, price: float) -> dict[Leg, float]:
+    def _prices(self, plan: EntryPlan, ask: StakeAsk) -> dict[Leg, float]:
         # The mate's open of this candle is not known while this leg is handled; its last close is.
-        return {each: price if each is leg else self._rules.close(plan.symbol(each), now) for each in Leg}
+        symbols = {each: plan.symbol(each) for each in Leg}
+        return {
+            each: ask.price if symbol == ask.symbol else self._rules.close(symbol, ask.now)
+            for each, symbol in symbols.items()
+        }
 
     def _limits(self, plan: EntryPlan, pair_notional: float) -> dict[Leg, MarketLimits]:
         # Freqtrade asks for the bracket of the proposed stake, half of the pair, whatever the leg needs.
@@ -322,10 +310,8 @@ class BacktestDesk:
             for each in Leg
         }
 
-    def _stakes_at_most(
-        self, plan: EntryPlan, leg: Leg, now: datetime, price: float, pair_notional: float
-    ) -> dict[Leg, float]:
-        prices, limits = self._prices(plan, leg, now, price), self._limits(plan, pair_notional)
+    def _stakes_at_most(self, plan: EntryPlan, ask: StakeAsk, pair_notional: float) -> dict[Leg, float]:
+        prices, limits = self._prices(plan, ask), self._limits(plan, pair_notional)
         # Two steps: one for rounding up, one for the mate's price moving away from its last close.
         return {
             each: (
@@ -337,15 +323,9 @@ class BacktestDesk:
         }
 
     def _size_refusal(
-        self,
-        plan: EntryPlan,
-        leg: Leg,
-        now: datetime,
-        price: float,
-        pair_notional: float,
-        stakes: Mapping[Leg, float],
+        self, plan: EntryPlan, ask: StakeAsk, pair_notional: float, stakes: Mapping[Leg, float]
     ) -> str | None:
-        prices, limits = self._prices(plan, leg, now, price), self._limits(plan, pair_notional)
+        prices, limits = self._prices(plan, ask), self._limits(plan, pair_notional)
         for each in Leg:
             most = self._host.max_stake(plan.symbol(each), prices[each])
             if stakes[each] > most:

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pairbot_ext.support.errors import PairbotError
+
+if TYPE_CHECKING:
+    from pairbot_ext.pairs import Epoch
+    from pairbot_ext.scan.sources import Candles
 
 DESCRIPTION = """\
 Test every pair of symbols for cointegration over a formation window and write the selected pairs, with
@@ -131,7 +138,37 @@ def run(args: argparse.Namespace) -> int:
     from pairbot_ext.scan.session import run_scan
 
     _check_usage(args)
-    return run_scan(args)
+    return run_scan(args, _draw)
+
+
+def _draw(args: argparse.Namespace, candles: Candles, epochs: Sequence[Epoch]) -> None:
+    """One picture per selected pair, with its models of all epochs."""
+    from pairbot_ext.report.picture import PairSpan
+    from pairbot_ext.report.plots import plot_pair
+    from pairbot_ext.scan.session import ScanProgress
+
+    spans: dict[str, list[PairSpan]] = {}
+    for epoch in epochs:
+        for pair in epoch.pairs:
+            spans.setdefault(pair.id, []).append(PairSpan(pair, epoch.valid_from, epoch.valid_to))
+    try:
+        with ScanProgress("drawing pairs", quiet=args.json) as progress:
+            for number, (pair_id, models) in enumerate(spans.items(), start=1):
+                plot_pair(
+                    candles.frames,
+                    models,
+                    timeframe=args.timeframe,
+                    window_candles=args.formation,
+                    start=epochs[0].formation_start,
+                    out_html=args.plots / f"{pair_id}.html",
+                    out_png=args.plots / f"{pair_id}.png",
+                )
+                progress(number, len(spans))
+    except OSError as error:
+        raise PairbotError(
+            f"--plots {args.plots} cannot be written: {error.strerror}", remedy="Choose another directory"
+        ) from error
+    print(f"Wrote {len(spans)} pictures to {args.plots}", file=sys.stderr)
 
 
 def _check_usage(args: argparse.Namespace) -> None:

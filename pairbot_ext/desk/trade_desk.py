@@ -23,6 +23,7 @@ from pairbot_ext.host.hooks import Hooks
 from pairbot_ext.journal.intentfile import IntentFile, intent_file_path
 from pairbot_ext.journal.intents import Intents
 from pairbot_ext.journal.journal import Journal
+from pairbot_ext.model.entry_ask import EntryAsk, OrderAsk, StakeAsk
 from pairbot_ext.model.records import OrderRecord, PairTrade
 from pairbot_ext.model.states import Goal
 from pairbot_ext.orders.dryport import DryPort
@@ -238,34 +239,17 @@ class TradeDesk:
         """See `EntryGate.leverage`."""
         return self.entries.leverage(max_leverage)
 
-    def entry_price(
-        self, symbol: str, now: datetime, proposed: float, pair_id: str | None, side: str
-    ) -> float:
+    def entry_price(self, ask: EntryAsk) -> float:
         """See `EntryGate.price`."""
-        return self.entries.price(symbol, now, proposed, pair_id, side)
+        return self.entries.price(ask)
 
-    def stake(
-        self,
-        symbol: str,
-        now: datetime,
-        price: float,
-        proposed_stake: float,
-        min_stake: float,
-        max_stake: float,
-        leverage: float,
-        pair_id: str | None,
-        side: str,
-    ) -> float:
+    def stake(self, ask: StakeAsk) -> float:
         """See `EntryGate.stake`."""
-        return self.entries.stake(
-            symbol, now, price, proposed_stake, min_stake, max_stake, leverage, pair_id, side
-        )
+        return self.entries.stake(ask)
 
-    def confirm_entry(
-        self, symbol: str, now: datetime, amount: float, pair_id: str | None, rate: float, order_type: str
-    ) -> bool:
+    def confirm_entry(self, ask: OrderAsk) -> bool:
         """See `EntryGate.confirm`."""
-        return self.entries.confirm(symbol, now, amount, pair_id, rate, order_type)
+        return self.entries.confirm(ask)
 
     # -- exits and fills ---------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ from typing import Protocol
 from pairbot_ext.entry.both_legs import Cleared, Preflight, slippage_cap
 from pairbot_ext.host.broker import Broker
 from pairbot_ext.journal.journal import JournalUnavailableError
+from pairbot_ext.model.entry_ask import EntryAsk, OrderAsk, StakeAsk
 from pairbot_ext.model.plan import EntryPlan
 from pairbot_ext.model.records import Sizing
 from pairbot_ext.model.refusals import RefusedError
@@ -80,34 +81,24 @@ class EntryGate:
         """The configured leverage; where the symbol allows less, the entry is refused in `stake`."""
         return float(min(self._leverage, int(max_leverage)))
 
-    def price(self, symbol: str, now: datetime, proposed: float, pair_id: str | None, side: str) -> float:
+    def price(self, ask: EntryAsk) -> float:
         """Limit of an entry: the price proposed, plus the slippage cap. Of planned orders: their own."""
-        if self._guard.armed(symbol) is not None:
-            return proposed
-        plan = self._signals.entry_plan(pair_id or "", now)
+        if self._guard.armed(ask.symbol) is not None:
+            return ask.price
+        plan = self._signals.entry_plan(ask.pair_id or "", ask.now)
         if plan is None:
-            return proposed
+            return ask.price
         reach = slippage_cap(plan)
-        return proposed * (1 + reach if side == "long" else 1 - reach)
+        return ask.price * (1 + reach if ask.side == "long" else 1 - reach)
 
-    def stake(
-        self,
-        symbol: str,
-        now: datetime,
-        price: float,
-        proposed_stake: float,
-        min_stake: float,
-        max_stake: float,
-        leverage: float,
-        pair_id: str | None,
-        side: str,
-    ) -> float:
+    def stake(self, ask: StakeAsk) -> float:
         """Stake of leg A, or 0 where the pair is refused; then it is locked until the next candle."""
+        symbol, now = ask.symbol, ask.now
         if self._guard.armed(symbol) is not None:
-            return proposed_stake
+            return ask.proposed_stake
         self._cleared.pop(symbol, None)
-        plan = self._signals.entry_plan(pair_id or "", now)
-        if plan is None or plan.leg_a != symbol or plan.side(Leg.A) != side:
+        plan = self._signals.entry_plan(ask.pair_id or "", now)
+        if plan is None or plan.leg_a != symbol or plan.side(Leg.A) != ask.side:
             return 0.0
         self._watch.received(plan)
         try:
@@ -116,21 +107,22 @@ class EntryGate:
             self._risk.check_entry(plan, now)
             self._check_stopped(plan)
             self._check_fresh(plan)
-            if leverage != self._leverage:
+            if ask.leverage != self._leverage:
                 raise RefusedError(
-                    "leverage", f"{symbol} allows leverage {leverage:g}, configured is {self._leverage}"
+                    "leverage",
+                    f"{symbol} allows leverage {ask.leverage:g}, configured is {self._leverage}",
                 )
             if not self._limiter.has_room_for_entries:
                 raise RefusedError("weight", f"{self._limiter.used()} of the venue's request weight are used")
-            cleared = self._preflight.clear(plan, proposed_stake, now)
+            cleared = self._preflight.clear(plan, ask.proposed_stake, now)
             self._risk.check_size(plan, cleared.sizing)
             sizing = cleared.sizing[Leg.A]
-            stake = stake_for(sizing.amount, sizing.step, price, leverage)
-            if not min_stake <= stake <= max_stake:
+            stake = stake_for(sizing.amount, sizing.step, ask.price, ask.leverage)
+            if not ask.min_stake <= stake <= ask.max_stake:
                 raise RefusedError(
                     "size",
-                    f"leg A needs a stake of {stake:.2f}, Freqtrade allows {min_stake:.2f} to "
-                    f"{max_stake:.2f}",
+                    f"leg A needs a stake of {stake:.2f}, Freqtrade allows {ask.min_stake:.2f} to "
+                    f"{ask.max_stake:.2f}",
                 )
         except RefusedError as refused:
             self._refuse(plan, refused, now)
@@ -142,26 +134,28 @@ class EntryGate:
         self._cleared[symbol] = (plan, cleared)
         return stake
 
-    def confirm(
-        self, symbol: str, now: datetime, amount: float, pair_id: str | None, rate: float, order_type: str
-    ) -> bool:
+    def confirm(self, ask: OrderAsk) -> bool:
         """The last gate: only leg A by signal, in the amount that was checked, and the engine's own orders.
         Stores the pair trade and the intent of its leg A."""
-        if self._guard.armed(symbol) is not None:
+        if self._guard.armed(ask.symbol) is not None:
             return True
-        plan, cleared = self._cleared.pop(symbol, (None, None))
-        if plan is None or cleared is None or plan.pair_id != pair_id:
-            logger.info(f"An entry of {symbol} ({pair_id}) is refused: no pair has been checked for it")
+        plan, cleared = self._cleared.pop(ask.symbol, (None, None))
+        if plan is None or cleared is None or plan.pair_id != ask.pair_id:
+            logger.info(
+                f"An entry of {ask.symbol} ({ask.pair_id}) is refused: no pair has been checked for it"
+            )
             return False
         sizing = cleared.sizing[Leg.A]
-        if abs(amount - float(sizing.amount)) >= float(sizing.step):
-            refused = RefusedError("resized", f"Freqtrade would order {amount}, checked were {sizing.amount}")
-            self._refuse(plan, refused, now)
+        if abs(ask.amount - float(sizing.amount)) >= float(sizing.step):
+            refused = RefusedError(
+                "resized", f"Freqtrade would order {ask.amount}, checked were {sizing.amount}"
+            )
+            self._refuse(plan, refused, ask.now)
             return False
         try:
-            order = self._native.plan_entry(plan, cleared.sizing, rate, order_type, cleared.books)
+            order = self._native.plan_entry(plan, cleared.sizing, ask.price, ask.order_type, cleared.books)
         except JournalUnavailableError as error:
-            self._refuse(plan, RefusedError("journal", str(error)), now)
+            self._refuse(plan, RefusedError("journal", str(error)), ask.now)
             return False
         self._watch.statistics.accepted += 1
         self._guard.arm(order.client_id)

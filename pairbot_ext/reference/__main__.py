@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from pairbot_ext.reference import state_machine
+from pairbot_ext.reference import floors, state_machine
 from pairbot_ext.reference.configuration import configuration_page
 from pairbot_ext.reference.schemas import SCHEMAS, text_of
 
@@ -18,6 +18,8 @@ def generated() -> dict[Path, str]:
     """Every generated file with its content; paths are relative to the repository."""
     files = {Path("pairbot_ext/schemas") / name: text_of(make()) for name, make in SCHEMAS.items()}
     files[Path("docs/configuration.md")] = configuration_page()
+    files[Path("docs/rooms.md")] = floors.page()
+    files[Path("docs/images/floors.svg")] = floors.svg()
     files[Path("docs/state-machine.md")] = state_machine.page()
     files[Path("docs/images/state-machine.svg")] = state_machine.svg()
     return files

@@ -7,8 +7,7 @@ a module.
 import logging
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,7 +15,6 @@ from freqtrade.enums import RunMode
 from freqtrade.enums.runmode import NON_UTIL_MODES, OPTIMIZE_MODES, TRADE_MODES
 from freqtrade.exceptions import OperationalException
 from freqtrade.exchange import timeframe_to_seconds
-from freqtrade.persistence import Order, Trade
 from freqtrade.strategy import IStrategy
 
 from pairbot_ext.backtest.desk import BacktestDesk
@@ -26,11 +24,13 @@ from pairbot_ext.control.service import PairsNow
 from pairbot_ext.desk.trade_desk import TradeDesk
 from pairbot_ext.host import bridge
 from pairbot_ext.host.logfile import open_log_file
-from pairbot_ext.model.sizing import Leg, MarketLimits
-from pairbot_ext.model.spans import DataSpan, data_span
+from pairbot_ext.model.sizing import Leg
 from pairbot_ext.pairs import Pair
 from pairbot_ext.pairs.watcher import PairsFileWatcher
 from pairbot_ext.preflight import Report, check_live
+from pairbot_ext.runtime.backtest_host import BacktestHost
+from pairbot_ext.runtime.candles import SeenCandles
+from pairbot_ext.runtime.port import Desk
 from pairbot_ext.settings import Settings, parse_settings
 from pairbot_ext.signals.arbiter import most_pairs_at_once
 from pairbot_ext.signals.book import SignalBook
@@ -50,35 +50,6 @@ from pairbot_ext.support.errors import PairbotError
 from pairbot_ext.support.redact import protect
 
 logger = logging.getLogger(__name__)
-
-
-class Desk(Protocol):
-    """Decides entries and exits. One is for backtests, the other trades."""
-
-    def on_loop_start(self, now: datetime) -> None: ...
-    def leverage(self, max_leverage: float) -> float: ...
-    def entry_price(
-        self, symbol: str, now: datetime, proposed: float, pair_id: str | None, side: str
-    ) -> float: ...
-    def stake(
-        self,
-        symbol: str,
-        now: datetime,
-        price: float,
-        proposed_stake: float,
-        min_stake: float,
-        max_stake: float,
-        leverage: float,
-        pair_id: str | None,
-        side: str,
-    ) -> float: ...
-    def confirm_entry(
-        self, symbol: str, now: datetime, amount: float, pair_id: str | None, rate: float, order_type: str
-    ) -> bool: ...
-    def confirm_exit(self, trade: Trade) -> bool: ...
-    def exit_reason(self, trade: Trade, now: datetime) -> str | None: ...
-    def on_order_filled(self, trade: Trade, order: Order, now: datetime) -> None: ...
-    def cleanup(self) -> list[str]: ...
 
 
 class PairsRuntime:
@@ -108,12 +79,10 @@ class PairsRuntime:
         except PairbotError as error:
             raise OperationalException(str(error)) from error
         self._strategy: IStrategy | None = None
-        self._frames: dict[str, pd.DataFrame] = {}
-        self._spans: dict[str, DataSpan] = {}
+        self._candles = SeenCandles()
         self._book: SignalBook | None = None
         self._overrides: dict[str, float] = {}
         self._untradable: set[str] = set()
-        self._asked: set[str] = set()
         self._desk: Desk | None = None
         self._last_book: SignalBook | None = None
         self._control: Control | None = None
@@ -138,7 +107,7 @@ class PairsRuntime:
                 self._watcher.current,
                 self.settings,
                 int(self.timeframe.total_seconds()),
-                self._frames,
+                self._candles.frames,
                 fee=self.settings.taker_fee_bp / 1e4,
                 overrides=self._overrides,
                 disabled=frozenset(self._untradable),
@@ -215,13 +184,13 @@ class PairsRuntime:
         stake = config.get("stake_amount")
         is_analysis = config.get("runmode") in ANALYSIS_MODES
         return BacktestDesk(
-            self,
+            BacktestHost(strategy, self.settings.leverage),
             rules,
             self.settings,
-            lambda: self._spans,
+            lambda: self._candles.spans,
             max_open_trades=strategy.max_open_trades,
             fixed_stake=None if stake == "unlimited" else float(stake or 0.0),
-            shadow=ShadowPairs(rules, self._watcher.current.pair_ids, lambda: self._spans)
+            shadow=ShadowPairs(rules, self._watcher.current.pair_ids, lambda: self._candles.spans)
             if is_analysis
             else None,
         )
@@ -273,20 +242,16 @@ class PairsRuntime:
 
     def _note_late_candles(self) -> None:
         """Where a candle has come a loop later than its mate's, have the mates analysed again."""
-        late: set[str] = set()
-        seen: set[str] = set()
-        for symbol, frame in self._frames.items():
-            newest = self.strategy.dp.ohlcv(symbol, self.strategy.timeframe, copy=False)
-            is_late = not newest.empty and newest["date"].iloc[-1] > frame["date"].iloc[-1]
-            (late if is_late else seen).add(symbol)
-        mates = {
-            pair.mate_of(symbol)
-            for epoch in self._watcher.current.epochs
-            for pair in epoch.pairs
-            for symbol in late.intersection(pair.symbols)
-        }
+        late = self._candles.late(self.strategy)
         if late:
-            self._frames = {}
+            mates = {
+                pair.mate_of(symbol)
+                for epoch in self._watcher.current.epochs
+                for pair in epoch.pairs
+                for symbol in late.intersection(pair.symbols)
+            }
+            seen = self._candles.frames.keys() - late
+            self._candles.forget()
             bridge.analyse_again(self.strategy, sorted(mates & seen))
 
     def cleanup(self) -> None:
@@ -370,36 +335,10 @@ class PairsRuntime:
             return []
 
     def update(self, symbol: str, frame: pd.DataFrame) -> None:
-        """Take over the candles Freqtrade is about to analyse, and those of all other symbols.
-
-        The book is rebuilt only when something is new: Freqtrade asks once per symbol and candle.
-        """
-        # A pair trade may be open in symbols the file no longer names: they are analysed like the others.
-        self._asked.add(symbol)
-        if not self._is_known(symbol, frame):
-            self._frames = {}
-            for each in dict.fromkeys([*self.symbols(), *sorted(self._asked)]):
-                candles = frame if each == symbol else self.strategy.dp.get_pair_dataframe(each)
-                if not candles.empty:
-                    self._frames[each] = candles[["date", "open", "high", "low", "close", "volume"]].copy()
+        """Take over the candles Freqtrade is about to analyse, once per symbol and candle. The book is rebuilt
+        only when something is new."""
+        if self._candles.update(self.strategy, symbol, frame, self.symbols()):
             self._book = None
-            # Next to another strategy (--strategy-list) Freqtrade drops the longer startup of the two.
-            startup = max(
-                self.strategy.startup_candle_count,
-                self.strategy.dp.get_required_startup(self.strategy.timeframe),
-            )
-            self._spans = {
-                each: data_span(candles, startup, self.timeframe) for each, candles in self._frames.items()
-            }
-
-    def _is_known(self, symbol: str, frame: pd.DataFrame) -> bool:
-        known = self._frames.get(symbol)
-        return (
-            known is not None
-            and len(known) == len(frame)
-            and known["date"].iloc[0] == frame["date"].iloc[0]
-            and known["date"].iloc[-1] == frame["date"].iloc[-1]
-        )
 
     def indicators(self, symbol: str, dates: pd.Series) -> dict[str, np.ndarray]:
         """Columns for `populate_indicators`: `spread_<id>`, `z_<id>` of its pairs, thresholds."""
@@ -423,33 +362,3 @@ class PairsRuntime:
 
     def _rows(self, dates: pd.Series) -> np.ndarray:
         return ((dates - self.book.grid.start) // self.book.grid.step).to_numpy(dtype=np.int64)
-
-    # What the backtest desk asks (backtest.Host).
-
-    def is_locked(self, symbol: str, candle: datetime, side: str) -> bool:
-        """Whether a protection or a person has locked this symbol for this side."""
-        return self.strategy.is_pair_locked(symbol, candle_date=candle, side=side)
-
-    def market_limits(self, symbol: str, stake: float) -> MarketLimits:
-        """The venue's limits for one symbol."""
-        exchange = bridge.exchange_of(self.strategy.dp)
-        market = exchange.markets[symbol]
-        return MarketLimits(
-            amount_step=Decimal(str(market["precision"]["amount"])),
-            min_amount=Decimal(str(market["limits"]["amount"]["min"] or 0)),
-            min_notional=float(market["limits"]["cost"]["min"] or 0.0),
-            max_leverage=exchange.get_max_leverage(symbol, stake),
-        )
-
-    def max_stake(self, symbol: str, price: float) -> float:
-        """Largest stake one order may have at the configured leverage, quote currency."""
-        exchange = bridge.exchange_of(self.strategy.dp)
-        return float(exchange.get_max_pair_stake_amount(symbol, price, self.settings.leverage))
-
-    def available_stake(self) -> float:
-        """Quote currency that may still be staked."""
-        return float(self.strategy.wallets.get_available_stake_amount())
-
-    def whitelist(self) -> list[str]:
-        """Symbols Freqtrade trades now."""
-        return self.strategy.dp.current_whitelist()

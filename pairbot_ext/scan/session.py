@@ -6,7 +6,7 @@ import argparse
 import json
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -40,19 +40,24 @@ from pairbot_ext.settings.scan import ScanKnobs
 from pairbot_ext.support.errors import PairbotError
 from pairbot_ext.support.exitcode import ExitCode
 
+Draw = Callable[[argparse.Namespace, Candles, Sequence[Epoch]], None]
 
-def run_scan(args: argparse.Namespace) -> int:
-    """Scan or import; prints the result and writes the files asked for. `args` are the command's."""
+
+def run_scan(args: argparse.Namespace, draw: Draw) -> int:
+    """Scan or import; prints the result and writes the files asked for. `args` are the command's.
+
+    :param draw: draws every selected pair, with its models of all epochs.
+    """
     _, config = read_config(args.config)
     knobs = knobs_from(args, config)
     if args.out is not None:
         check_replaceable(args.out)
     if args.import_table is not None:
         return _import(args, knobs)
-    return _scan(args, knobs)
+    return _scan(args, knobs, draw)
 
 
-def _scan(args: argparse.Namespace, knobs: ScanKnobs) -> int:
+def _scan(args: argparse.Namespace, knobs: ScanKnobs, draw: Draw) -> int:
     if args.exchange is not None:
         candles = _from_exchange(args)
     else:
@@ -86,7 +91,7 @@ def _scan(args: argparse.Namespace, knobs: ScanKnobs) -> int:
         )
         _write(args, document)
     if args.plots is not None:
-        _plots(args, candles, epochs)
+        draw(args, candles, epochs)
     return ExitCode.OK
 
 
@@ -131,7 +136,7 @@ def _one_window(
         else:
             print_explanation(_console(), explanation)
         return None
-    with _Progress("testing pairs", quiet=args.json) as progress:
+    with ScanProgress("testing pairs", quiet=args.json) as progress:
         result = scan_window(data, options, progress)
     if args.json:
         print(json.dumps(result_json(result), indent=2))
@@ -156,7 +161,7 @@ def _walk_forward(args: argparse.Namespace, candles: Candles, options: ScanOptio
     schedule = Schedule(
         args.timeframe, span.startdt, span.stopdt or candles.last_close(), args.formation, args.step
     )
-    with _Progress("scanning windows", quiet=args.json) as progress:
+    with ScanProgress("scanning windows", quiet=args.json) as progress:
         results = walk_forward(
             candles.frames,
             schedule.windows(),
@@ -233,43 +238,14 @@ def _write_csv(path: Path, results: Sequence[ScanResult]) -> None:
         ) from error
 
 
-def _plots(args: argparse.Namespace, candles: Candles, epochs: Sequence[Epoch]) -> None:
-    """One picture per selected pair, with its models of all epochs."""
-    from pairbot_ext.report.picture import PairSpan
-    from pairbot_ext.report.plots import plot_pair
-
-    spans: dict[str, list[PairSpan]] = {}
-    for epoch in epochs:
-        for pair in epoch.pairs:
-            spans.setdefault(pair.id, []).append(PairSpan(pair, epoch.valid_from, epoch.valid_to))
-    try:
-        with _Progress("drawing pairs", quiet=args.json) as progress:
-            for number, (pair_id, models) in enumerate(spans.items(), start=1):
-                plot_pair(
-                    candles.frames,
-                    models,
-                    timeframe=args.timeframe,
-                    window_candles=args.formation,
-                    start=epochs[0].formation_start,
-                    out_html=args.plots / f"{pair_id}.html",
-                    out_png=args.plots / f"{pair_id}.png",
-                )
-                progress(number, len(spans))
-    except OSError as error:
-        raise PairbotError(
-            f"--plots {args.plots} cannot be written: {error.strerror}", remedy="Choose another directory"
-        ) from error
-    print(f"Wrote {len(spans)} pictures to {args.plots}", file=sys.stderr)
-
-
-class _Progress:
+class ScanProgress:
     """A progress bar on stderr, so that stdout stays clean for tables and JSON."""
 
     def __init__(self, what: str, *, quiet: bool) -> None:
         self._bar = Progress(console=Console(stderr=True), transient=True, disable=quiet)
         self._task = self._bar.add_task(what, total=None)
 
-    def __enter__(self) -> _Progress:
+    def __enter__(self) -> ScanProgress:
         self._bar.start()
         return self
 

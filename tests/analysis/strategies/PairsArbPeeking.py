@@ -28,7 +28,9 @@ class PairsArbPeeking(_Base):
         self.pairs.update = self._peeking_update
 
     def _peeking_update(self, symbol: str, frame: pd.DataFrame) -> None:
-        before = self.pairs._frames
+        before = self.pairs._candles.frames
         self._honest_update(symbol, frame)
-        if self.pairs._frames is not before:
-            self.pairs._frames = {name: _peek(candles) for name, candles in self.pairs._frames.items()}
+        if self.pairs._candles.frames is not before:
+            self.pairs._candles.frames = {
+                name: _peek(candles) for name, candles in self.pairs._candles.frames.items()
+            }

@@ -12,6 +12,7 @@ from pandas import DataFrame
 
 from pairbot_ext.desk.trade_desk import TradeDesk
 from pairbot_ext.host.gates import fail_closed
+from pairbot_ext.model.entry_ask import EntryAsk, OrderAsk, StakeAsk
 from pairbot_ext.model.plan import EntryPlan
 from pairbot_ext.model.records import OrderRecord
 from pairbot_ext.orders import limiter
@@ -158,17 +159,18 @@ class DeskStrategy(IStrategy):
         **kwargs: Any,
     ) -> float:  # fmt: skip
         self.script.call("custom_stake_amount")
-        return self.desk.stake(
-            pair, current_time, current_rate, proposed_stake, min_stake or 0.0, max_stake, leverage,
-            entry_tag, side,
+        ask = StakeAsk(
+            pair, current_time, entry_tag, side, current_rate, proposed_stake, min_stake or 0.0, max_stake,
+            leverage,
         )  # fmt: skip
+        return self.desk.stake(ask)
 
     def custom_entry_price(
         self, pair: str, trade: Trade | None, current_time: datetime, proposed_rate: float,
         entry_tag: str | None, side: str, **kwargs: Any,
     ) -> float:  # fmt: skip
         self.script.call("custom_entry_price")
-        return self.desk.entry_price(pair, current_time, proposed_rate, entry_tag, side)
+        return self.desk.entry_price(EntryAsk(pair, current_time, entry_tag, side, proposed_rate))
 
     @fail_closed(False)
     def confirm_trade_entry(
@@ -178,7 +180,8 @@ class DeskStrategy(IStrategy):
         self.script.call("confirm_trade_entry")
         if pair in self.refused_symbols:
             return False
-        return self.desk.confirm_entry(pair, current_time, amount, entry_tag, rate, order_type)
+        ask = OrderAsk(pair, current_time, entry_tag, side, rate, amount, order_type)
+        return self.desk.confirm_entry(ask)
 
     def confirm_trade_exit(
         self, pair: str, trade: Trade, order_type: str, amount: float, rate: float, time_in_force: str,

@@ -1,0 +1,70 @@
+"""The candles one strategy object has seen last, of all symbols at once."""
+
+from collections.abc import Iterable
+from datetime import timedelta
+
+import pandas as pd
+from freqtrade.exchange import timeframe_to_seconds
+from freqtrade.strategy import IStrategy
+
+from pairbot_ext.model.spans import DataSpan, data_span
+
+_COLUMNS = ["date", "open", "high", "low", "close", "volume"]
+
+
+class SeenCandles:
+    """See the module.
+
+    :ivar frames: per symbol Freqtrade's columns; replaced whole whenever something is new.
+    :ivar spans: per symbol, which candles can be traded.
+    """
+
+    def __init__(self) -> None:
+        self.frames: dict[str, pd.DataFrame] = {}
+        self.spans: dict[str, DataSpan] = {}
+        self._asked: set[str] = set()
+
+    def update(self, strategy: IStrategy, symbol: str, frame: pd.DataFrame, symbols: Iterable[str]) -> bool:
+        """Take over the candles Freqtrade is about to analyse, and those of all other symbols.
+
+        :param frame: of `symbol`.
+        :param symbols: all that the pairs file names.
+        :return: whether anything was new.
+        """
+        # A pair trade may be open in symbols the file no longer names: they are analysed like the others.
+        self._asked.add(symbol)
+        if self._is_known(symbol, frame):
+            return False
+        frames: dict[str, pd.DataFrame] = {}
+        for each in dict.fromkeys([*symbols, *sorted(self._asked)]):
+            candles = frame if each == symbol else strategy.dp.get_pair_dataframe(each)
+            if not candles.empty:
+                frames[each] = candles[_COLUMNS].copy()
+        self.frames = frames
+        # Next to another strategy (--strategy-list) Freqtrade drops the longer startup of the two.
+        startup = max(strategy.startup_candle_count, strategy.dp.get_required_startup(strategy.timeframe))
+        timeframe = timedelta(seconds=timeframe_to_seconds(strategy.timeframe))
+        self.spans = {each: data_span(candles, startup, timeframe) for each, candles in frames.items()}
+        return True
+
+    def late(self, strategy: IStrategy) -> set[str]:
+        """Symbols of which Freqtrade holds a newer candle than was analysed."""
+        late = set()
+        for symbol, frame in self.frames.items():
+            newest = strategy.dp.ohlcv(symbol, strategy.timeframe, copy=False)
+            if not newest.empty and newest["date"].iloc[-1] > frame["date"].iloc[-1]:
+                late.add(symbol)
+        return late
+
+    def forget(self) -> None:
+        """Take everything over anew at the next `update`."""
+        self.frames = {}
+
+    def _is_known(self, symbol: str, frame: pd.DataFrame) -> bool:
+        known = self.frames.get(symbol)
+        return (
+            known is not None
+            and len(known) == len(frame)
+            and known["date"].iloc[0] == frame["date"].iloc[0]
+            and known["date"].iloc[-1] == frame["date"].iloc[-1]
+        )
