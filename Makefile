@@ -54,12 +54,12 @@ bench: $(INSTALLED) ## the benchmarks, each against its alternative in the same 
 	$(BIN)/python -m benchmarks
 
 mutants: $(INSTALLED) ## remove each safeguard in turn and see the tests go red (long)
-	$(BIN)/python tests/execution/mutants.py
+	$(BIN)/python tests/rig/mutants.py
 
 chaos: $(INSTALLED) ## every fault on every send, kills and Ctrl+C, in real freqtrade processes (long)
-	PAIRBOT_CHAOS=1 $(BIN)/python -m pytest -q tests/execution/test_real_processes.py \
-	  tests/execution/test_real_bullets.py tests/execution/test_protocol_machine.py \
-	  tests/execution/test_decision_table.py
+	PAIRBOT_CHAOS=1 $(BIN)/python -m pytest -q tests/desk/test_real_processes.py \
+	  tests/desk/test_real_bullets.py tests/pairtrade/test_protocol_machine.py \
+	  tests/pairtrade/test_decision_table.py
 
 lock: $(INSTALLED) ## pin the dependencies anew
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \

@@ -22,7 +22,7 @@ from typing import Any
 from freqtrade.persistence import PairLocks, Trade
 
 REPO_ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(REPO_ROOT / "tests" / "execution"))
+sys.path.insert(0, str(REPO_ROOT / "tests" / "rig"))
 
 import harness  # noqa: E402
 import scenario  # noqa: E402

@@ -9,6 +9,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # So a shell starts what it puts in the background; processes under test would inherit it and not stop.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+pytest_plugins = ["rig_fixtures"]
 REPO_ROOT = Path(__file__).resolve().parents[1]
 
 

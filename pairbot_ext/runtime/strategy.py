@@ -335,8 +335,8 @@ class PairsRuntime:
             return []
 
     def update(self, symbol: str, frame: pd.DataFrame) -> None:
-        """Take over the candles Freqtrade is about to analyse, once per symbol and candle. The book is rebuilt
-        only when something is new."""
+        """Take over the candles Freqtrade is about to analyse, once per symbol and candle. The book is built
+        anew only where something is new."""
         if self._candles.update(self.strategy, symbol, frame, self.symbols()):
             self._book = None
 

@@ -1,14 +1,9 @@
 """The simulated market list and the synthetic markets, made once per session."""
 
 import logging
-import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
 from backtest_harness import Market
 from backtest_markets import MARKETS, MarketFiles
 

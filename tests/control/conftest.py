@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
-from telegram.ext import Application, ApplicationBuilder
-
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "execution"))
-
 from control_world import control_rig
 from harness import Rig
+from telegram.ext import Application, ApplicationBuilder
 
 from pairbot_ext.sim.telegram_api import FakeTelegram
 

@@ -7,7 +7,6 @@ session; a test that changes the venue makes a world of its own.
 from __future__ import annotations
 
 import json
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,9 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-
 from preflight_world import KEY_RIGHTS, World, base_config, pairs_document
 
 from pairbot_ext.preflight import Setup, load_config

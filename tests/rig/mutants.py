@@ -1,4 +1,4 @@
-"""Does the suite notice when a guard is gone? `python tests/execution/mutants.py` (`make mutants`).
+"""Does the suite notice when a guard is gone? `python tests/rig/mutants.py` (`make mutants`).
 
 Each mutant removes one safety property from a copy of the package; one of the named tests must then fail,
 and all that have failed must pass on the unchanged code. A mutant that survives is a test that is
@@ -37,8 +37,10 @@ class Mutant:
     tests: tuple[str, ...]
 
 
-def _execution(name: str) -> str:
-    return f"tests/execution/{name}"
+def _test(name: str) -> str:
+    """A test file by its name, which is unique, whatever room it is in."""
+    (path,) = (REPO_ROOT / "tests").rglob(name)
+    return path.relative_to(REPO_ROOT).as_posix()
 
 
 MUTANTS = (
@@ -53,84 +55,84 @@ MUTANTS = (
         "                except SQLAlchemyError as error:\n"
         "                    self._degrade(error)\n"
         "                    if not order.reduce_only:",
-        (_execution("test_restart_and_recovery.py"), "-k", "kill_9"),
+        (_test("test_restart_and_recovery.py"), "-k", "kill_9"),
     ),
     Mutant(
         "client order id",
         "pairbot_ext/orders/liveport.py",
         '"newClientOrderId": order.client_id,',
         "",
-        (_execution("test_unclear_answers.py"), "-k", "id_we_gave"),
+        (_test("test_unclear_answers.py"), "-k", "id_we_gave"),
     ),
     Mutant(
         "query after an unclear answer",
         "pairbot_ext/orders/guard.py",
         "            return order\n        return self.settle(order)",
         "            return order\n        return self._void(order)",
-        (_execution("test_unclear_answers.py"), "-k", "unclear and entry"),
+        (_test("test_unclear_answers.py"), "-k", "unclear and entry"),
     ),
     Mutant(
         "not found is no proof at once",
         "pairbot_ext/orders/guard.py",
         "        is_past_bound = False\n        while True:",
         "        is_past_bound = True\n        while True:",
-        (_execution("test_unclear_answers.py"), "-k", "arrives_late"),
+        (_test("test_unclear_answers.py"), "-k", "arrives_late"),
     ),
     Mutant(
         "fetch guard",
         "pairbot_ext/orders/guard.py",
         "            if order is None:\n                raise\n            if order.status.is_settled:",
         "            raise\n            if order.status.is_settled:",
-        (_execution("test_guard.py"),),
+        (_test("test_guard.py"),),
     ),
     Mutant(
         "cancel guard",
         "pairbot_ext/orders/guard.py",
         "            return cancel()\n        except ccxt.OrderNotFound:",
         "            return cancel()\n        except ZeroDivisionError:",
-        (_execution("test_guard.py"),),
+        (_test("test_guard.py"),),
     ),
     Mutant(
         "checks on both legs",
         "pairbot_ext/entry/both_legs.py",
         "            self._check_depth(plan, sizing, books)\n",
         "",
-        (_execution("test_dry_run.py"), "-k", "without_depth"),
+        (_test("test_dry_run.py"), "-k", "without_depth"),
     ),
     Mutant(
         "rollback",
         "pairbot_ext/pairtrade/decide.py",
         '        return f"refused by the venue: {last.error}"',
         "        return None",
-        (_execution("test_decide.py"), _execution("test_partials_and_refusals.py"), "-k", "refus"),
+        (_test("test_decide.py"), _test("test_partials_and_refusals.py"), "-k", "refus"),
     ),
     Mutant(
         "exclusivity",
         "pairbot_ext/entry/both_legs.py",
         "        for symbol in (plan.leg_a, plan.leg_b):\n            owner =",
         "        for symbol in ():\n            owner =",
-        (_execution("test_people.py"), "-k", "coin_wanted"),
+        (_test("test_people.py"), "-k", "coin_wanted"),
     ),
     Mutant(
         "reduce-only",
         "pairbot_ext/orders/liveport.py",
         '            params["reduceOnly"] = True',
         "            pass",
-        (_execution("test_unclear_answers.py"), _execution("test_people.py"), "-k", "exit or by_hand"),
+        (_test("test_unclear_answers.py"), _test("test_people.py"), "-k", "exit or by_hand"),
     ),
     Mutant(
         "reconciler",
         "pairbot_ext/recovery/reconciler.py",
         "            self._coordinator.advance(trade.id, may_explain=True, venue=positions)",
         "            pass",
-        (_execution("test_people.py"), _execution("test_restart_and_recovery.py"), "-k", "venue or kill"),
+        (_test("test_people.py"), _test("test_restart_and_recovery.py"), "-k", "venue or kill"),
     ),
     Mutant(
         "idempotence",
         "pairbot_ext/orders/guard.py",
         "        if order.status is not OrderStatus.INTENT:\n            return",
         "        if False:\n            return",
-        (_execution("test_unclear_answers.py"), _execution("test_restart_and_recovery.py"), "-k",
+        (_test("test_unclear_answers.py"), _test("test_restart_and_recovery.py"), "-k",
          "cannot_be_answered or kill_9"),
     ),
     Mutant(
@@ -138,7 +140,7 @@ MUTANTS = (
         "pairbot_ext/host/gates.py",
         "                self.refused_symbols.add(pair)\n                return refusal",
         "                raise",
-        (_execution("test_gates_in_the_bot.py"),),
+        (_test("test_gates_in_the_bot.py"),),
     ),
     Mutant(
         "fail-closed decorator, backtest",
@@ -152,112 +154,112 @@ MUTANTS = (
         "pairbot_ext/pairtrade/facts.py",
         "            if any(not order.status.is_settled for order in orders):",
         "            if False:",
-        (_execution("test_booking.py"), "-k", "imported"),
+        (_test("test_booking.py"), "-k", "imported"),
     ),
     Mutant(
         "orders that cannot be booked are told",
         "pairbot_ext/pairtrade/decide.py",
         "trade.was_hedged and facts.stuck is not None",
         "False",
-        (_execution("test_decide.py"), "-k", "cannot_book"),
+        (_test("test_decide.py"), "-k", "cannot_book"),
     ),
     Mutant(
         "forced exits are taken over",
         "pairbot_ext/host/bridge.py",
         "if hooks.close_pair(trade.pair, reason, is_by_hand):",
         "if False:",
-        (_execution("test_exits_never_wait.py"), "-k", "force_exit"),
+        (_test("test_exits_never_wait.py"), "-k", "force_exit"),
     ),
     Mutant(
         "deferral",
         "pairbot_ext/host/deferral.py",
         "        held.depth += 1\n",
         "        held.depth += 0\n",
-        (_execution("test_housekeeping.py"), "-k", "fails_around and html_503"),
+        (_test("test_housekeeping.py"), "-k", "fails_around and html_503"),
     ),
     Mutant(
         "mate check in confirm_trade_exit",
         "pairbot_ext/desk/trade_desk.py",
         "(bool(trade.is_open) and bool(trade.amount))",
         "True",
-        (_execution("test_people.py"), "-k", "forceexit_all"),
+        (_test("test_people.py"), "-k", "forceexit_all"),
     ),
     Mutant(
         "checksum of an intent slot",
         "pairbot_ext/journal/intentfile.py",
         " or checksum != _checksum(number, sequence, text)",
         "",
-        (_execution("test_intentfile.py"), "-k", "sectors or damaged"),
+        (_test("test_intentfile.py"), "-k", "sectors or damaged"),
     ),
     Mutant(
         "second half of an intent slot",
         "pairbot_ext/journal/intentfile.py",
         "half = 1 if slot.current == 0 else 0",
         "half = 0",
-        (_execution("test_intentfile.py"), "-k", "torn"),
+        (_test("test_intentfile.py"), "-k", "torn"),
     ),
     Mutant(
         "lock on the intent file",
         "pairbot_ext/journal/intentfile.py",
         "                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)\n",
         "",
-        (_execution("test_intentfile.py"), "-k", "second_process"),
+        (_test("test_intentfile.py"), "-k", "second_process"),
     ),
     Mutant(
         "settled orders outrank the intent file",
         "pairbot_ext/journal/journal.py",
         "if known is None or not known.status.is_settled:",
         "if True:",
-        (_execution("test_journal.py"), "-k", "older_news and sqlite"),
+        (_test("test_journal.py"), "-k", "older_news and sqlite"),
     ),
     Mutant(
         "ids of intents without durability",
         "pairbot_ext/journal/journal.py",
         "order = self._numbered_apart(order)",
         "pass",
-        (_execution("test_journal.py"), "-k", "nothing_can_be_written"),
+        (_test("test_journal.py"), "-k", "nothing_can_be_written"),
     ),
     Mutant(
         "migration in one transaction",
         "pairbot_ext/journal/schema.py",
         'connection.exec_driver_sql("BEGIN IMMEDIATE")',
         "pass",
-        (_execution("test_schema.py"), "-k", "sqlite"),
+        (_test("test_schema.py"), "-k", "sqlite"),
     ),
     Mutant(
         "flush under the lock",
         "pairbot_ext/journal/journal.py",
         "        with self._lock:\n            if self.is_degraded or not self._has_queue:\n",
         "        if True:\n            if self.is_degraded or not self._has_queue:\n",
-        (_execution("test_journal.py"), "-k", "while_others_are_stored and sqlite"),
+        (_test("test_journal.py"), "-k", "while_others_are_stored and sqlite"),
     ),
     Mutant(
         "closing the journal's own connections",
         "pairbot_ext/journal/journal.py",
         "self._engine.dispose()",
         "pass",
-        (_execution("test_journal.py"), "-k", "closing and sqlite"),
+        (_test("test_journal.py"), "-k", "closing and sqlite"),
     ),
     Mutant(
         "unknown exit blocks leg B",
         "pairbot_ext/pairtrade/decide.py",
         "if o.role.increases or not trade.was_hedged]",
         "if o.role.increases]",
-        (_execution("test_decision_table.py"),),
+        (_test("test_decision_table.py"),),
     ),
     Mutant(
         "a trim is not sent twice",
         "pairbot_ext/pairtrade/decide.py",
         "    if unanswered:\n        # Sent again",
         "    if False:\n        # Sent again",
-        (_execution("test_decision_table.py"),),
+        (_test("test_decision_table.py"),),
     ),
     Mutant(
         "mate's exit before the question",
         "pairbot_ext/pairtrade/decide.py",
         "        if mate is not None:",
         "        if mate is None:",
-        (_execution("test_decision_table.py"),),
+        (_test("test_decision_table.py"),),
     ),
     Mutant(
         "machine: intent row (I1)",
@@ -270,21 +272,21 @@ MUTANTS = (
         "                except SQLAlchemyError as error:\n"
         "                    self._degrade(error)\n"
         "                    if not order.reduce_only:",
-        (_execution("test_protocol_machine.py"),),
+        (_test("test_protocol_machine.py"),),
     ),
     Mutant(
         "machine: query after unclear (I3)",
         "pairbot_ext/orders/guard.py",
         "            return order\n        return self.settle(order)",
         "            return order\n        return self._void(order)",
-        (_execution("test_protocol_machine.py"),),
+        (_test("test_protocol_machine.py"),),
     ),
     Mutant(
         "machine: exit behind an unknown exit (I5)",
         "pairbot_ext/pairtrade/retries.py",
         "UNANSWERED_EXIT_MS = 2_000",
         "UNANSWERED_EXIT_MS = 60_000",
-        (_execution("test_protocol_machine.py"),),
+        (_test("test_protocol_machine.py"),),
     ),
     Mutant(
         # Without the check of the owner the one of foreign positions still refuses a symbol that is held.
@@ -292,42 +294,42 @@ MUTANTS = (
         "pairbot_ext/entry/both_legs.py",
         "        self._check_free(plan, now)\n        try:\n            self._check_foreign(plan)\n",
         "        try:\n",
-        (_execution("test_protocol_machine.py"),),
+        (_test("test_protocol_machine.py"),),
     ),
     Mutant(
         "machine: foreign positions (I7)",
         "pairbot_ext/entry/both_legs.py",
         "            if symbol in positions:",
         "            if False:",
-        (_execution("test_protocol_machine.py"),),
+        (_test("test_protocol_machine.py"),),
     ),
     Mutant(
         "machine: reduce-only (I8)",
         "pairbot_ext/journal/intents.py",
         "            reduce_only=not role.increases,",
         "            reduce_only=False,",
-        (_execution("test_protocol_machine.py"),),
+        (_test("test_protocol_machine.py"),),
     ),
     Mutant(
         "machine: reconciler (I2, I9)",
         "pairbot_ext/recovery/reconciler.py",
         "            self._coordinator.advance(trade.id, may_explain=True, venue=positions)",
         "            pass",
-        (_execution("test_protocol_machine.py"),),
+        (_test("test_protocol_machine.py"),),
     ),
     Mutant(
         "machine: idempotence (I4)",
         "pairbot_ext/orders/guard.py",
         "        if order.status is not OrderStatus.INTENT:\n            return",
         "        if False:\n            return",
-        (_execution("test_protocol_machine.py"),),
+        (_test("test_protocol_machine.py"),),
     ),
     Mutant(
         "machine: fail-closed decorator (I12)",
         "pairbot_ext/host/gates.py",
         "                self.refused_symbols.add(pair)\n                return refusal",
         "                raise",
-        (_execution("test_protocol_machine.py"),),
+        (_test("test_protocol_machine.py"),),
     ),
 )  # fmt: skip
 

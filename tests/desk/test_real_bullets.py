@@ -5,7 +5,7 @@ All cases share one bot: each begins and ends flat. `make chaos` plays every fau
 
 import pytest
 from processes import IS_CHAOS, Stage
-from test_unclear_answers import UNCLEAR
+from scenario import UNCLEAR
 
 from pairbot_ext.sim.venue.actions import ClosePosition, OpenPosition
 from pairbot_ext.sim.venue.orders import Side

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import re
-import sys
 from pathlib import Path
 
-import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
 import operator_messages
+import pytest
 
 from pairbot_ext.control.telegram import HELP
 from pairbot_ext.model.states import PairState

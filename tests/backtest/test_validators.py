@@ -112,7 +112,7 @@ def test_lookahead_analysis_finds_nothing(tmp_path, datadir, pairlist) -> None:
 
 @pytest.mark.parametrize("pairlist", ["StaticPairList", "RemotePairList"])
 def test_lookahead_analysis_catches_the_control(tmp_path, datadir, pairlist) -> None:
-    row = lookahead(tmp_path, datadir, pairlist, "PairsArbPeeking", "tests/analysis/strategies")
+    row = lookahead(tmp_path, datadir, pairlist, "PairsArbPeeking", "tests/backtest/strategies")
     assert row["has_bias"] == "True"
     assert "z_ADA_LINK" in row["biased_indicators"]
 

@@ -1,18 +1,13 @@
-"""Fixtures of the execution tests."""
+"""What tests that run bots may ask for; the top-level conftest.py offers it to every room."""
 
-import logging
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-
 import arb
+import pytest
 from harness import Rig, rig
 from postgres import Server, running_server
 from processes import Stage
@@ -31,14 +26,6 @@ ENGINE_ALONE = {
 """The engine is judged here without the risk rules that answer to faults, which have tests of their own: they
 would stop a shared bot for what its earlier cases went through. Flat candles have no relation to test."""
 FAILED = pytest.StashKey[bool]()
-
-
-@pytest.fixture(autouse=True)
-def _quiet() -> Iterator[None]:
-    """Freqtrade's log lines, kept by pytest, cost more than the trading."""
-    logging.disable(logging.WARNING)
-    yield
-    logging.disable(logging.NOTSET)
 
 
 @pytest.fixture

@@ -8,22 +8,8 @@ from dataclasses import dataclass
 
 import pytest
 from harness import Rig
+from scenario import UNCLEAR
 from verdict import executed_entries
-
-UNCLEAR = [
-    "read_timeout",
-    "reset",
-    "unknown_503_msg",
-    "unknown_503_code_0",
-    "unknown_503_code_1000",
-    "html_502",
-    "html_503",
-    "html_504",
-    "unexpected_1006",
-    "timeout_1007",
-    "empty_200",
-    "truncated_200",
-]
 
 
 @dataclass(frozen=True)

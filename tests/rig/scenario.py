@@ -36,6 +36,21 @@ PAIRS = {
 SIGMA = 0.02
 THRESHOLDS = Thresholds(entry=2.0, exit=0.3, stop=4.0, max_half_lives=4.0)
 
+UNCLEAR = [
+    "read_timeout",
+    "reset",
+    "unknown_503_msg",
+    "unknown_503_code_0",
+    "unknown_503_code_1000",
+    "html_502",
+    "html_503",
+    "html_504",
+    "unexpected_1006",
+    "timeout_1007",
+    "empty_200",
+    "truncated_200",
+]
+"""Answers that leave open whether an order was executed: forms of fault of the simulated exchange."""
 
 FOUR = ("ADAUSDT", "ALGOUSDT", "XRPUSDT", "DOGEUSDT")
 
