@@ -33,7 +33,7 @@ STAKE_RESERVE = 0.5
 """Freqtrade raises a stake silently to the venue's minimum plus reserves, which it caps at 50 %."""
 
 
-class Host(Protocol):
+class BacktestPort(Protocol):
     """What the desk asks of the strategy it serves."""
 
     def is_locked(self, symbol: str, candle: datetime, side: str) -> bool: ...
@@ -70,7 +70,7 @@ class BacktestDesk:
 
     def __init__(
         self,
-        host: Host,
+        port: BacktestPort,
         rules: PairRules,
         settings: Settings,
         spans: Callable[[], Mapping[str, DataSpan]],
@@ -79,7 +79,7 @@ class BacktestDesk:
         fixed_stake: float | None,
         shadow: ShadowPairs | None = None,
     ) -> None:
-        self._host = host
+        self._port = port
         self._rules = rules
         self._settings = settings
         self._timeframe = rules.timeframe
@@ -101,11 +101,6 @@ class BacktestDesk:
         self._now = now
         if self._shadow is not None:
             self._shadow.advance(now)
-
-    def plan_of(self, trade: Trade) -> EntryPlan | None:
-        """The plan an open or closed trade was entered with."""
-        pair = self._open.get((trade.enter_tag or "", trade.open_date_utc))
-        return pair.plan if pair else None
 
     def leverage(self, max_leverage: float) -> float:
         """The configured leverage; where the symbol allows less, the entry is refused in `stake`."""
@@ -135,7 +130,7 @@ class BacktestDesk:
         elif self._open_trade(plan.symbol(leg.mate), key) is None:
             # The first leg was refused after its stake was set, or liquidated on this candle.
             return 0.0
-        limits = self._host.market_limits(symbol, ask.proposed_stake)
+        limits = self._port.market_limits(symbol, ask.proposed_stake)
         amount = nearest_amount(
             leg_notional(opened.pair_notional, plan.model.beta, leg), ask.price, limits.amount_step
         )
@@ -206,7 +201,7 @@ class BacktestDesk:
         return []
 
     def _is_alone_by_design(self, mate: str) -> bool:
-        return self._shadow is not None and mate not in self._host.whitelist()
+        return self._shadow is not None and mate not in self._port.whitelist()
 
     def _open_trade(self, symbol: str, key: tuple[str, datetime]) -> LocalTrade | None:
         pair_id, opened_at = key
@@ -238,7 +233,7 @@ class BacktestDesk:
 
     def _leg_refusal(self, plan: EntryPlan, now: datetime) -> str | None:
         """What keeps either leg from being opened on this candle."""
-        whitelist, spans = self._host.whitelist(), self._spans()
+        whitelist, spans = self._port.whitelist(), self._spans()
         for symbol in (plan.leg_a, plan.leg_b):
             if symbol not in whitelist:
                 return f"{symbol} is not in the whitelist"
@@ -251,7 +246,7 @@ class BacktestDesk:
                 return f"{symbol} was closed on this candle"
             if Trade.get_trades_proxy(pair=symbol, is_open=True):
                 return f"{symbol} is open in another pair trade"
-            if self._host.is_locked(symbol, now - self._timeframe, plan.side(plan.leg_of(symbol))):
+            if self._port.is_locked(symbol, now - self._timeframe, plan.side(plan.leg_of(symbol))):
                 return f"{symbol} is locked"
         return None
 
@@ -278,7 +273,7 @@ class BacktestDesk:
         if self._fixed_stake is not None or not wanted > 0:
             return wanted
         stakes = self._stakes_at_most(plan, ask, wanted)
-        excess = sum(stakes.values()) - (self._host.available_stake() - sum(self._stakes_to_come(ask.now)))
+        excess = sum(stakes.values()) - (self._port.available_stake() - sum(self._stakes_to_come(ask.now)))
         return wanted - max(excess, 0.0) * self._settings.leverage * (1.0 + 1e-9)
 
     def _stakes_to_come(self, now: datetime) -> list[float]:
@@ -302,7 +297,7 @@ class BacktestDesk:
     def _limits(self, plan: EntryPlan, pair_notional: float) -> dict[Leg, MarketLimits]:
         # Freqtrade asks for the bracket of the proposed stake, half of the pair, whatever the leg needs.
         return {
-            each: self._host.market_limits(
+            each: self._port.market_limits(
                 plan.symbol(each),
                 max(leg_notional(pair_notional, plan.model.beta, each), pair_notional / 2.0)
                 / self._settings.leverage,
@@ -327,7 +322,7 @@ class BacktestDesk:
     ) -> str | None:
         prices, limits = self._prices(plan, ask), self._limits(plan, pair_notional)
         for each in Leg:
-            most = self._host.max_stake(plan.symbol(each), prices[each])
+            most = self._port.max_stake(plan.symbol(each), prices[each])
             if stakes[each] > most:
                 return f"leg {each} needs a stake of {stakes[each]:.2f}, the venue takes {most:.2f} at most"
         return refusal(
@@ -345,7 +340,7 @@ class BacktestDesk:
         free_slots = self._max_open_trades - Trade.get_open_trade_count() - len(coming)
         if free_slots < 2:
             return f"{free_slots:g} of the 2 slots needed are free"
-        available = self._host.available_stake()
+        available = self._port.available_stake()
         left = available - sum(coming) - sum(own_stakes)
         # With a fixed stake Freqtrade refuses a leg unless the whole configured stake is free, even where
         # the leg needs less. Whichever leg comes last must still find that much.

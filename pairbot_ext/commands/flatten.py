@@ -13,8 +13,11 @@ from pairbot_ext.support.errors import PairbotError
 from pairbot_ext.support.exitcode import ExitCode
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from pairbot_ext.journal.ledger import PairStatus
     from pairbot_ext.recovery.flatten import FlattenPlan
+    from pairbot_ext.venue import Venue
 
 DESCRIPTION = """\
 Closes one open pair trade, or all of them. A running bot with its API server enabled is asked to do it. With
@@ -159,19 +162,22 @@ def _on_venue(
     from freqtrade.enums import RunMode
     from freqtrade.exceptions import FreqtradeException
 
-    from pairbot_ext.host.bridge import client_of
+    from pairbot_ext.host.access import client_of
     from pairbot_ext.preflight.setup import open_exchange
+    from pairbot_ext.venue import venue_of
 
     try:
         client = client_of(open_exchange({**config, "runmode": RunMode.LIVE}))
-        return flatten_on_venue(args, client, pairs, only)
+        return flatten_on_venue(args, venue_of(config["exchange"]["name"]), client, pairs, only)
     except (ccxt.BaseError, FreqtradeException) as error:
         raise PairbotError(
             f"the venue could not be read: {error}", remedy="Nothing was sent; try again"
         ) from error
 
 
-def flatten_on_venue(args: argparse.Namespace, client: Any, pairs: list[PairStatus], only: str | None) -> int:
+def flatten_on_venue(
+    args: argparse.Namespace, venue: Venue, client: Any, pairs: list[PairStatus], only: str | None
+) -> int:
     """Plan, confirm, close each, look again. Raises ccxt.BaseError only before anything was sent.
 
     :param client: an unguarded ccxt client.
@@ -184,12 +190,10 @@ def flatten_on_venue(args: argparse.Namespace, client: Any, pairs: list[PairStat
         close_on_venue,
         ours_from_journal,
         ours_from_venue,
-        patiently,
         plan_flatten,
     )
-    from pairbot_ext.venue.binance.positions import read_positions
 
-    positions = patiently(lambda: read_positions(client))
+    positions = _amounts(venue, client)
     unread: dict[str, str] = {}
 
     def what_is_ours() -> list[Ours]:
@@ -200,8 +204,8 @@ def flatten_on_venue(args: argparse.Namespace, client: Any, pairs: list[PairStat
             unread[symbol] = str(error)
 
         if args.ignore_database:
-            return ours_from_venue(client, positions, now_ms, unread=note)
-        return ours_from_journal(client, pairs, now_ms, unread=note)
+            return ours_from_venue(venue, client, positions, now_ms, unread=note)
+        return ours_from_journal(venue, client, pairs, now_ms, unread=note)
 
     plan = plan_flatten(positions, what_is_ours(), only)
     # Without a journal a position is not known to be ours while its orders cannot be read.
@@ -216,13 +220,13 @@ def flatten_on_venue(args: argparse.Namespace, client: Any, pairs: list[PairStat
     outcomes = _Outcomes(args)
     is_finished = attempt_each(
         plan.closings,
-        lambda closing: close_on_venue(client, closing),
+        lambda closing: close_on_venue(venue, client, closing),
         lambda closing, text: outcomes.add(f"{closing.side} {closing.amount} {closing.symbol}", text),
     )
     left: list[str] = []
     cannot_say = None
     try:
-        now = patiently(lambda: read_positions(client))
+        now = _amounts(venue, client)
         left = [
             f"{closing.amount} {closing.symbol} of {closing.pair_trade}"
             for closing in plan_flatten(now, what_is_ours(), only).closings
@@ -233,6 +237,14 @@ def flatten_on_venue(args: argparse.Namespace, client: Any, pairs: list[PairStat
     if unexplained and cannot_say is None:
         cannot_say = f"the orders of {', '.join(sorted(unexplained))} could not be read"
     return outcomes.finish(left, cannot_say, is_finished=is_finished)
+
+
+def _amounts(venue: Venue, client: Any) -> dict[str, Decimal]:
+    """Signed positions by symbol, asked for patiently."""
+    from pairbot_ext.recovery.flatten import patiently
+
+    held = patiently(lambda: venue.positions(client))
+    return {symbol: position.amount for symbol, position in held.items()}
 
 
 class _Outcomes:

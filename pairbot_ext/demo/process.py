@@ -16,11 +16,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import urlsplit
 
 from pairbot_ext.demo.steps import Workplace, pairbot_command, tail
 from pairbot_ext.sim.control import ControlClient
 from pairbot_ext.sim.offline import child_environment, freqtrade_command
+from pairbot_ext.sim.overlay import port_of
 from pairbot_ext.sim.tls import LOOPBACK
 from pairbot_ext.support.errors import PairbotError
 
@@ -138,10 +138,7 @@ class ExchangeProcess(_Process):
         """The venue's own truth."""
         if self._control is None:
             self.wait_for("start", self._is_serving, _START_TIMEOUT_SECS)
-            overlay = json.loads(self.overlay.read_text(encoding="utf-8"))
-            port = urlsplit(overlay["exchange"]["ccxt_config"]["urls"]["api"]["fapiPublic"]).port
-            assert port is not None, "the overlay always names the port"
-            self._control = ControlClient(port)
+            self._control = ControlClient(port_of(json.loads(self.overlay.read_text(encoding="utf-8"))))
         return self._control
 
     def _is_serving(self) -> bool:

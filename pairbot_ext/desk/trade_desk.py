@@ -15,7 +15,7 @@ from freqtrade.exchange import timeframe_to_seconds
 from freqtrade.persistence import Order, Trade
 from freqtrade.strategy import IStrategy
 
-from pairbot_ext.entry.both_legs import Preflight
+from pairbot_ext.entry.both_legs import BothLegs
 from pairbot_ext.entry.gate import EntryGate
 from pairbot_ext.host.bridge import Bridge
 from pairbot_ext.host.broker import Broker
@@ -44,7 +44,7 @@ from pairbot_ext.settings import parse_settings
 from pairbot_ext.signals.port import Signals
 from pairbot_ext.support.clock import Clock, SystemClock, as_datetime
 from pairbot_ext.support.errors import PairbotError
-from pairbot_ext.venue.binance.hosts import is_on_loopback
+from pairbot_ext.venue import venue_of
 from pairbot_ext.voice.eventlog import EventLog, event_log_path
 from pairbot_ext.voice.watch import Watch
 
@@ -70,8 +70,9 @@ class TradeDesk:
         self._signals = signals
         self._clock = clock or SystemClock()
         self._bridge = Bridge.of(strategy)
-        self._broker = Broker(self._bridge)
         config = strategy.config
+        self._venue = venue_of(config["exchange"]["name"])
+        self._broker = Broker(self._bridge, self._venue)
         path = intent_file_path(self._bridge.engine.url, Path(config["user_data_dir"]))
         self.journal = Journal(self._bridge.engine, self._clock, IntentFile(path))
         self.watch = Watch(
@@ -81,7 +82,7 @@ class TradeDesk:
             str(config["stake_currency"]),
             EventLog(event_log_path(config)),
         )
-        self.limiter = WeightLimiter(self._clock)
+        self.limiter = WeightLimiter(self._clock, self._venue)
         self.port: VenuePort = self._port()
         intents = Intents(self.journal, self._clock, rng or np.random.default_rng(secrets.randbits(128)))
         known = Knowledge(self._bridge, self._broker, self.journal, self._clock, intents)
@@ -125,7 +126,7 @@ class TradeDesk:
             self._broker,
             self.guard,
             self.limiter,
-            Preflight(self._bridge, self._broker, self.journal, leverage),
+            BothLegs(self._bridge, self._broker, self.journal, leverage),
             native,
             self.watch,
             self.risk,
@@ -156,7 +157,7 @@ class TradeDesk:
             desk.journal.close()
             raise
         # A report of this database must be able to say that its market was a simulated one.
-        desk.journal.add_event(None, "started", simulated=is_on_loopback(strategy.config))
+        desk.journal.add_event(None, "started", simulated=desk._venue.is_on_loopback(strategy.config))
         return desk
 
     @property
@@ -183,13 +184,18 @@ class TradeDesk:
     def _port(self) -> VenuePort:
         if self._bridge.is_dry_run:
             return DryPort(
-                self._read_levels, self._broker.dry_market, self._bridge.keep_dry_order, self._clock
+                self._read_levels,
+                self._broker.dry_market,
+                self._bridge.keep_dry_order,
+                self._clock,
+                self._venue,
             )
         return LivePort(
+            self._venue,
             *(
                 self._bridge.original(name)
                 for name in ("create_order", "fetch_order", "cancel_order", "fetch_time")
-            )
+            ),
         )
 
     def _read_levels(self, symbol: str) -> Any:
@@ -303,7 +309,7 @@ class TradeDesk:
 
     def confirm_exit(self, trade: Trade) -> bool:
         """Whether Freqtrade may exit a leg on its own (force-exit, stop): yes, if it is still there. The mate
-        may have closed it a moment ago; exiting it again would be answered -2022."""
+        may have closed it a moment ago; exiting it again would be refused."""
         return self.guard.armed(trade.pair) is not None or (bool(trade.is_open) and bool(trade.amount))
 
     def on_order_filled(self, trade: Trade, order: Order, now: datetime) -> None:  # noqa: ARG002

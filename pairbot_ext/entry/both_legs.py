@@ -44,7 +44,7 @@ def slippage_cap(plan: EntryPlan) -> float:
     return max(0.0, min(MAX_SLIPPAGE, EDGE_SHARE * edge))
 
 
-class Preflight:
+class BothLegs:
     """See the module."""
 
     def __init__(self, bridge: Bridge, broker: Broker, journal: Journal, leverage: int) -> None:

@@ -8,7 +8,7 @@ import logging
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from pairbot_ext.entry.both_legs import Cleared, Preflight, slippage_cap
+from pairbot_ext.entry.both_legs import BothLegs, Cleared, slippage_cap
 from pairbot_ext.host.broker import Broker
 from pairbot_ext.journal.journal import JournalUnavailableError
 from pairbot_ext.model.entry_ask import EntryAsk, OrderAsk, StakeAsk
@@ -51,7 +51,7 @@ class EntryGate:
         broker: Broker,
         guard: OrderGuard,
         limiter: WeightLimiter,
-        preflight: Preflight,
+        both_legs: BothLegs,
         native: NativeOrders,
         watch: Watch,
         risk: RiskGate,
@@ -63,7 +63,7 @@ class EntryGate:
         self._broker = broker
         self._guard = guard
         self._limiter = limiter
-        self._preflight = preflight
+        self._both_legs = both_legs
         self._native = native
         self._watch = watch
         self._risk = risk
@@ -114,7 +114,7 @@ class EntryGate:
                 )
             if not self._limiter.has_room_for_entries:
                 raise RefusedError("weight", f"{self._limiter.used()} of the venue's request weight are used")
-            cleared = self._preflight.clear(plan, ask.proposed_stake, now)
+            cleared = self._both_legs.clear(plan, ask.proposed_stake, now)
             self._risk.check_size(plan, cleared.sizing)
             sizing = cleared.sizing[Leg.A]
             stake = stake_for(sizing.amount, sizing.step, ask.price, ask.leverage)

@@ -17,8 +17,7 @@ from pairbot_ext.model.sizing import MarketLimits, stake_for
 from pairbot_ext.model.structures import order_structure
 from pairbot_ext.support.errors import PairbotError
 from pairbot_ext.support.redact import scrub
-from pairbot_ext.venue.binance.funding import FundingReader
-from pairbot_ext.venue.binance.positions import Position, read_open_orders, read_position_details
+from pairbot_ext.venue.protocol import Position, Venue
 
 BOOK_LEVELS = 20
 MAX_EXIT_REASON_CHARS = 255
@@ -64,11 +63,12 @@ class OpenLeg:
 class Broker:
     """One bot's orders and data. Raises Freqtrade's exceptions."""
 
-    def __init__(self, bridge: Bridge) -> None:
+    def __init__(self, bridge: Bridge, venue: Venue) -> None:
         self._bridge = bridge
+        self._venue = venue
         self._bot = bridge.bot
         self._exchange = bridge.exchange
-        self._funding = FundingReader(bridge.api)
+        self._funding_intervals: dict[str, float] | None = None
         self._positions: dict[str, Position] = {}
 
     # -- reading -----------------------------------------------------------------------------------
@@ -97,7 +97,7 @@ class Broker:
                 for trade in Trade.get_open_trades()
                 if trade.amount
             }
-        self._positions = read_position_details(self._bridge.api)
+        self._positions = self._venue.positions(self._bridge.api)
         return {symbol: position.amount for symbol, position in self._positions.items()}
 
     def liquidation_price(self, symbol: str) -> float | None:
@@ -115,7 +115,9 @@ class Broker:
 
     def funding(self, symbol: str) -> Funding:
         """Predicted funding (weight 1). Raises ccxt.BaseError, or PairbotError where the venue says none."""
-        return self._funding.read(symbol)
+        if self._funding_intervals is None:
+            self._funding_intervals = self._venue.funding_intervals(self._bridge.api)
+        return self._venue.funding(self._bridge.api, symbol, self._funding_intervals)
 
     def wallet_total(self) -> float | None:
         """Quote currency owned, without unrealised profit, as of the last wallet update; None if unknown."""
@@ -143,7 +145,7 @@ class Broker:
         """Orders resting on a symbol (weight 1)."""
         if self._bridge.is_dry_run:
             return []
-        return read_open_orders(self._bridge.api, symbol)
+        return self._venue.open_orders(self._bridge.api, symbol)
 
     def leg_sizing(self, symbol: str, amount: Decimal, price: float) -> LegSizing:
         """The symbol's steps and minimum around a planned amount."""

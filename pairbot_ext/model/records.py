@@ -112,11 +112,6 @@ class OrderRecord:
     answered_ms: int | None = None
     settled_ms: int | None = None
 
-    @property
-    def may_be_live(self) -> bool:
-        """Whether the venue may hold it although we do not know."""
-        return self.status in (OrderStatus.SENT, OrderStatus.UNKNOWN)
-
 
 @dataclass(frozen=True)
 class PairTrade:

@@ -2,8 +2,8 @@
 
 Freqtrade's own dry-run fills a marketable IOC completely at its limit price, leaves the rest open, fills any
 market order against any book and ignores reduce-only and the minimum notional. A rehearsal that cannot go
-wrong teaches nothing, so this port fills level by level, expires the rest, and refuses what Binance refuses,
-with Binance's codes.
+wrong teaches nothing, so this port fills level by level, expires the rest, and refuses what the venue would
+refuse, with its codes.
 """
 
 from collections.abc import Callable
@@ -17,6 +17,7 @@ import ccxt
 from pairbot_ext.model.orderbook import DryMarket
 from pairbot_ext.model.records import OrderRecord
 from pairbot_ext.support.clock import Clock
+from pairbot_ext.venue.protocol import DryRefusal, Venue
 
 Levels = list[tuple[Decimal, Decimal]]
 
@@ -25,7 +26,7 @@ class DryFaultKind(StrEnum):
     """What a rehearsed fault does to an order."""
 
     REFUSE = "refuse"
-    """The venue says no, with `code`."""
+    """The venue says no: for want of funds, or with its own `code`."""
     FILL_SHARE = "fill_share"
     """Only `share` of the amount fills."""
     LOST_BEFORE = "lost_before"
@@ -39,7 +40,7 @@ class DryFault:
     """One rehearsed fault."""
 
     kind: DryFaultKind
-    code: int = -2019
+    code: int | None = None
     share: float = 0.0
 
 
@@ -58,7 +59,11 @@ class DryPort:
         read_market: Callable[[str], DryMarket],
         keep: Callable[[dict[str, Any]], None],
         clock: Clock,
+        venue: Venue,
     ) -> None:
+        self.arrival_window_ms = venue.orders.arrival_window_ms
+        self.refusal_of = venue.refusal_of
+        self._refusal = venue.dry_refusal
         self._read_book = read_book
         self._read_market = read_market
         self._keep = keep
@@ -72,7 +77,7 @@ class DryPort:
         """See VenuePort."""
         fault = None if self.interfere is None else self.interfere(order)
         if fault is not None and fault.kind is DryFaultKind.REFUSE:
-            raise _refusal(fault.code, "rehearsed refusal")
+            raise self._refusal(fault.code or DryRefusal.NO_FUNDS, "rehearsed refusal")
         if fault is not None and fault.kind is DryFaultKind.LOST_BEFORE:
             raise ccxt.RequestTimeout("rehearsed: the answer was lost before execution")
         executed = self._execute(order, None if fault is None else fault)
@@ -87,10 +92,12 @@ class DryPort:
         try:
             bids, asks = self._read_book(order.symbol)
         except Exception as error:
-            raise _refusal(-1001, f"no order book for {order.symbol}: {error}") from error
+            raise self._refusal(
+                DryRefusal.OVERLOADED, f"no order book for {order.symbol}: {error}"
+            ) from error
         levels = asks if order.side == "buy" else bids
         if not levels:
-            raise _refusal(-4131, f"the book of {order.symbol} is empty")
+            raise self._refusal(DryRefusal.EMPTY_BOOK, f"the book of {order.symbol} is empty")
         amount = self._allowed(order, market, levels[0][0])
         if fault is not None and fault.kind is DryFaultKind.FILL_SHARE:
             most = (amount * Decimal(str(fault.share)) // market.step) * market.step
@@ -137,18 +144,19 @@ class DryPort:
             position = market.position + sum(self._unheard.get(order.symbol, {}).values())
             reducible = -position if order.side == "buy" else position
             if reducible <= 0:
-                raise _refusal(-2022, "ReduceOnly Order is rejected.")
+                raise self._refusal(DryRefusal.NOTHING_TO_REDUCE, "ReduceOnly Order is rejected.")
             amount = min(amount, reducible)
         elif float(amount * price) < market.min_notional:
-            raise _refusal(-4164, f"Order's notional must be no smaller than {market.min_notional:g}")
+            text = f"Order's notional must be no smaller than {market.min_notional:g}"
+            raise self._refusal(DryRefusal.BELOW_MINIMUM, text)
         if amount <= 0:
-            raise _refusal(-4003, "Quantity less than or equal to zero.")
+            raise self._refusal(DryRefusal.NO_AMOUNT, "Quantity less than or equal to zero.")
         return amount
 
     def query(self, order: OrderRecord) -> dict[str, Any]:
         """See VenuePort."""
         if order.client_id not in self._orders:
-            raise ccxt.OrderNotFound('{"code":-2013,"msg":"Order does not exist."}')
+            raise self._refusal(DryRefusal.UNKNOWN_ORDER, "Order does not exist.")
         self._unheard.get(order.symbol, {}).pop(order.client_id, None)
         return self._orders[order.client_id]
 
@@ -172,13 +180,3 @@ def _take(levels: Levels, amount: Decimal, order: OrderRecord) -> tuple[Decimal,
         filled += part
         cost += part * price
     return filled, cost
-
-
-def _refusal(code: int, message: str) -> ccxt.BaseError:
-    kind: type[ccxt.BaseError] = {
-        -1001: ccxt.OperationFailed,
-        -2018: ccxt.InsufficientFunds,
-        -2019: ccxt.InsufficientFunds,
-        -4131: ccxt.OperationRejected,
-    }.get(code, ccxt.InvalidOrder)
-    return kind(f'pairbot dry-run {{"code":{code},"msg":"{message}"}}')

@@ -15,15 +15,13 @@ import ccxt
 
 from pairbot_ext.journal.journal import Journal
 from pairbot_ext.model.records import OrderRecord
-from pairbot_ext.model.states import OrderStatus
+from pairbot_ext.model.states import OrderStatus, Refusal
 from pairbot_ext.model.structures import order_structure
+from pairbot_ext.orders.answers import Answer, is_open, read_answer
 from pairbot_ext.support.clock import Clock
-from pairbot_ext.venue.binance.answers import Answer, is_open, read_answer, refusal_of
 
 logger = logging.getLogger(__name__)
 
-ORDER_RECV_WINDOW_MS = 2_000
-"""Binance refuses an order that arrives later than this after its timestamp."""
 SETTLE_MARGIN_MS = 1_000
 ENTRY_BUDGET_MS = 6_000
 """How long an unclear entry is asked for before the caller goes on without an answer."""
@@ -33,7 +31,12 @@ MAX_ERROR_CHARS = 300
 
 
 class VenuePort(Protocol):
-    """What the guard needs of the venue: the ccxt client, or the dry-run simulation. Raises ccxt's errors."""
+    """What the guard needs of the venue: the ccxt client, or the dry-run simulation. Raises ccxt's errors.
+
+    :ivar arrival_window_ms: the venue refuses an order that arrives later than this after its timestamp.
+    """
+
+    arrival_window_ms: int
 
     def send(self, order: OrderRecord) -> dict[str, Any]:
         """Send with the record's client order id. Returns ccxt's order structure."""
@@ -49,6 +52,10 @@ class VenuePort(Protocol):
 
     def venue_ms(self) -> int:
         """The venue's own clock, epoch milliseconds."""
+        ...
+
+    def refusal_of(self, error: Exception) -> Refusal | None:
+        """Why the venue refused an order; None where the error leaves open whether it took it."""
         ...
 
 
@@ -153,7 +160,7 @@ class OrderGuard:
         try:
             answer = self._port.send(order)
         except ccxt.BaseError as error:
-            refusal = refusal_of(error)
+            refusal = self._port.refusal_of(error)
             text = _text(error)
             if refusal is not None:
                 now = self._clock.now_ms()
@@ -198,7 +205,7 @@ class OrderGuard:
     def settle(self, order: OrderRecord, budget_ms: int | None = None) -> OrderRecord:
         """Ask by client order id until the venue has answered or the budget is spent (I3).
 
-        "Not found" settles an order only if the venue's own clock was past request timestamp + recvWindow
+        "Not found" settles an order only if the venue's own clock was past request timestamp + arrival window
         + margin before the question was asked. Whatever a question raises counts as no answer.
         """
         if order.status.is_settled:
@@ -249,7 +256,7 @@ class OrderGuard:
         if not isinstance(venue_ms, int) or isinstance(venue_ms, bool):
             return False
         bound_ms = self._bounds_ms.setdefault(
-            order.client_id, max(sent_ms, venue_ms) + ORDER_RECV_WINDOW_MS + SETTLE_MARGIN_MS
+            order.client_id, max(sent_ms, venue_ms) + self._port.arrival_window_ms + SETTLE_MARGIN_MS
         )
         return venue_ms > bound_ms
 

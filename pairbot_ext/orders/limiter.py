@@ -1,11 +1,8 @@
-"""Request weight as Binance counts it, in place of ccxt's fixed pause before every request.
+"""Request weight as the venue counts it, in place of ccxt's fixed pause before every request.
 
-ccxt spaces requests by its own costs: up to a second between the two legs, far below what Binance allows.
-Binance counts weight per IP and minute (2,400 for USDⓈ-M futures) and says in every answer how much is used;
-orders themselves weigh nothing. So requests go out at once while there is room, entries stop well before the
-limit, and orders never wait: what an entry uses up must not be missing when everything has to be closed.
-
-Source: https://developers.binance.com/docs/derivatives/usds-margined-futures/general-info (LIMITS).
+ccxt spaces requests by its own costs: up to a second between the two legs, far below what a venue allows.
+So requests go out at once while there is room, entries stop well before the limit, and orders never wait:
+what an entry uses up must not be missing when everything has to be closed (I5).
 """
 
 import logging
@@ -14,45 +11,20 @@ from collections.abc import Mapping
 from typing import Any
 
 from pairbot_ext.support.clock import Clock
+from pairbot_ext.venue.protocol import Venue
 
 logger = logging.getLogger(__name__)
 
-LIMIT_PER_MINUTE = 2_400
-ENTRY_CEILING = 1_500
-"""No new pair while more than this is used: ten pairs closing at once take about 900."""
-WAIT_CEILING = 2_250
-"""Other requests wait for the next minute above this: a ban would silence exits as well."""
 MINUTE_MS = 60_000
-USED_WEIGHT_HEADER = "x-mbx-used-weight-1m"
-
-_WEIGHTS = {
-    "depth": 2,
-    "klines": 5,
-    "markPriceKlines": 5,
-    "premiumIndex": 10,
-    "ticker/24hr": 40,
-    "ticker/bookTicker": 5,
-    "account": 5,
-    "positionRisk": 5,
-    "userTrades": 5,
-    "allOrders": 5,
-    "income": 30,
-    "positionSide/dual": 30,
-    "multiAssetsMargin": 30,
-}
-_ORDER_PATHS = frozenset({"order", "openOrders", "time"})
-
-
-def weight_of(path: str, method: str) -> int:
-    """Weight of one request by its path below /fapi/vN/; 1 where the table does not know it."""
-    return 0 if path == "order" and method == "POST" else _WEIGHTS.get(path, 1)
 
 
 class WeightLimiter:
     """Weight used in the running minute: the venue's own count, plus what was sent since it was heard."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, venue: Venue) -> None:
         self._clock = clock
+        self._venue = venue
+        self.rules = venue.weights
         self._minute = 0
         self._used = 0
         self._lock = threading.Lock()
@@ -74,15 +46,15 @@ class WeightLimiter:
     @property
     def has_room_for_entries(self) -> bool:
         """Whether a new pair leaves enough for closing everything."""
-        return self.used() < ENTRY_CEILING
+        return self.used() < self.rules.entry_ceiling
 
     def before(self, path: str, method: str) -> None:
         """Count a request, or wait for the next minute. Orders and questions about them never wait."""
-        weight = weight_of(path, method)
-        if path not in _ORDER_PATHS and self.used() + weight > WAIT_CEILING:
+        weight = self.rules.weight_of(path, method)
+        if path not in self.rules.never_wait and self.used() + weight > self.rules.wait_ceiling:
             wait_ms = MINUTE_MS - self._clock.now_ms() % MINUTE_MS
             logger.warning(
-                f"{self._used} of {LIMIT_PER_MINUTE} weight used: {path} waits {wait_ms / 1000:.1f} s"
+                f"{self._used} of {self.rules.per_minute} weight used: {path} waits {wait_ms / 1000:.1f} s"
             )
             self._clock.sleep(wait_ms / 1000)
         with self._lock:
@@ -94,8 +66,8 @@ class WeightLimiter:
 
         An answer to a request of an earlier minute is not used: its count is that minute's, or a mixture.
         """
-        for name, value in (headers or {}).items():
-            if str(name).lower() == USED_WEIGHT_HEADER and str(value).isdigit():
-                with self._lock:
-                    if getattr(self._local, "sent_in", self._turn()) == self._turn():
-                        self._used = int(value)
+        used = self._venue.used_weight(headers)
+        if used is not None:
+            with self._lock:
+                if getattr(self._local, "sent_in", self._turn()) == self._turn():
+                    self._used = used

@@ -4,48 +4,49 @@ from collections.abc import Callable
 from typing import Any
 
 from pairbot_ext.model.records import OrderRecord
-from pairbot_ext.orders.guard import ORDER_RECV_WINDOW_MS
+from pairbot_ext.model.states import Refusal
+from pairbot_ext.venue.protocol import Venue
 
 
 class LivePort:
-    """Wraps the original, unguarded methods of a ccxt binance client."""
+    """Wraps the original, unguarded methods of one ccxt client."""
 
     def __init__(
         self,
+        venue: Venue,
         create_order: Callable[..., dict[str, Any]],
         fetch_order: Callable[..., dict[str, Any]],
         cancel_order: Callable[..., dict[str, Any]],
         fetch_time: Callable[..., int],
     ) -> None:
+        self._venue = venue
         self._create_order = create_order
         self._fetch_order = fetch_order
         self._cancel_order = cancel_order
         self._fetch_time = fetch_time
+        self.arrival_window_ms = venue.orders.arrival_window_ms
 
     def send(self, order: OrderRecord) -> dict[str, Any]:
         """See VenuePort."""
-        params: dict[str, Any] = {
-            "newClientOrderId": order.client_id,
-            "recvWindow": ORDER_RECV_WINDOW_MS,
-        }
-        if order.reduce_only:
-            params["reduceOnly"] = True
-        price = None
-        if order.order_type != "market":
-            params["timeInForce"] = "IOC"
-            price = order.price
+        is_ioc = order.order_type != "market"
+        params = self._venue.order_params(order.client_id, is_ioc=is_ioc, reduce_only=order.reduce_only)
+        price = order.price if is_ioc else None
         return self._create_order(
             order.symbol, order.order_type, order.side, float(order.amount), price, params
         )
 
     def query(self, order: OrderRecord) -> dict[str, Any]:
         """See VenuePort."""
-        return self._fetch_order(None, order.symbol, {"origClientOrderId": order.client_id})
+        return self._fetch_order(None, order.symbol, self._venue.id_params(order.client_id))
 
     def cancel(self, order: OrderRecord) -> None:
         """See VenuePort."""
-        self._cancel_order(None, order.symbol, {"origClientOrderId": order.client_id})
+        self._cancel_order(None, order.symbol, self._venue.id_params(order.client_id))
 
     def venue_ms(self) -> int:
         """See VenuePort."""
         return self._fetch_time()
+
+    def refusal_of(self, error: Exception) -> Refusal | None:
+        """See VenuePort."""
+        return self._venue.refusal_of(error)

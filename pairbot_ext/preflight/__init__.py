@@ -1,7 +1,7 @@
 """`pairbot preflight`: everything that can be known to be wrong before the first pair trade.
 
 `run_checks(Setup(load_config(files, live=...), live=...))` gives a `Report`; `check_live` is the same for a
-bot that is starting. `execution.preflight` is another thing: it looks at both legs before each entry.
+bot that is starting. `entry.both_legs` is another thing: it looks at both legs before each entry.
 """
 
 from pairbot_ext.preflight.live import PreflightRefusedError, check_live

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-import ccxt
-
-from pairbot_ext.host.bridge import client_of
+from pairbot_ext.host.access import client_of
 from pairbot_ext.model.states import ClientOrderId
 from pairbot_ext.preflight.results import Finding, Number, Status
 from pairbot_ext.preflight.setup import NotCheckedError, Setup
 from pairbot_ext.startup.checks import check_live_venue
-from pairbot_ext.venue.binance.positions import read_positions
 
-_UNKNOWN_RIGHTS = "Look at API Management on Binance: futures on, withdrawals off, only this machine's IP"
+_UNKNOWN_RIGHTS = "Look at the venue's API management: futures on, withdrawals off, only this machine's IP"
 
 
 def live_venue(setup: Setup) -> Finding:
@@ -38,25 +35,10 @@ def account_mode(setup: Setup) -> Finding:
 
 
 def key_permissions(setup: Setup) -> Finding:
-    """The key may trade futures and may not withdraw.
-
-    Binance's futures interface does not say what a key may do: `GET /fapi/v1/accountConfig` knows whether the
-    account may trade. The key itself is described by `GET /sapi/v1/account/apiRestrictions` of the wallet
-    interface, which any key with reading rights may ask. A venue without the latter (demo accounts, the
-    simulated exchange) leaves withdrawal unknown.
-    """
-    client = client_of(setup.account())
-    rights, why_not = _asked(client.sapiGetAccountApiRestrictions)
-    account, _ = _asked(client.fapiPrivateGetAccountConfig)
-    may_trade = _flag(rights, "enableFutures")
-    if may_trade is not False and _flag(account, "canTrade") is False:
-        may_trade = False
-    if may_trade is None:
-        may_trade = _flag(account, "canTrade")
-    withdraw, is_bound = _flag(rights, "enableWithdrawals"), _flag(rights, "ipRestrict")
-    transfers = [
-        name for name in ("permitsUniversalTransfer", "enableInternalTransfer") if _flag(rights, name)
-    ]
+    """The key may trade futures and may not withdraw, as far as the venue says."""
+    rights = setup.venue.key_rights(client_of(setup.account()))
+    may_trade, withdraw, is_bound = rights.may_trade, rights.may_withdraw, rights.is_bound_to_ips
+    transfers = rights.transfers
     numbers: dict[str, Number] = {
         "may_trade_futures": may_trade,
         "may_withdraw": withdraw,
@@ -81,7 +63,10 @@ def key_permissions(setup: Setup) -> Finding:
             if value is None
         )
         return Finding(
-            Status.WARN, f"the venue does not say about {unknown} ({why_not})", _UNKNOWN_RIGHTS, numbers
+            Status.WARN,
+            f"the venue does not say about {unknown} ({rights.why_unknown})",
+            _UNKNOWN_RIGHTS,
+            numbers,
         )
     rest = "may trade futures, may not withdraw"
     if is_bound is False or transfers:
@@ -97,22 +82,6 @@ def key_permissions(setup: Setup) -> Finding:
     return Finding(Status.PASS, f"the key {rest}, is bound to IP addresses", numbers=numbers)
 
 
-def _asked(question: Callable[[], Any]) -> tuple[Mapping[str, Any], str]:
-    """The answer, or {} and why there is none."""
-    try:
-        answer = question()
-    except ccxt.BaseError as error:
-        return {}, f"{type(error).__name__}: {' '.join(str(error).split())[:160]}"
-    return (answer, "") if isinstance(answer, Mapping) else ({}, "an answer of another kind")
-
-
-def _flag(answer: Mapping[str, Any], name: str) -> bool | None:
-    value = answer.get(name)
-    if isinstance(value, str):
-        value = {"true": True, "false": False}.get(value.lower())
-    return value if isinstance(value, bool) else None
-
-
 def foreign(setup: Setup) -> Finding:
     """Nobody else holds positions or has orders on the pairs' symbols.
 
@@ -121,7 +90,8 @@ def foreign(setup: Setup) -> Finding:
     """
     account, known = setup.account(), setup.known()
     legs = setup.symbols()
-    held = {symbol: float(amount) for symbol, amount in read_positions(client_of(account)).items()}
+    positions = setup.venue.positions(client_of(account))
+    held = {symbol: float(position.amount) for symbol, position in positions.items()}
     rows: list[dict[str, Number]] = []
     elsewhere: list[str] = []
     for symbol, amount in held.items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from freqtrade.strategy import IStrategy
 
-from pairbot_ext.host.bridge import client_of, exchange_of
+from pairbot_ext.host.access import client_of, exchange_of
 from pairbot_ext.preflight.results import Report, Status
 from pairbot_ext.preflight.runner import run_checks
 from pairbot_ext.preflight.setup import TELEGRAM_URL, NotCheckedError, Part, Setup

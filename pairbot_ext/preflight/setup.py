@@ -28,6 +28,7 @@ from pairbot_ext.preflight.results import Status
 from pairbot_ext.settings import Settings, parse_settings
 from pairbot_ext.support.errors import PairbotError
 from pairbot_ext.support.redact import secrets_of
+from pairbot_ext.venue import venue_of
 
 TELEGRAM_URL = "https://api.telegram.org"
 PINNED_VERSIONS = {"freqtrade": "2026.9", "ccxt": "4.5.90"}
@@ -183,6 +184,7 @@ class Setup:
         self.books: Part[dict[str, Book]] = Part(self._read_books)
         self.known: Part[Known] = Part(self._read_database)
         self.secrets = secrets_of(config)
+        self.venue = venue_of(str(config.get("exchange", {}).get("name", "")))
 
     @property
     def grave(self) -> Status:
@@ -272,7 +274,7 @@ class Setup:
             raise NotCheckedError(
                 "the account cannot be opened",
                 Status.FAIL,
-                "Correct what it says; Binance's code -2015 is the key, its IP list or its permissions",
+                f"Correct what it says; {self.venue.key_hint}",
                 cause=_short(error),
             ) from error
 
@@ -324,7 +326,7 @@ def load_config(files: Sequence[str], *, live: bool, strategy: str | None = None
     from freqtrade.commands.arguments import Arguments
     from freqtrade.constants import DEFAULT_DB_PROD_URL
 
-    from pairbot_ext.host.bridge import read_configuration
+    from pairbot_ext.host.access import read_configuration
 
     arguments = ["trade", *(part for file in files for part in ("-c", file))]
     parsed = Arguments(arguments).get_parsed_arg()

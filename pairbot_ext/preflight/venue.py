@@ -12,41 +12,22 @@ import pandas as pd
 from freqtrade.enums import CandleType
 from freqtrade.exchange import timeframe_to_seconds
 
-from pairbot_ext.host.bridge import client_of
+from pairbot_ext.host.access import client_of
 from pairbot_ext.preflight.effective import capacity
 from pairbot_ext.preflight.results import Finding, Number, Status
 from pairbot_ext.preflight.setup import NotCheckedError, Setup
 from pairbot_ext.stats.candles import missing_candles
 
-MAX_SKEW_MS = 1000
-"""Binance refuses a request dated more than 1000 ms ahead of its clock (code -1021), or older than its
-recvWindow; the order guard's is 2000 ms, of which the way there takes its share."""
-WARN_SKEW_MS = 500
+WARN_SKEW_SHARE = 0.5
+"""Of the skew the venue tolerates: the way there takes its share as well."""
 PERPETUAL = timedelta(days=3650)
-"""Binance dates the delivery of a perpetual to the year 2100; a delisting has a near date."""
+"""A perpetual's delivery is dated decades ahead, where it has a date; a delisting has a near one."""
 LOOKBACK_CANDLES = 24
 MAX_LATE_CANDLES = 1
 """Candles by which the newest may lag: right after the full hour it is still on its way."""
 
-WEIGHT_LIMIT = 2400
-"""Request weight per minute and IP (Binance, `exchangeInfo.rateLimits`)."""
-# Measured with this engine and the pinned Freqtrade on the simulated exchange, which counts as Binance does.
-STARTUP_WEIGHT = 80
-"""At start, besides candles."""
-HELD_PAIR_WEIGHT = 4
-"""Per loop: both legs' books of an open pair."""
-FUNDING_PAIR_WEIGHT = 60
-"""Twice an hour: the income history of both legs of an open pair."""
-CLOSE_PAIR_WEIGHT = 91
-"""The loop that exits both legs; 60 of it is the income history. Entering them is 59, 2 of it for the funding
-rates."""
-HOUSEKEEPING_WEIGHT = 25
-"""Per minute: account, positions, market list."""
 LEAST_LOOP_SECS = 0.1
 """A loop takes that long even where process_throttle_secs is 0."""
-CANDLES_WEIGHT = 2
-"""Of one candle request as Freqtrade sends it (limit 499)."""
-USED_WEIGHT_HEADER = "x-mbx-used-weight-1m"
 
 
 def reachable(setup: Setup) -> Finding:
@@ -59,9 +40,7 @@ def reachable(setup: Setup) -> Finding:
     began = time.perf_counter()
     client.fetch_time()
     round_trip_ms = (time.perf_counter() - began) * 1000
-    host = (
-        str(client.urls["api"].get("fapiPublic", "")) if isinstance(client.urls.get("api"), Mapping) else ""
-    )
+    host = setup.venue.host(client)
     is_simulated = "@127.0.0.1" in host or "//127.0.0.1" in host
     return Finding(
         Status.PASS,
@@ -86,15 +65,16 @@ def clock(setup: Setup) -> Finding:
         # The answer was dated somewhere between: the middle is wrong by half a round trip at most.
         samples.append(((after - before) / 2, (before + after) / 2 - theirs))
     error_ms, skew_ms = min(samples)
-    numbers = {"skew_ms": round(skew_ms), "uncertainty_ms": round(error_ms, 1), "limit_ms": MAX_SKEW_MS}
+    most_ms = setup.venue.most_clock_skew_ms
+    numbers = {"skew_ms": round(skew_ms), "uncertainty_ms": round(error_ms, 1), "limit_ms": most_ms}
     text = (
         f"this machine is {abs(skew_ms):.0f} ms {'ahead of' if skew_ms > 0 else 'behind'} the exchange "
-        f"(±{error_ms:.0f} ms), limit {MAX_SKEW_MS} ms"
+        f"(±{error_ms:.0f} ms), limit {most_ms} ms"
     )
     remedy = "Synchronise the clock with NTP, e.g. `timedatectl set-ntp true`"
-    if abs(skew_ms) > MAX_SKEW_MS:
+    if abs(skew_ms) > most_ms:
         return Finding(setup.grave, text, remedy, numbers)
-    if abs(skew_ms) > WARN_SKEW_MS:
+    if abs(skew_ms) > WARN_SKEW_SHARE * most_ms:
         return Finding(Status.WARN, text, remedy, numbers)
     return Finding(Status.PASS, text, numbers=numbers)
 
@@ -226,14 +206,15 @@ def _open_of_last_closed(now: datetime, length: timedelta) -> datetime:
 
 
 def request_weight(setup: Setup) -> Finding:
-    """Requests this many pairs cause in the worst minute, against Binance's limit per IP."""
+    """Requests this many pairs cause in the worst minute, against the venue's limit per address."""
+    costs, most = setup.venue.budget, setup.venue.weights.per_minute
     at_once, symbols_count = capacity(setup).pairs, len(setup.symbols())
     loop_secs = max(LEAST_LOOP_SECS, float(setup.config.get("internals", {}).get("process_throttle_secs", 5)))
-    held = round(at_once * HELD_PAIR_WEIGHT * 60 / loop_secs) + HOUSEKEEPING_WEIGHT
-    candles_weight = symbols_count * CANDLES_WEIGHT
-    worst = held + candles_weight + at_once * (CLOSE_PAIR_WEIGHT + FUNDING_PAIR_WEIGHT)
+    held = round(at_once * costs.held_pair * 60 / loop_secs) + costs.housekeeping
+    candles_weight = symbols_count * costs.candles
+    worst = held + candles_weight + at_once * (costs.close_pair + costs.funding_pair)
     calls = -(-(setup.strategy().startup_candle_count + 1) // 499)
-    startup = STARTUP_WEIGHT + symbols_count * calls * CANDLES_WEIGHT
+    startup = costs.startup + symbols_count * calls * costs.candles
     used = _used_weight(setup)
     peak = max(worst, startup)
     numbers: dict[str, Number] = {
@@ -241,19 +222,19 @@ def request_weight(setup: Setup) -> Finding:
         "worst_minute": worst,
         "startup": startup,
         "used_now": used,
-        "limit_per_minute": WEIGHT_LIMIT,
+        "limit_per_minute": most,
         "loop_secs": loop_secs,
     }
     text = (
-        f"{at_once} open pairs need {held} of {WEIGHT_LIMIT} weight a minute, {worst} in the minute all of "
+        f"{at_once} open pairs need {held} of {most} weight a minute, {worst} in the minute all of "
         f"them close, {startup} at start; this IP has used {'?' if used is None else used} in the last minute"
     )
     remedy = (
         "Raise internals.process_throttle_secs, lower max_open_trades, or run other bots from another address"
     )
-    if held > WEIGHT_LIMIT:
+    if held > most:
         return Finding(Status.FAIL, text, remedy, numbers)
-    if peak > WEIGHT_LIMIT or (used or 0) + held > WEIGHT_LIMIT:
+    if peak > most or (used or 0) + held > most:
         return Finding(Status.WARN, text, remedy, numbers)
     return Finding(Status.PASS, text, numbers=numbers)
 
@@ -265,9 +246,7 @@ def _used_weight(setup: Setup) -> int | None:
         client.fetch_time()
     except (NotCheckedError, ccxt.BaseError):
         return None
-    headers = {name.lower(): value for name, value in (client.last_response_headers or {}).items()}
-    value = str(headers.get(USED_WEIGHT_HEADER, ""))
-    return int(value) if value.isdigit() else None
+    return setup.venue.used_weight(client.last_response_headers)
 
 
 def _some(names: list[str]) -> str:

@@ -18,8 +18,8 @@ import ccxt
 from pairbot_ext.journal.ledger import PairStatus
 from pairbot_ext.model.sizing import Leg
 from pairbot_ext.model.states import ClientOrderId, Role
-from pairbot_ext.venue.binance.answers import read_answer, refusal_of
-from pairbot_ext.venue.binance.positions import read_all_orders
+from pairbot_ext.orders.answers import read_answer
+from pairbot_ext.venue.protocol import Fill, Venue
 
 logger = logging.getLogger(__name__)
 
@@ -35,8 +35,6 @@ READ_PAUSE_SECS = 1.0
 ASK_SECS = 10.0
 POLL_SECS = 0.5
 DAY_MS = 86_400_000
-HISTORY_DAYS = 7
-"""Binance's allOrders answers at most seven days per question."""
 
 
 def _sleep(secs: float) -> None:
@@ -93,6 +91,7 @@ def patiently(question: Callable[[], Answer], sleep: Callable[[float], None] = _
 
 
 def ours_from_journal(
+    venue: Venue,
     client: Any,
     pairs: Iterable[PairStatus],
     now_ms: int,
@@ -112,22 +111,24 @@ def ours_from_journal(
             amount = leg.held if leg.side == "long" else -leg.held
             source = "the journal"
             try:
-                fills = _our_fills(client, leg.symbol, now_ms)
+                fills = _our_fills(venue, client, leg.symbol, now_ms)
             except ccxt.BaseError as error:
                 if unread is None:
                     raise
                 unread(leg.symbol, error)
                 fills, source = [], "the journal alone, the venue's order history cannot be read"
-            for client_id, filled in fills:
-                parsed = ClientOrderId.parse(client_id)
-                if parsed is not None and parsed.pair_trade == pair.trade.id and client_id not in settled:
-                    amount += filled
+            for fill in fills:
+                parsed = ClientOrderId.parse(fill.client_id)
+                if parsed is None or parsed.pair_trade != pair.trade.id or fill.client_id in settled:
+                    continue
+                amount += fill.amount
             if amount:
                 found.append(Ours(pair.trade.id, leg.leg, leg.symbol, amount, source))
     return found
 
 
 def ours_from_venue(
+    venue: Venue,
     client: Any,
     symbols: Iterable[str],
     now_ms: int,
@@ -136,7 +137,7 @@ def ours_from_venue(
 ) -> list[Ours]:
     """What the fills of our client order ids add up to, from the venue's order history (weight 5 each).
 
-    A pair trade older than seven days cannot be explained this way.
+    A pair trade older than the venue's history cannot be explained this way.
 
     :param unread: told of a symbol whose orders cannot be read; it is left out then. Without it the error is
         raised.
@@ -145,17 +146,17 @@ def ours_from_venue(
     for symbol in symbols:
         sums: dict[tuple[str, Leg], Decimal] = {}
         try:
-            fills = _our_fills(client, symbol, now_ms)
+            fills = _our_fills(venue, client, symbol, now_ms)
         except ccxt.BaseError as error:
             if unread is None:
                 raise
             unread(symbol, error)
             continue
-        for client_id, filled in fills:
-            parsed = ClientOrderId.parse(client_id)
+        for fill in fills:
+            parsed = ClientOrderId.parse(fill.client_id)
             if parsed is not None:
                 key = (parsed.pair_trade, parsed.leg)
-                sums[key] = sums.get(key, Decimal(0)) + filled
+                sums[key] = sums.get(key, Decimal(0)) + fill.amount
         found += [
             Ours(pair_trade, leg, symbol, amount, "the venue's order history")
             for (pair_trade, leg), amount in sums.items()
@@ -164,14 +165,9 @@ def ours_from_venue(
     return found
 
 
-def _our_fills(client: Any, symbol: str, now_ms: int) -> list[tuple[str, Decimal]]:
-    """(client order id, signed filled amount) of the symbol's orders of the last seven days."""
-    orders = read_all_orders(client, symbol, now_ms - HISTORY_DAYS * DAY_MS + 60_000)
-    fills = (
-        (str(row["clientOrderId"]), Decimal(str(row["executedQty"])) * (1 if row["side"] == "BUY" else -1))
-        for row in orders
-    )
-    return [(client_id, filled) for client_id, filled in fills if filled]
+def _our_fills(venue: Venue, client: Any, symbol: str, now_ms: int) -> list[Fill]:
+    """Of the symbol's orders, as far back as the venue tells."""
+    return venue.fills(client, symbol, now_ms - venue.orders.history_days * DAY_MS + 60_000)
 
 
 def plan_flatten(positions: dict[str, Decimal], ours: Iterable[Ours], only: str | None = None) -> FlattenPlan:
@@ -225,6 +221,7 @@ def attempt_each(
 
 
 def close_on_venue(
+    venue: Venue,
     client: Any,
     closing: Closing,
     *,
@@ -236,9 +233,9 @@ def close_on_venue(
     An id that was used before is not used again: the next free attempt is asked for first. Where that cannot
     be asked the order goes out all the same.
     """
-    attempt = _free_attempt(client, closing, sleep, clock)
+    attempt = _free_attempt(venue, client, closing, sleep, clock)
     client_id = str(ClientOrderId(closing.pair_trade, closing.leg, Role.UNWIND, attempt))
-    params = {"newClientOrderId": client_id, "reduceOnly": True}
+    params = venue.order_params(client_id, is_ioc=False, reduce_only=True)
     answer = None
     try:
         order = client.create_order(
@@ -246,7 +243,7 @@ def close_on_venue(
         )
         answer = read_answer(order)
     except ccxt.BaseError as error:
-        if refusal_of(error) is not None:
+        if venue.refusal_of(error) is not None:
             return f"refused: {error}"
     except Exception as error:  # noqa: BLE001 - ccxt stumbles over an empty answer; the order may be live
         answer = None
@@ -255,7 +252,7 @@ def close_on_venue(
     while answer is None and clock() < deadline:
         sleep(POLL_SECS)
         try:
-            answer = read_answer(_ask(client, closing, client_id))
+            answer = read_answer(_ask(venue, client, closing, client_id))
         except Exception as error:  # noqa: BLE001 - no answer yet, whatever it is
             logger.debug(f"{client_id}: {type(error).__name__}: {error}")
     if answer is None:
@@ -264,11 +261,15 @@ def close_on_venue(
 
 
 def _free_attempt(
-    client: Any, closing: Closing, sleep: Callable[[float], None], clock: Callable[[], float]
+    venue: Venue,
+    client: Any,
+    closing: Closing,
+    sleep: Callable[[float], None],
+    clock: Callable[[], float],
 ) -> int:
     attempt = FIRST_ATTEMPT
     try:
-        while patiently(partial(_known, client, closing, attempt), sleep):
+        while patiently(partial(_known, venue, client, closing, attempt), sleep):
             attempt += 1
     except Exception as error:  # noqa: BLE001 - what cannot be asked must not keep a position open
         attempt = UNASKED_ATTEMPTS[int(clock()) % len(UNASKED_ATTEMPTS)]
@@ -276,15 +277,15 @@ def _free_attempt(
     return attempt
 
 
-def _known(client: Any, closing: Closing, attempt: int) -> bool:
+def _known(venue: Venue, client: Any, closing: Closing, attempt: int) -> bool:
     client_id = str(ClientOrderId(closing.pair_trade, closing.leg, Role.UNWIND, attempt))
     try:
-        _ask(client, closing, client_id)
+        _ask(venue, client, closing, client_id)
     except ccxt.OrderNotFound:
         return False
     return True
 
 
-def _ask(client: Any, closing: Closing, client_id: str) -> dict[str, Any]:
-    order: dict[str, Any] = client.fetch_order(None, closing.symbol, {"origClientOrderId": client_id})
+def _ask(venue: Venue, client: Any, closing: Closing, client_id: str) -> dict[str, Any]:
+    order: dict[str, Any] = client.fetch_order(None, closing.symbol, venue.id_params(client_id))
     return order

@@ -40,7 +40,7 @@ class JournalTrade:
     """A pair trade as the engine journalled it.
 
     :param plan: what it was entered with; its model ruled it to the end.
-    :param state: a value of `execution.states.PairState`.
+    :param state: a value of `model.states.PairState`.
     :param hedged_secs: from the plan to both legs filled, None where that never came.
     """
 

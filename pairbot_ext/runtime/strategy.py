@@ -22,13 +22,14 @@ from pairbot_ext.backtest.shadow import ShadowPairs
 from pairbot_ext.control.attach import Control
 from pairbot_ext.control.service import PairsNow
 from pairbot_ext.desk.trade_desk import TradeDesk
-from pairbot_ext.host import bridge
+from pairbot_ext.host import access, private
+from pairbot_ext.host.bridge import Bridge
 from pairbot_ext.host.logfile import open_log_file
 from pairbot_ext.model.sizing import Leg
 from pairbot_ext.pairs import Pair
 from pairbot_ext.pairs.watcher import PairsFileWatcher
 from pairbot_ext.preflight import Report, check_live
-from pairbot_ext.runtime.backtest_host import BacktestHost
+from pairbot_ext.runtime.backtest_port import StrategyPort
 from pairbot_ext.runtime.candles import SeenCandles
 from pairbot_ext.runtime.port import Desk
 from pairbot_ext.settings import Settings, parse_settings
@@ -145,13 +146,14 @@ class PairsRuntime:
         rules = PairRules(lambda: self.book, self.settings, self.timeframe, history)
         if self.is_trading:
             # Freqtrade has taken these out of the configuration.
-            protect(*bridge.credentials_of(strategy))
+            protect(*access.credentials_of(strategy))
             open_log_file(strategy.config, self.settings.log)
         try:
             check_start(strategy, self._watcher.current, self.settings)
             check_overrides(self._watcher.current, overrides)
             if self.is_trading:
-                bridge.Bridge.of(strategy).refuse_orders()
+                private.check()
+                Bridge.of(strategy).refuse_orders()
             report = check_live(strategy) if strategy.config.get("runmode") is RunMode.LIVE else None
             self._desk = self._trade_desk(rules, report) if self.is_trading else self._backtest_desk(rules)
         except PairbotError as error:
@@ -184,7 +186,7 @@ class PairsRuntime:
         stake = config.get("stake_amount")
         is_analysis = config.get("runmode") in ANALYSIS_MODES
         return BacktestDesk(
-            BacktestHost(strategy, self.settings.leverage),
+            StrategyPort(strategy, self.settings.leverage),
             rules,
             self.settings,
             lambda: self._candles.spans,
@@ -252,7 +254,7 @@ class PairsRuntime:
             }
             seen = self._candles.frames.keys() - late
             self._candles.forget()
-            bridge.analyse_again(self.strategy, sorted(mates & seen))
+            access.analyse_again(self.strategy, sorted(mates & seen))
 
     def cleanup(self) -> None:
         """Shutdown: half-open pair trades are finished or parked, the final statistics are logged."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 API_KEY = "pairbot-simulated-key-not-a-real-one"
 API_SECRET = "pairbot-simulated-secret-not-a-real-one"
@@ -49,6 +51,13 @@ def ccxt_settings(port: int, *, timeout_ms: int) -> dict[str, Any]:
         "urls": {"api": urls},
         "options": {"fetchCurrencies": False, "fetchMargins": False, "fetchMarkets": {"types": ["linear"]}},
     }
+
+
+def port_of(document: Mapping[str, Any]) -> int:
+    """The port an overlay of ours names."""
+    port = urlsplit(document["exchange"]["ccxt_config"]["urls"]["api"]["fapiPublic"]).port
+    assert port is not None, "the overlay always names the port"
+    return port
 
 
 def overlay(port: int, *, timeout_ms: int = 10_000) -> dict[str, Any]:

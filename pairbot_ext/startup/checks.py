@@ -19,6 +19,7 @@ from pairbot_ext.pairs import PairsFile
 from pairbot_ext.settings import MAX_STARTUP_CANDLES, Settings
 from pairbot_ext.signals.book import effective_thresholds
 from pairbot_ext.support.errors import SettingsError
+from pairbot_ext.venue import LIVE
 
 LEAST_STOPLOSS = -0.9
 """A stop-loss nearer than this closes one leg alone; a distant one only stands in for the liquidation."""
@@ -265,8 +266,9 @@ def check_overrides(pairs_file: PairsFile, overrides: Mapping[str, float]) -> No
 def check_live_venue(config: Mapping[str, Any]) -> None:
     """Refuse live trading on any venue but the one the engine is written for. Raises SettingsError."""
     exchange = config.get("exchange", {}).get("name")
-    if not config.get("dry_run", True) and exchange != "binance":
+    if not config.get("dry_run", True) and exchange not in LIVE:
+        titles = ", ".join(venue.title for venue in LIVE.values())
         raise SettingsError(
-            f"live trading of pairs works on Binance USDⓈ-M futures only, not on {exchange}",
+            f"live trading of pairs works on {titles} only, not on {exchange}",
             remedy='Set "dry_run": true',
         )

@@ -13,7 +13,7 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from pairbot_ext.stats.arrays import FloatArray
 from pairbot_ext.stats.robust import robust_p_values
@@ -45,13 +45,6 @@ def q_values(p: ArrayLike, correction: Correction) -> FloatArray:
 def expected_false_positives(n_tests: int) -> float:
     """How many of ``n_tests`` tests pass the textbook's p < 0.05 where no pair is cointegrated."""
     return n_tests * TEXTBOOK_LEVEL
-
-
-def underpowered(n_candles: ArrayLike, half_life_candles: ArrayLike) -> NDArray[np.bool_]:
-    """True where the formation is shorter than 45 half-lives, or there is no finite half-life."""
-    with np.errstate(invalid="ignore"):
-        enough = np.asarray(n_candles) >= HALF_LIVES_FOR_POWER * np.asarray(half_life_candles)
-    return ~np.asarray(enough, dtype=bool)
 
 
 def one_row_per_pair(scan: pd.DataFrame) -> pd.DataFrame:

@@ -19,7 +19,7 @@ _SECRET_KEYS = frozenset(
     (
         "key", "apikey", "api_key", "secret", "password", "uid", "token", "privatekey", "private_key",
         "walletaddress", "wallet_address", "jwt_secret_key", "ws_token", "accountid", "account_id",
-        "bearer_token", "x-mbx-apikey",
+        "bearer_token",
     )
 )  # fmt: skip
 _SECRET_URLS = frozenset(("url", "webhook_url"))
@@ -32,9 +32,12 @@ _NAMED_SECRET = re.compile(
 _BOT_TOKEN = re.compile(r"\b\d{6,12}:[A-Za-z0-9_-]{30,}")
 # A Telegram token; a key or signature of an exchange (64 letters and digits) or a long part of a JWT.
 _SECRET = re.compile(_BOT_TOKEN.pattern + r"|\b(?=[A-Za-z]*\d)(?=\d*[A-Za-z])[A-Za-z0-9]{24,}\b")
-_PARAMETER = re.compile(
-    r"(?i)((?:signature|apikey|api_key|listenkey|x-mbx-apikey)[\"']?\s*[=:]\s*[\"']?)[\w%-]+"
-)
+_PARAMETER = re.compile(r"(?i)((?:signature|[\w-]*apikey|api_key|listenkey)[\"']?\s*[=:]\s*[\"']?)[\w%-]+")
+
+
+def _is_secret(key: str) -> bool:
+    """Whether a value under this name, lower case, is one: headers name the key after the venue."""
+    return key in _SECRET_KEYS or key.endswith("-apikey")
 
 
 def secrets_of(config: Mapping[str, Any]) -> frozenset[str]:
@@ -51,7 +54,7 @@ def _walk(block: Mapping[str, Any]) -> Iterator[str]:
             for item in value:
                 yield from _walk(item if isinstance(item, Mapping) else {key: item})
         elif isinstance(value, str):
-            if str(key).lower() in _SECRET_KEYS and len(value) >= _LEAST_LENGTH:
+            if _is_secret(str(key).lower()) and len(value) >= _LEAST_LENGTH:
                 yield value
             elif "://" in value:
                 yield from _password_of(value)

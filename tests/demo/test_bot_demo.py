@@ -127,9 +127,9 @@ def test_final_statistics_are_what_the_package_says_at_the_end(workplace: Workpl
     bot.log.write_text(
         "t - pairbot_ext.runtime - INFO - starting\n"
         "t - freqtrade.freqtradebot - INFO - Cleaning up modules ...\n"
-        "t - pairbot_ext.execution.desk - INFO - pairbot: uptime 0.02 h\n"
-        "t - pairbot_ext.execution.watch - INFO - TRADE EXECUTED: Pair A_B: closed\n"
-        "t - pairbot_ext.execution.standstill - WARNING - Pair trade x is parked\n"
+        "t - pairbot_ext.desk.trade_desk - INFO - pairbot: uptime 0.02 h\n"
+        "t - pairbot_ext.voice.watch - INFO - TRADE EXECUTED: Pair A_B: closed\n"
+        "t - pairbot_ext.recovery.standstill - WARNING - Pair trade x is parked\n"
         "t - freqtrade.rpc - INFO - Shutting down\n",
         encoding="utf-8",
     )

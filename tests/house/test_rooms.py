@@ -83,3 +83,11 @@ def test_the_package_root_holds_the_command_and_nothing_else(repo_root: Path) ->
 def test_every_room_is_on_a_floor(repo_root: Path) -> None:
     rooms = {path.parent.name for path in (repo_root / "pairbot_ext").glob("*/__init__.py")} | {"cli"}
     assert {room for floor in floors() for room in floor} == rooms
+
+
+def test_no_file_of_the_package_is_longer_than_a_reader_keeps_in_mind(repo_root: Path) -> None:
+    lengths = {
+        path.relative_to(repo_root): len(path.read_text(encoding="utf-8").splitlines())
+        for path in (repo_root / "pairbot_ext").rglob("*.py")
+    }
+    assert {str(path): lines for path, lines in lengths.items() if lines > 400} == {}

@@ -296,8 +296,8 @@ def read_beside(file: IntentFile) -> list[OrderRecord]:
 
 def test_a_second_process_is_refused(path: Path) -> None:
     script = (
-        "import sys; from pathlib import Path; from pairbot_ext.execution.intentfile import IntentFile\n"
-        "from pairbot_ext.errors import PairbotError\n"
+        "import sys; from pathlib import Path; from pairbot_ext.journal.intentfile import IntentFile\n"
+        "from pairbot_ext.support.errors import PairbotError\n"
         "try:\n    print(len(IntentFile(Path(sys.argv[1])).open()))\n"
         "except PairbotError as error:\n    print(error)\n"
     )

@@ -7,7 +7,10 @@ import pytest
 from freqtrade.exceptions import FreqtradeException
 from harness import Rig
 
-from pairbot_ext.orders.limiter import MINUTE_MS, WAIT_CEILING, WeightLimiter
+from pairbot_ext.orders.limiter import MINUTE_MS, WeightLimiter
+from pairbot_ext.venue import venue_of
+
+BINANCE = venue_of("binance")
 
 
 class Clock:
@@ -29,7 +32,7 @@ def heard(weight: int) -> dict[str, str]:
 
 
 def test_the_venue_s_count_replaces_our_own() -> None:
-    limiter = WeightLimiter(Clock())
+    limiter = WeightLimiter(Clock(), BINANCE)
     limiter.before("account", "GET")
     assert limiter.used() == 5
     limiter.after(heard(900))
@@ -40,7 +43,7 @@ def test_the_venue_s_count_replaces_our_own() -> None:
 
 def test_an_answer_of_the_last_minute_says_nothing_about_this_one() -> None:
     clock = Clock()
-    limiter = WeightLimiter(clock)
+    limiter = WeightLimiter(clock, BINANCE)
     clock.ms += MINUTE_MS - 100
     limiter.before("account", "GET")
     clock.ms += 200
@@ -55,9 +58,9 @@ def test_an_answer_of_the_last_minute_says_nothing_about_this_one() -> None:
 
 def test_a_full_minute_is_waited_for_and_orders_never_wait() -> None:
     clock = Clock()
-    limiter = WeightLimiter(clock)
+    limiter = WeightLimiter(clock, BINANCE)
     limiter.before("depth", "GET")
-    limiter.after(heard(WAIT_CEILING))
+    limiter.after(heard(BINANCE.weights.wait_ceiling))
     before_ms = clock.ms
     limiter.before("order", "POST")
     assert clock.ms == before_ms

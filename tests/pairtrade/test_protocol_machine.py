@@ -27,7 +27,7 @@ from sqlalchemy import create_engine, event, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import StaticPool
 
-from pairbot_ext.entry.both_legs import Preflight
+from pairbot_ext.entry.both_legs import BothLegs
 from pairbot_ext.journal.intentfile import IntentFile
 from pairbot_ext.journal.intents import Intents
 from pairbot_ext.journal.journal import Journal, JournalUnavailableError
@@ -104,7 +104,7 @@ class Protocol(RuleBasedStateMachine):
             lambda before, after: None,
         )  # fmt: skip
         self.reconciler = Reconciler(self.journal, broker, self.coordinator, self.clock, bridge.deferred)
-        self.preflight = Preflight(bridge, broker, self.journal, leverage=1)
+        self.preflight = BothLegs(bridge, broker, self.journal, leverage=1)
         self.gates = Gates(self)
         self.bot.guard = self.guard
 

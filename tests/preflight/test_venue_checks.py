@@ -23,7 +23,7 @@ from preflight_world import (
     pairs_document,
 )
 
-from pairbot_ext.host.bridge import client_of
+from pairbot_ext.host.access import client_of
 from pairbot_ext.preflight import Status, run_checks
 from pairbot_ext.sim.venue.actions import AccountMode, OpenPosition, RestingOrder, SymbolStatus, Transfer
 from pairbot_ext.sim.venue.orders import Side

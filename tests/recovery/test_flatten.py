@@ -10,7 +10,9 @@ from sqlalchemy import create_engine
 from pairbot_ext.commands.flatten import _through_bot, flatten_on_venue
 from pairbot_ext.journal.ledger import PairStatus, read_ledger
 from pairbot_ext.support.errors import PairbotError
+from pairbot_ext.venue import venue_of
 
+BINANCE = venue_of("binance")
 YES = Namespace(yes=True, json=False, ignore_database=False)
 WITHOUT_DATABASE = Namespace(yes=True, json=False, ignore_database=True)
 
@@ -37,7 +39,7 @@ def test_questions_that_fail_keep_no_position_open(
     pairs = open_pairs(live)
     client = ccxt_client(live)
     live.fault(**fault)
-    assert flatten_on_venue(YES, client, pairs, None) == 0
+    assert flatten_on_venue(YES, BINANCE, client, pairs, None) == 0
     assert not live.positions()
     assert capsys.readouterr().out.count("FILLED") == 4
 
@@ -45,7 +47,7 @@ def test_questions_that_fail_keep_no_position_open(
 def test_a_refused_order_keeps_no_other_from_going(live: Rig, capsys: pytest.CaptureFixture[str]) -> None:
     pairs = open_pairs(live)
     live.fault(when={"role": "u", "leg": "A", "symbol": "ADAUSDT"}, answer="reject", code=-1008)
-    assert flatten_on_venue(YES, ccxt_client(live), pairs, None) == 1
+    assert flatten_on_venue(YES, BINANCE, ccxt_client(live), pairs, None) == 1
     assert set(live.positions()) == {"ADAUSDT"}
     out = capsys.readouterr().out
     assert out.count("FILLED") == 3
@@ -62,7 +64,7 @@ def test_what_cannot_be_read_again_is_no_success(live: Rig, capsys: pytest.Captu
         return send(*order)
 
     client.create_order = fail_afterwards
-    assert flatten_on_venue(YES, client, pairs, None) == 1
+    assert flatten_on_venue(YES, BINANCE, client, pairs, None) == 1
     assert not live.positions()
     out = capsys.readouterr().out
     assert out.count("FILLED") == 4
@@ -75,7 +77,7 @@ def test_without_a_database_an_unreadable_history_hides_one_symbol_only(
     open_pairs(live)
     client = ccxt_client(live)
     live.fault(when={"call": "GET /fapi/v1/allOrders", "symbol": "ALGOUSDT", "times": 99}, answer="html_502")
-    assert flatten_on_venue(WITHOUT_DATABASE, client, [], None) == 1
+    assert flatten_on_venue(WITHOUT_DATABASE, BINANCE, client, [], None) == 1
     assert set(live.positions()) == {"ALGOUSDT"}
     said = capsys.readouterr()
     assert "ALGO/USDT:USDT could not be read" in said.out + said.err
@@ -95,7 +97,7 @@ def test_ctrl_c_in_the_middle_says_what_was_sent(live: Rig, capsys: pytest.Captu
         return answer
 
     client.create_order = interrupted
-    assert flatten_on_venue(YES, client, pairs, None) == 1
+    assert flatten_on_venue(YES, BINANCE, client, pairs, None) == 1
     out = capsys.readouterr().out
     assert out.count("FILLED") == 1
     assert out.count("UNKNOWN: interrupted") == 1

@@ -2,6 +2,7 @@
 
 import json
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from harness import Rig, ccxt_client
@@ -20,7 +21,14 @@ from pairbot_ext.recovery.flatten import (
 )
 from pairbot_ext.sim.venue.actions import OpenPosition
 from pairbot_ext.sim.venue.orders import Side
-from pairbot_ext.venue.binance.positions import read_positions
+from pairbot_ext.venue import venue_of
+
+BINANCE = venue_of("binance")
+
+
+def amounts(client: Any) -> dict[str, Decimal]:
+    """Signed positions on the venue."""
+    return {symbol: position.amount for symbol, position in BINANCE.positions(client).items()}
 
 
 def url(rig: Rig) -> str:
@@ -67,14 +75,14 @@ def test_a_dead_bot_is_flattened_on_the_venue(live: Rig, source: str, fault: str
     live.act(OpenPosition(symbol="ALGOUSDT", side=Side.BUY, amount=500))
     live.kill()
     client = ccxt_client(live)
-    positions = read_positions(client)
+    positions = amounts(client)
     pairs = read_ledger(create_engine(url(live)), only_open=True)
 
     def ours() -> list[Ours]:
         now_ms = live.clock.now_ms()
         if source == "journal":
-            return ours_from_journal(client, pairs, now_ms)
-        return ours_from_venue(client, positions, now_ms)
+            return ours_from_journal(BINANCE, client, pairs, now_ms)
+        return ours_from_venue(BINANCE, client, positions, now_ms)
 
     plan = plan_flatten(positions, ours())
     assert plan.untouched == {"ALGO/USDT:USDT": Decimal("500")}
@@ -83,11 +91,11 @@ def test_a_dead_bot_is_flattened_on_the_venue(live: Rig, source: str, fault: str
         live.fault(when={"role": "u", "times": 2}, answer=fault)
     for closing in plan.closings:
         outcome = close_on_venue(
-            client, closing, sleep=live.clock.sleep, clock=lambda: live.clock.now_ms() / 1e3
+            BINANCE, client, closing, sleep=live.clock.sleep, clock=lambda: live.clock.now_ms() / 1e3
         )
         assert outcome.startswith("FILLED"), outcome
     assert live.positions() == {"ALGOUSDT": Decimal("500")}, "what is not ours is not touched"
-    assert not plan_flatten(read_positions(client), ours()).closings, "a second run finds nothing of ours"
+    assert not plan_flatten(amounts(client), ours()).closings, "a second run finds nothing of ours"
     # The bot comes back, finds its legs gone and books why.
     live.start()
     live.loop(2, pause_secs=31)
@@ -99,9 +107,9 @@ def test_flatten_closes_one_pair_trade_only(live: Rig) -> None:
     live.open("ADA-ALGO", "XRP-DOGE")
     client = ccxt_client(live)
     pairs = read_ledger(create_engine(url(live)), only_open=True)
-    ours = ours_from_journal(client, pairs, live.clock.now_ms())
+    ours = ours_from_journal(BINANCE, client, pairs, live.clock.now_ms())
     only = live.pair_trades()[0].id
-    plan = plan_flatten(read_positions(client), ours, only)
+    plan = plan_flatten(amounts(client), ours, only)
     assert {closing.pair_trade for closing in plan.closings} == {only}
     assert not plan.untouched
 

@@ -18,14 +18,14 @@ NOT_FOR_OPERATORS = ("sim/", "scan/", "report/", "stats/", "demo/", "reference/"
 page of its own."""
 
 ALL_TEXTS_OF = (
-    "execution/decide.py",
-    "execution/messages.py",
-    "execution/retries.py",
-    "execution/standstill.py",
-    "execution/watch.py",
+    "pairs/watcher.py",
+    "pairtrade/decide.py",
+    "pairtrade/retries.py",
+    "recovery/standstill.py",
     "risk/desk.py",
     "risk/state.py",
-    "watcher.py",
+    "voice/messages.py",
+    "voice/watch.py",
 )
 """Modules whose every sentence ends in a message: reasons, headlines, what happens next."""
 

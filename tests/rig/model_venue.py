@@ -23,12 +23,13 @@ from pairbot_ext.model.orderbook import OrderBook
 from pairbot_ext.model.records import LegSizing, OrderRecord, PairTrade
 from pairbot_ext.model.sizing import MarketLimits
 from pairbot_ext.orders.guard import OrderGuard
+from pairbot_ext.venue import venue_of
 
 ZERO = Decimal(0)
 STEPS = {"A": Decimal(1), "B": Decimal("0.1"), "C": Decimal(1)}
 PRICES = {"A": 2.0, "B": 10.0, "C": 5.0}
 TICK = Decimal("0.01")
-RECV_WINDOW_MS = 2_000
+BINANCE = venue_of("binance")
 
 
 class Crash(BaseException):
@@ -91,6 +92,9 @@ class Executed:
 
 class ModelVenue:
     """The truth, and a port to it (guard.VenuePort)."""
+
+    arrival_window_ms = BINANCE.orders.arrival_window_ms
+    refusal_of = staticmethod(BINANCE.refusal_of)
 
     def __init__(self, clock: ModelClock) -> None:
         self.clock = clock
@@ -160,7 +164,7 @@ class ModelVenue:
         )  # fmt: skip
         if fate.answer is Answer.LATE:
             # It cannot arrive later than its recvWindow allows; the venue would refuse it.
-            made.due_ms = self.clock.ms + RECV_WINDOW_MS * 3 // 4
+            made.due_ms = self.clock.ms + self.arrival_window_ms * 3 // 4
             self.orders[made.client_id] = made
             raise ccxt.RequestTimeout("no answer")
         self.orders[made.client_id] = made

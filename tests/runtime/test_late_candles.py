@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 from freqtrade.enums import RunMode
+from freqtrade.strategy import IStrategy
 
 from pairbot_ext.pairs import Epoch, Pair, PairsFile, Scan, symbols_of, write_pairs_file
 from pairbot_ext.runtime.strategy import PairsRuntime
@@ -49,8 +50,34 @@ def candles(level: float) -> pd.DataFrame:
     )  # fmt: skip
 
 
+class Watched(IStrategy):
+    """A real strategy: which candles it has seen is Freqtrade's own business."""
+
+    timeframe = "1h"
+    startup_candle_count = 10
+
+    def __init__(self, config: dict[str, Any], runtime: PairsRuntime) -> None:
+        super().__init__(config)
+        self.runtime = runtime
+        self.sides: dict[str, int] = {}
+
+    def look(self, symbol: str, dataframe: pd.DataFrame) -> None:
+        self._analyze_ticker_internal(dataframe, {"pair": symbol})
+
+    def populate_indicators(self, dataframe: pd.DataFrame, metadata: dict[str, str]) -> pd.DataFrame:
+        self.runtime.update(metadata["pair"], dataframe)
+        return dataframe
+
+    def populate_entry_trend(self, dataframe: pd.DataFrame, metadata: dict[str, str]) -> pd.DataFrame:
+        self.sides[metadata["pair"]] = int(self.runtime.entries(metadata["pair"], dataframe["date"])[0][-1])
+        return dataframe
+
+    def populate_exit_trend(self, dataframe: pd.DataFrame, metadata: dict[str, str]) -> pd.DataFrame:
+        return dataframe
+
+
 class Venue:
-    """Freqtrade's data provider and analysis cache: candles arrive one symbol at a time."""
+    """Freqtrade's data provider: candles arrive one symbol at a time."""
 
     def __init__(self, folder: Path) -> None:
         write_pairs_file(folder / "pairs.json", pairs_file())
@@ -58,11 +85,9 @@ class Venue:
         # Only A moves away from the others on the last candle.
         self.all = {A: candles(0.0), B: candles(0.0).assign(close=1.0), OTHER: candles(0.0).assign(close=1.0)}
         self.known = dict.fromkeys(self.all, SIZE - 1)
-        self.strategy = SimpleNamespace(
-            dp=self, timeframe="1h", config={**config, "runmode": RunMode.DRY_RUN}, startup_candle_count=10,
-            _last_candle_seen_per_pair={},
-        )  # fmt: skip
         self.runtime = PairsRuntime(config, "1h")
+        self.strategy = Watched({**config, "runmode": RunMode.DRY_RUN}, self.runtime)
+        self.strategy.dp = self
         self.runtime._strategy = self.strategy
 
     def ohlcv(self, symbol: str, timeframe: str, copy: bool = True) -> pd.DataFrame:
@@ -77,15 +102,15 @@ class Venue:
     def loop(self) -> dict[str, int]:
         """One loop of the bot; returns the side of every analysed symbol's last candle."""
         self.runtime._note_late_candles()
-        sides = {}
+        self.strategy.sides.clear()
         for symbol in self.all:
-            frame = self.ohlcv(symbol, "1h")
-            last = frame["date"].iloc[-1]
-            if self.strategy._last_candle_seen_per_pair.get(symbol) != last:
-                self.strategy._last_candle_seen_per_pair[symbol] = last
-                self.runtime.update(symbol, frame)
-                sides[symbol] = int(self.runtime.entries(symbol, frame["date"])[0][-1])
-        return sides
+            self.strategy.look(symbol, self.ohlcv(symbol, "1h").copy())
+        return dict(self.strategy.sides)
+
+    def _set_cached_df(self, *_: object, **__: object) -> None:
+        """Freqtrade keeps what was analysed here, and tells its consumers."""
+
+    _emit_df = _set_cached_df
 
 
 @pytest.mark.parametrize("first", [A, B])

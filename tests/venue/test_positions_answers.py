@@ -5,7 +5,7 @@ import pytest
 from harness import Rig, ccxt_client
 
 from pairbot_ext.sim.venue.actions import ClosePosition
-from pairbot_ext.venue.binance.positions import read_all_orders, read_open_orders, read_positions
+from pairbot_ext.venue.binance.positions import read_fills, read_open_orders, read_positions
 
 POSITIONS = "GET /fapi/v3/positionRisk"
 NO_ANSWERS = [
@@ -35,11 +35,11 @@ def test_readers_refuse_what_is_no_answer(live: Rig, form: str) -> None:
     client = ccxt_client(live)
     symbol = "ADA/USDT:USDT"
     assert set(read_positions(client)) == {symbol, "ALGO/USDT:USDT"}
-    assert len(read_all_orders(client, symbol, live.clock.now_ms() - 60_000)) == 1
+    assert len(read_fills(client, symbol, live.clock.now_ms() - 60_000)) == 1
     assert read_open_orders(client, symbol) == []
     for call, read in (
         (POSITIONS, lambda: read_positions(client)),
-        ("GET /fapi/v1/allOrders", lambda: read_all_orders(client, symbol, 0)),
+        ("GET /fapi/v1/allOrders", lambda: read_fills(client, symbol, 0)),
         ("GET /fapi/v1/openOrders", lambda: read_open_orders(client, symbol)),
     ):
         live.fault(when={"call": call}, answer=form)

@@ -23,3 +23,9 @@ def is_on_loopback(config: Mapping[str, Any]) -> bool:
         if {urlsplit(str(url)).hostname for url in urls.values()} != {"127.0.0.1"}:
             return False
     return True
+
+
+def host_of(client: Any) -> str:
+    """The address of the futures interface in ccxt's client; "" where it names none."""
+    addresses = client.urls.get("api")
+    return str(addresses.get("fapiPublic", "")) if isinstance(addresses, Mapping) else ""

@@ -5,34 +5,15 @@ Source: Binance USDⓈ-M futures, Position Information V3, Current All Open Orde
 with a JSON list.
 """
 
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 import ccxt
 
-
-@dataclass(frozen=True)
-class Position:
-    """One position.
-
-    :param amount: signed, base currency.
-    :param liquidation_price: None where the venue names none.
-    """
-
-    amount: Decimal
-    liquidation_price: float | None
+from pairbot_ext.venue.protocol import Fill, Position
 
 
-def read_positions(client: Any) -> dict[str, Decimal]:
-    """Signed positions by ccxt symbol, base currency; a symbol without one is left out (weight 5).
-
-    :raises ccxt.BaseError: as ccxt does, and BadResponse for an answer that is no list of positions.
-    """
-    return {symbol: position.amount for symbol, position in read_position_details(client).items()}
-
-
-def read_position_details(client: Any) -> dict[str, Position]:
+def read_positions(client: Any) -> dict[str, Position]:
     """Positions by ccxt symbol; a symbol without one is left out (weight 5).
 
     :raises ccxt.BaseError: as ccxt does, and BadResponse for an answer that is no list of positions.
@@ -55,10 +36,17 @@ def read_open_orders(client: Any, symbol: str) -> list[dict[str, Any]]:
     return _rows(client.fapiPrivateGetOpenOrders(request), "openOrders", "symbol")
 
 
-def read_all_orders(client: Any, symbol: str, since_ms: int) -> list[dict[str, Any]]:
-    """The venue's rows of the orders on `symbol` since then (weight 5). Raises as `read_positions`."""
+def read_fills(client: Any, symbol: str, since_ms: int) -> list[Fill]:
+    """Of the orders on `symbol` since then (weight 5). Raises as `read_positions`."""
     request = {"symbol": client.market(symbol)["id"], "startTime": since_ms}
-    return _rows(client.fapiPrivateGetAllOrders(request), "allOrders", "clientOrderId", "side", "executedQty")
+    rows = _rows(client.fapiPrivateGetAllOrders(request), "allOrders", "clientOrderId", "side", "executedQty")
+    fills = (
+        Fill(
+            str(row["clientOrderId"]), Decimal(str(row["executedQty"])) * (1 if row["side"] == "BUY" else -1)
+        )
+        for row in rows
+    )
+    return [fill for fill in fills if fill.amount]
 
 
 def _rows(answer: Any, name: str, *keys: str) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 """The smallest strategy a `TradeDesk` can work for: signals come from a script the test writes."""
 
 import json
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,6 @@ from pairbot_ext.host.gates import fail_closed
 from pairbot_ext.model.entry_ask import EntryAsk, OrderAsk, StakeAsk
 from pairbot_ext.model.plan import EntryPlan
 from pairbot_ext.model.records import OrderRecord
-from pairbot_ext.orders import limiter
 from pairbot_ext.orders.dryport import DryFault, DryFaultKind, DryPort
 
 
@@ -116,7 +116,8 @@ class DeskStrategy(IStrategy):
         )
         if isinstance(self.script, FileScript):
             # The cases follow each other faster than any market does.
-            limiter.ENTRY_CEILING = limiter.WAIT_CEILING = 1_000_000
+            limiter = self.desk.limiter
+            limiter.rules = replace(limiter.rules, entry_ceiling=1_000_000, wait_ceiling=1_000_000)
         if isinstance(self.desk.port, DryPort) and isinstance(self.script, FileScript):
             self.desk.port.interfere = self.script.interfere
 

@@ -1,4 +1,4 @@
-"""What an answer to an order means: taken, refused, or unclear.
+"""What Binance's codes say of an order: refused, and why, or unclear.
 
 Sources: Binance's error codes and "General Info" on unknown execution status
 (https://developers.binance.com/docs/derivatives/usds-margined-futures/error-code), and the classes ccxt
@@ -6,13 +6,11 @@ Sources: Binance's error codes and "General Info" on unknown execution status
 """
 
 import re
-from dataclasses import dataclass
-from decimal import Decimal
-from typing import Any
 
 import ccxt
 
-from pairbot_ext.model.states import OrderStatus, Refusal
+from pairbot_ext.model.states import Refusal
+from pairbot_ext.venue.protocol import DryRefusal
 
 _CODE = re.compile(r'"code"\s*:\s*(-?\d+)')
 _UNAVAILABLE = re.compile(r'"msg"\s*:\s*"Service Unavailable')
@@ -73,39 +71,26 @@ def refusal_of(error: ccxt.BaseError) -> Refusal | None:
     return None
 
 
-@dataclass(frozen=True)
-class Answer:
-    """A clear answer about one order."""
-
-    status: OrderStatus
-    order_id: str
-    filled: Decimal
-    average: float | None
-
-
-OPEN_STATUSES = frozenset({"open"})
-
-
-def read_answer(order: dict[str, Any] | None) -> Answer | None:
-    """What ccxt's order structure says, or None where it says nothing final or nothing usable.
-
-    A 200 with an empty or truncated body gives a structure without id and status and raises nothing.
-    """
-    if not order or order.get("id") is None or order.get("status") is None or order.get("filled") is None:
-        return None
-    if order["status"] in OPEN_STATUSES:
-        return None
-    filled = Decimal(str(order["filled"]))
-    average = order.get("average")
-    if filled > 0 and average is None:
-        return None
-    if order["status"] == "closed":
-        status = OrderStatus.FILLED
-    else:
-        status = OrderStatus.PARTIAL if filled > 0 else OrderStatus.EXPIRED
-    return Answer(status, str(order["id"]), filled, None if average is None else float(average))
+_DRY_CODES = {
+    DryRefusal.OVERLOADED: -1001,
+    DryRefusal.EMPTY_BOOK: -4131,
+    DryRefusal.NO_FUNDS: -2019,
+    DryRefusal.NOTHING_TO_REDUCE: -2022,
+    DryRefusal.BELOW_MINIMUM: -4164,
+    DryRefusal.NO_AMOUNT: -4003,
+    DryRefusal.UNKNOWN_ORDER: -2013,
+}
+_DRY_CLASSES: dict[int, type[ccxt.BaseError]] = {
+    -1001: ccxt.OperationFailed,
+    -2013: ccxt.OrderNotFound,
+    -2018: ccxt.InsufficientFunds,
+    -2019: ccxt.InsufficientFunds,
+    -4131: ccxt.OperationRejected,
+}
 
 
-def is_open(order: dict[str, Any] | None) -> bool:
-    """Whether the answer shows an order that still rests on the book."""
-    return bool(order) and order is not None and order.get("status") in OPEN_STATUSES
+def dry_refusal(why: DryRefusal | int, text: str) -> ccxt.BaseError:
+    """The error of a rehearsed order: class and code of the real one."""
+    code = why if isinstance(why, int) else _DRY_CODES[why]
+    kind = _DRY_CLASSES.get(code, ccxt.InvalidOrder)
+    return kind(f'pairbot dry-run {{"code":{code},"msg":"{text}"}}')

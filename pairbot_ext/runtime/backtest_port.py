@@ -5,12 +5,12 @@ from decimal import Decimal
 
 from freqtrade.strategy import IStrategy
 
-from pairbot_ext.host import bridge
+from pairbot_ext.host.access import exchange_of
 from pairbot_ext.model.sizing import MarketLimits
 
 
-class BacktestHost:
-    """Implements `backtest.desk.Host`.
+class StrategyPort:
+    """Implements `backtest.desk.BacktestPort`.
 
     :param leverage: configured; the same for both legs.
     """
@@ -25,7 +25,7 @@ class BacktestHost:
 
     def market_limits(self, symbol: str, stake: float) -> MarketLimits:
         """The venue's limits for one symbol."""
-        exchange = bridge.exchange_of(self._strategy.dp)
+        exchange = exchange_of(self._strategy.dp)
         market = exchange.markets[symbol]
         return MarketLimits(
             amount_step=Decimal(str(market["precision"]["amount"])),
@@ -36,7 +36,7 @@ class BacktestHost:
 
     def max_stake(self, symbol: str, price: float) -> float:
         """Largest stake one order may have at the configured leverage, quote currency."""
-        exchange = bridge.exchange_of(self._strategy.dp)
+        exchange = exchange_of(self._strategy.dp)
         return float(exchange.get_max_pair_stake_amount(symbol, price, self._leverage))
 
     def available_stake(self) -> float:

@@ -1,0 +1,63 @@
+"""Freqtrade's objects as every mode needs them: its exchange, its ccxt client, its configuration.
+
+What no public method gives is asked for here and nowhere else; `private` lists the names.
+"""
+
+from datetime import datetime
+from typing import Any, cast
+
+from freqtrade.configuration import Configuration
+from freqtrade.data.dataprovider import DataProvider
+from freqtrade.enums import RunMode
+from freqtrade.exchange import Exchange
+from freqtrade.strategy import IStrategy
+
+from pairbot_ext.host.private import LAST_CANDLES
+
+
+def exchange_of(provider: DataProvider) -> Exchange:
+    """Freqtrade's exchange object, which the data provider keeps to itself.
+
+    Its public methods answer what no provider method does: brackets, minimum stakes, amounts on the step.
+    """
+    return cast(Exchange, provider._exchange)
+
+
+class _SilentConfiguration(Configuration):
+    """Freqtrade's own, but reading it opens no log file and leaves the process's logging alone."""
+
+    def _process_logging_options(self, config: dict[str, Any]) -> None:
+        config.setdefault("verbosity", 0)
+
+
+def read_configuration(arguments: dict[str, Any], runmode: RunMode | None) -> dict[str, Any]:
+    """Freqtrade's configuration for parsed command-line arguments. Raises FreqtradeException.
+
+    :param runmode: None infers dry-run or live from `dry_run`, as `freqtrade trade` does.
+    """
+    return _SilentConfiguration(arguments, runmode).get_config()
+
+
+def client_of(exchange: Exchange) -> Any:
+    """The ccxt client behind Freqtrade's exchange object, for questions Freqtrade has no method for."""
+    return exchange._api
+
+
+def credentials_of(strategy: IStrategy) -> list[str]:
+    """What signs requests to the venue; Freqtrade takes it out of its configuration."""
+    exchange = None if strategy.dp is None else strategy.dp._exchange
+    if exchange is None:
+        return []
+    values = (getattr(exchange._api, name, None) for name in exchange._api.requiredCredentials)
+    return [value for value in values if isinstance(value, str) and value]
+
+
+def analyse_again(strategy: IStrategy, symbols: list[str]) -> None:
+    """Make the next loop analyse these symbols although their last candle has been seen.
+
+    Freqtrade analyses a symbol once per candle. Where the mate's candle arrives a loop later, the first
+    symbol would not see it until its own next candle.
+    """
+    seen: dict[str, datetime] = getattr(strategy, LAST_CANDLES)
+    for symbol in symbols:
+        seen.pop(symbol, None)

@@ -1,0 +1,145 @@
+"""Every name of Freqtrade's and ccxt's that no interface promises and this package relies on.
+
+A release may rename any of them without a word: a bot whose list is not complete does not start, and says
+which name is gone. The check asks the real classes; it needs no bot.
+"""
+
+import inspect
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pairbot_ext.support.errors import PairbotError
+
+RPC_OF_PROVIDER = "_DataProvider__rpc"
+LAST_CANDLES = "_IStrategy__last_candle_seen_per_pair"
+"""Names with two leading underscores carry their class, whoever asks for them."""
+
+
+@dataclass(frozen=True)
+class Relied:
+    """One name.
+
+    :param owner: module and class, as "freqtrade.freqtradebot:FreqtradeBot".
+    :param parameters: of a method, the first ones in their order; None for a value that the class gives its
+        instances.
+    """
+
+    owner: str
+    name: str
+    parameters: tuple[str, ...] | None = None
+
+
+def _methods(owner: str, **methods: str) -> list[Relied]:
+    return [Relied(owner, name, tuple(parameters.split())) for name, parameters in methods.items()]
+
+
+def _values(owner: str, *names: str) -> list[Relied]:
+    return [Relied(owner, name) for name in names]
+
+
+RELIED_ON = (
+    *_values("freqtrade.data.dataprovider:DataProvider", "_exchange", RPC_OF_PROVIDER),
+    *_values("freqtrade.strategy:IStrategy", LAST_CANDLES),
+    *_values("freqtrade.rpc:RPCManager", "_rpc", "registered_modules"),
+    *_values("freqtrade.rpc:RPC", "_freqtrade"),
+    *_values("freqtrade.rpc.telegram:Telegram", "_config", "_app", "_loop", "_keyboard"),
+    *_methods("freqtrade.rpc.telegram:Telegram", _send_msg="msg parse_mode"),
+    *_methods("freqtrade.configuration:Configuration", _process_logging_options="config"),
+    *_values(
+        "freqtrade.freqtradebot:FreqtradeBot",
+        *("_exit_lock", "exchange", "wallets", "rpc", "state", "active_pair_whitelist"),
+    ),
+    *_methods(
+        "freqtrade.freqtradebot:FreqtradeBot",
+        execute_entry="pair stake_amount price is_short ordertype enter_tag trade mode leverage_",
+        execute_trade_exit="trade limit exit_check exit_tag ordertype sub_trade_amt",
+        exit_positions="trades",
+        startup="",
+        process="",
+        process_stopped="",
+        update_trades_without_assigned_fees="",
+        handle_onexchange_order="trade",
+        update_trade_state="trade order_id action_order",
+        get_free_open_trades="",
+    ),
+    *_values("freqtrade.exchange:Exchange", "_api", "_dry_run_open_orders"),
+    *_methods(
+        "freqtrade.exchange:Exchange",
+        _lev_prep="pair leverage side accept_fail",
+        _set_leverage="leverage pair",
+        _fetch_and_calculate_funding_fees="pair amount is_short open_date",
+        _get_funding_fees_from_exchange="pair since",
+        set_margin_mode="pair margin_mode",
+        get_trades_for_order="order_id pair since params",
+        get_funding_fees="pair amount is_short open_date",
+        fetch_positions="pair params",
+        get_rate="pair refresh",
+        fetch_l2_order_book="pair limit",
+        fetch_orders="pair since params",
+        create_order="pair ordertype side amount rate leverage",
+        create_dry_run_order="pair ordertype side amount rate",
+        get_maintenance_ratio_and_amt="pair notional_value",
+    ),
+    *_methods(
+        "freqtrade.wallets:Wallets",
+        update="require_update",
+        validate_stake_amount="pair stake_amount",
+        check_exit_amount="trade",
+        get_available_stake_amount="",
+    ),
+    *_methods(
+        "ccxt:binance",
+        fetch2="path api method",
+        on_rest_response="code reason url method response_headers",
+        throttle="cost",
+        create_order="symbol type side amount price params",
+        fetch_order="id symbol params",
+        cancel_order="id symbol params",
+        fetch_time="",
+        load_time_difference="",
+    ),
+)
+
+
+def missing(relied: tuple[Relied, ...] = RELIED_ON) -> list[str]:
+    """What is not there any more, or has other parameters: one sentence each."""
+    return [fault for each in relied if (fault := _fault(each)) is not None]
+
+
+def check() -> None:
+    """Refuse to start on a release that lacks one of the names. Raises PairbotError naming them."""
+    faults = missing()
+    if faults:
+        raise PairbotError(
+            f"this release of Freqtrade or ccxt lacks what the engine relies on: {'; '.join(faults[:3])}",
+            value=f"{len(faults)} of {len(RELIED_ON)} names",
+            remedy="Install the releases of requirements.lock",
+        )
+
+
+def _fault(relied: Relied) -> str | None:
+    module, _, name = relied.owner.partition(":")
+    try:
+        owner = getattr(__import__(module, fromlist=[name]), name)
+    except (ImportError, AttributeError):
+        return f"{relied.owner} is gone"
+    if relied.parameters is None:
+        is_there = hasattr(owner, relied.name) or relied.name in set(_given_to_instances(owner))
+        return None if is_there else f"{name}.{relied.name} is gone"
+    method = getattr(owner, relied.name, None)
+    if not callable(method):
+        return f"{name}.{relied.name} is gone"
+    present = [each for each in inspect.signature(method).parameters if each != "self"]
+    if present[: len(relied.parameters)] == list(relied.parameters):
+        return None
+    return f"{name}.{relied.name} takes {', '.join(present) or 'nothing'}"
+
+
+def _given_to_instances(owner: type) -> Iterator[str]:
+    """Names of the attributes that the class's own code sets or annotates, inherited ones included."""
+    for each in owner.__mro__:
+        yield from getattr(each, "__annotations__", {})
+        for member in vars(each).values():
+            code = getattr(inspect.unwrap(member) if callable(member) else member, "__code__", None)
+            if code is not None:
+                yield from code.co_names

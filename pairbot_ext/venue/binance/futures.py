@@ -1,0 +1,96 @@
+"""Binance USDⓈ-M futures as a venue: its codes, identifiers, weights, account and addresses in one object."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import ccxt
+
+from pairbot_ext.model.findings import Funding
+from pairbot_ext.model.states import Refusal
+from pairbot_ext.venue.binance import account, codes, funding, hosts, positions
+from pairbot_ext.venue.binance import weights as counted
+from pairbot_ext.venue.protocol import (
+    DryRefusal,
+    Fill,
+    KeyRights,
+    OrderRules,
+    Position,
+    RequestBudget,
+    WeightRules,
+)
+
+
+class BinanceFutures:
+    """Implements `venue.protocol.Venue`.
+
+    Source: https://developers.binance.com/docs/derivatives/usds-margined-futures/general-info
+    """
+
+    title = "Binance USDⓈ-M futures"
+    key_hint = "Binance's code -2015 is the key, its IP list or its permissions"
+    # A short window, so that a lost order's fate is known soon. allOrders answers seven days per question.
+    orders = OrderRules(arrival_window_ms=2_000, history_days=7, most_id_chars=36)
+    weights: WeightRules = counted.RULES
+    budget: RequestBudget = counted.BUDGET
+    # Code -1021: dated more than this ahead, or older than its recvWindow.
+    most_clock_skew_ms = 1_000
+
+    def order_params(self, client_id: str, *, is_ioc: bool, reduce_only: bool) -> dict[str, Any]:
+        """See Venue."""
+        params: dict[str, Any] = {
+            "newClientOrderId": client_id,
+            "recvWindow": self.orders.arrival_window_ms,
+        }
+        if reduce_only:
+            params["reduceOnly"] = True
+        if is_ioc:
+            params["timeInForce"] = "IOC"
+        return params
+
+    def id_params(self, client_id: str) -> dict[str, Any]:
+        """See Venue."""
+        return {"origClientOrderId": client_id}
+
+    def refusal_of(self, error: Exception) -> Refusal | None:
+        """See Venue."""
+        return codes.refusal_of(error) if isinstance(error, ccxt.BaseError) else None
+
+    def dry_refusal(self, why: DryRefusal | int, text: str) -> ccxt.BaseError:
+        """See Venue."""
+        return codes.dry_refusal(why, text)
+
+    def positions(self, client: Any) -> dict[str, Position]:
+        """See Venue (weight 5)."""
+        return positions.read_positions(client)
+
+    def open_orders(self, client: Any, symbol: str) -> list[dict[str, Any]]:
+        """See Venue (weight 1)."""
+        return positions.read_open_orders(client, symbol)
+
+    def fills(self, client: Any, symbol: str, since_ms: int) -> list[Fill]:
+        """See Venue (weight 5)."""
+        return positions.read_fills(client, symbol, since_ms)
+
+    def key_rights(self, client: Any) -> KeyRights:
+        """See Venue."""
+        return account.key_rights(client)
+
+    def funding(self, client: Any, symbol: str, interval_hours: Mapping[str, float]) -> Funding:
+        """See Venue (weight 1)."""
+        return funding.read_funding(client, symbol, interval_hours)
+
+    def funding_intervals(self, client: Any) -> dict[str, float]:
+        """See Venue (weight 0)."""
+        return funding.read_intervals(client)
+
+    def is_on_loopback(self, config: Mapping[str, Any]) -> bool:
+        """See Venue."""
+        return hosts.is_on_loopback(config)
+
+    def host(self, client: Any) -> str:
+        """See Venue."""
+        return hosts.host_of(client)
+
+    def used_weight(self, headers: Mapping[str, Any] | None) -> int | None:
+        """See Venue."""
+        return counted.used_weight(headers)

@@ -1,0 +1,229 @@
+"""What a venue must promise before orders are sent to it; Binance is the first that does (`binance`).
+
+Another exchange is a second implementation beside `binance/` and a dialect in `sim/`; nothing else changes.
+What the engine's safety rests on is said at each member: where a venue cannot promise it, it may be
+backtested and rehearsed, not traded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, Protocol
+
+from pairbot_ext.model.findings import Funding
+from pairbot_ext.model.states import Refusal
+
+
+@dataclass(frozen=True)
+class Position:
+    """One position.
+
+    :param amount: signed, base currency.
+    :param liquidation_price: None where the venue names none.
+    """
+
+    amount: Decimal
+    liquidation_price: float | None
+
+
+@dataclass(frozen=True)
+class Fill:
+    """What one order on the account has filled.
+
+    :param amount: signed, base currency: positive is bought.
+    """
+
+    client_id: str
+    amount: Decimal
+
+
+@dataclass(frozen=True)
+class KeyRights:
+    """What an API key may do; None where the venue does not say.
+
+    :param transfers: rights to move money, by the venue's names.
+    :param why_unknown: the venue's words where it does not say.
+    """
+
+    may_trade: bool | None
+    may_withdraw: bool | None
+    is_bound_to_ips: bool | None
+    transfers: tuple[str, ...]
+    why_unknown: str
+
+
+class DryRefusal(StrEnum):
+    """Why a rehearsed order is refused, as the venue would refuse the real one."""
+
+    OVERLOADED = "overloaded"
+    EMPTY_BOOK = "empty book"
+    NO_FUNDS = "no funds"
+    NOTHING_TO_REDUCE = "nothing to reduce"
+    BELOW_MINIMUM = "below the minimum"
+    NO_AMOUNT = "no amount"
+    UNKNOWN_ORDER = "unknown order"
+
+
+@dataclass(frozen=True)
+class OrderRules:
+    """What is true of every order.
+
+    :param arrival_window_ms: sent with each order; one that reaches the venue later than this after its
+        timestamp is refused. It is what proves "not executed": once the venue's own clock is past timestamp +
+        window, an order it does not know will never exist. A venue without such a window cannot be traded.
+    :param history_days: how far back `Venue.fills` reaches, and so how long an order is found by its id.
+    :param most_id_chars: length of a client order id; letters, digits and "-" must be allowed in one.
+    """
+
+    arrival_window_ms: int
+    history_days: int
+    most_id_chars: int
+
+
+@dataclass(frozen=True)
+class WeightRules:
+    """How the venue counts requests: each has a weight, the sum per minute and address is limited.
+
+    :param per_minute: above it the venue answers nothing, then bans the address.
+    :param entry_ceiling: no new pair while more is used: closing everything must still fit.
+    :param wait_ceiling: other requests than orders wait for the next minute above this.
+    :param weights: by the request's path below the version; 1 for what is not named.
+    :param never_wait: paths of orders and of questions about them.
+    :param free: (path, HTTP method) without weight.
+    """
+
+    per_minute: int
+    entry_ceiling: int
+    wait_ceiling: int
+    weights: Mapping[str, int]
+    never_wait: frozenset[str]
+    free: frozenset[tuple[str, str]]
+
+    def weight_of(self, path: str, method: str) -> int:
+        """Weight of one request."""
+        return 0 if (path, method) in self.free else self.weights.get(path, 1)
+
+
+@dataclass(frozen=True)
+class RequestBudget:
+    """Request weight of this engine at the venue, measured on the simulated exchange.
+
+    :param startup: at start, besides candles; :param candles: one request for candles of one symbol.
+    :param held_pair: per loop: both legs' books of an open pair.
+    :param funding_pair: twice an hour: the funding history of both legs of an open pair.
+    :param close_pair: the loop that exits both legs.
+    :param housekeeping: per minute: account, positions, market list.
+    """
+
+    startup: int
+    candles: int
+    held_pair: int
+    funding_pair: int
+    close_pair: int
+    housekeeping: int
+
+
+class Venue(Protocol):
+    """One exchange's futures, spoken to through a ccxt client that is passed to each question.
+
+    Every question raises `ccxt.BaseError` where it is not answered properly; an answer that is none must
+    never look like "nothing there" (I3).
+    """
+
+    @property
+    def title(self) -> str:
+        """As people are told."""
+        ...
+
+    @property
+    def key_hint(self) -> str:
+        """How the venue says that a key is wrong, for people who look for the reason."""
+        ...
+
+    @property
+    def orders(self) -> OrderRules:
+        """See OrderRules."""
+        ...
+
+    @property
+    def weights(self) -> WeightRules:
+        """See WeightRules."""
+        ...
+
+    @property
+    def budget(self) -> RequestBudget:
+        """See RequestBudget."""
+        ...
+
+    @property
+    def most_clock_skew_ms(self) -> int:
+        """A request dated further ahead of the venue's clock than this is refused."""
+        ...
+
+    # -- orders ------------------------------------------------------------------------------------
+
+    def order_params(self, client_id: str, *, is_ioc: bool, reduce_only: bool) -> dict[str, Any]:
+        """ccxt parameters that give an order its client id, its arrival window and, for a limit order, the
+        promise that nothing of it rests. Of two open orders with one id the venue refuses the second."""
+        ...
+
+    def id_params(self, client_id: str) -> dict[str, Any]:
+        """ccxt parameters that ask for, or cancel, the order with this client id: within `history_days` the
+        venue finds it, whatever became of it. "Not found" proves nothing before its window is over."""
+        ...
+
+    def refusal_of(self, error: Exception) -> Refusal | None:
+        """Why an order was refused, or None where the answer leaves open whether it was taken: only what is
+        known not to have been executed counts as refused."""
+        ...
+
+    def dry_refusal(self, why: DryRefusal | int, text: str) -> Exception:
+        """The error a rehearsed order meets: the class and code ccxt gives a refused one. An int is a code of
+        the venue's own, for tests."""
+        ...
+
+    # -- the account -------------------------------------------------------------------------------
+
+    def positions(self, client: Any) -> dict[str, Position]:
+        """By ccxt symbol; a symbol without one is left out. The authority on what the account holds."""
+        ...
+
+    def open_orders(self, client: Any, symbol: str) -> list[dict[str, Any]]:
+        """Orders resting on a symbol, as the venue lists them."""
+        ...
+
+    def fills(self, client: Any, symbol: str, since_ms: int) -> list[Fill]:
+        """What the symbol's orders since then have filled, each with its client id."""
+        ...
+
+    def key_rights(self, client: Any) -> KeyRights:
+        """What the client's key may do. Never raises: what is not said is None."""
+        ...
+
+    def funding(self, client: Any, symbol: str, interval_hours: Mapping[str, float]) -> Funding:
+        """Predicted funding. Raises PairbotError where the venue names none.
+
+        :param interval_hours: as `funding_intervals` answered.
+        """
+        ...
+
+    def funding_intervals(self, client: Any) -> dict[str, float]:
+        """Hours between two settlements of the symbols that have not the usual interval."""
+        ...
+
+    # -- where requests go -------------------------------------------------------------------------
+
+    def is_on_loopback(self, config: Mapping[str, Any]) -> bool:
+        """Whether every address of Freqtrade's configuration that an order may go to is this machine's."""
+        ...
+
+    def host(self, client: Any) -> str:
+        """The address orders go to; "" where the client names none."""
+        ...
+
+    def used_weight(self, headers: Mapping[str, Any] | None) -> int | None:
+        """Weight used in the running minute as an answer's headers say it; None where they do not."""
+        ...

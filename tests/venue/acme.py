@@ -1,0 +1,164 @@
+"""A second venue that nobody has: its own parameters, codes and weights, spoken by a real ccxt client.
+
+Behind it is the simulated exchange. `speak_acme` puts a translator into ccxt's client that understands Acme's
+words and no others: whatever the engine says that a venue has not told it to say is an error.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+import ccxt
+import pytest
+
+from pairbot_ext.model.findings import Funding
+from pairbot_ext.model.states import Refusal
+from pairbot_ext.venue import LIVE
+from pairbot_ext.venue.protocol import (
+    DryRefusal,
+    Fill,
+    KeyRights,
+    OrderRules,
+    Position,
+    RequestBudget,
+    Venue,
+    WeightRules,
+)
+
+CODES = {-2019: 7, -2022: 8, -5022: 9, -1008: 10, -1007: 11, -2013: 12}
+"""Code of the exchange behind -> Acme's."""
+_REFUSALS = {7: Refusal.HARD, 8: Refusal.NO_POSITION, 9: Refusal.PRICE, 10: Refusal.TRANSIENT}
+_CODE = re.compile(r"ACME-(\d+)")
+
+
+class Acme:
+    """Implements `venue.protocol.Venue`; counts what it is asked."""
+
+    title = "Acme futures"
+    key_hint = "ACME-2 is the key"
+    orders = OrderRules(arrival_window_ms=2_000, history_days=3, most_id_chars=24)
+    weights = WeightRules(
+        per_minute=6_000,
+        entry_ceiling=3_000,
+        wait_ceiling=5_000,
+        weights={"depth": 11},
+        never_wait=frozenset({"order"}),
+        free=frozenset(),
+    )
+    budget = RequestBudget(startup=1, candles=1, held_pair=1, funding_pair=1, close_pair=1, housekeeping=1)
+    most_clock_skew_ms = 500
+
+    def __init__(self, behind: Venue) -> None:
+        self._behind = behind
+        self.asked: Counter[str] = Counter()
+
+    def order_params(self, client_id: str, *, is_ioc: bool, reduce_only: bool) -> dict[str, Any]:
+        """Acme's names, which the translator knows."""
+        self.asked["order_params"] += 1
+        return {"acme_label": client_id, "acme_now_or_never": is_ioc, "acme_shrink_only": reduce_only}
+
+    def id_params(self, client_id: str) -> dict[str, Any]:
+        """See Venue."""
+        self.asked["id_params"] += 1
+        return {"acme_label": client_id}
+
+    def refusal_of(self, error: Exception) -> Refusal | None:
+        """By Acme's codes alone."""
+        self.asked["refusal_of"] += 1
+        found = _CODE.search(str(error))
+        return _REFUSALS.get(int(found[1])) if found else None
+
+    def dry_refusal(self, why: DryRefusal | int, text: str) -> Exception:
+        """See Venue."""
+        return ccxt.OperationRejected(f"ACME-{7 if why is DryRefusal.NO_FUNDS else 99} {text}")
+
+    def positions(self, client: Any) -> dict[str, Position]:
+        """See Venue."""
+        self.asked["positions"] += 1
+        return self._behind.positions(client)
+
+    def open_orders(self, client: Any, symbol: str) -> list[dict[str, Any]]:
+        """See Venue."""
+        self.asked["open_orders"] += 1
+        return self._behind.open_orders(client, symbol)
+
+    def fills(self, client: Any, symbol: str, since_ms: int) -> list[Fill]:
+        """See Venue."""
+        self.asked["fills"] += 1
+        return self._behind.fills(client, symbol, since_ms)
+
+    def key_rights(self, client: Any) -> KeyRights:
+        """See Venue."""
+        return self._behind.key_rights(client)
+
+    def funding(self, client: Any, symbol: str, interval_hours: Mapping[str, float]) -> Funding:
+        """See Venue."""
+        return self._behind.funding(client, symbol, interval_hours)
+
+    def funding_intervals(self, client: Any) -> dict[str, float]:
+        """See Venue."""
+        return self._behind.funding_intervals(client)
+
+    def is_on_loopback(self, config: Mapping[str, Any]) -> bool:
+        """See Venue."""
+        return self._behind.is_on_loopback(config)
+
+    def host(self, client: Any) -> str:
+        """See Venue."""
+        return self._behind.host(client)
+
+    def used_weight(self, headers: Mapping[str, Any] | None) -> int | None:
+        """Acme says nothing of it."""
+        return None
+
+
+def speak_acme(monkeypatch: pytest.MonkeyPatch) -> Acme:
+    """Every bot built from here on trades at Acme."""
+    acme = Acme(LIVE["binance"])
+    monkeypatch.setitem(LIVE, "binance", acme)
+    client = ccxt.binance
+    create, fetch, cancel = client.create_order, client.fetch_order, client.cancel_order
+
+    def create_order(
+        self: Any, symbol: str, type: str, side: str, amount: float, price: Any = None, params: Any = None
+    ) -> Any:
+        given = dict(params or {})
+        words: dict[str, Any] = {"newClientOrderId": given.pop("acme_label")}
+        if given.pop("acme_now_or_never"):
+            words["timeInForce"] = "IOC"
+        if given.pop("acme_shrink_only"):
+            words["reduceOnly"] = True
+        assert not given, f"no word of Acme's: {given}"
+        return _translated(create, self, symbol, type, side, amount, price, words)
+
+    def fetch_order(self: Any, id: Any, symbol: Any = None, params: Any = None) -> Any:
+        return _translated(fetch, self, id, symbol, _asked_by_label(params))
+
+    def cancel_order(self: Any, id: Any, symbol: Any = None, params: Any = None) -> Any:
+        return _translated(cancel, self, id, symbol, _asked_by_label(params))
+
+    monkeypatch.setattr(client, "create_order", create_order)
+    monkeypatch.setattr(client, "fetch_order", fetch_order)
+    monkeypatch.setattr(client, "cancel_order", cancel_order)
+    return acme
+
+
+def _asked_by_label(params: Any) -> dict[str, Any]:
+    given = dict(params or {})
+    label = given.pop("acme_label", None)
+    assert not given, f"no word of Acme's: {given}"
+    return {} if label is None else {"origClientOrderId": label}
+
+
+def _translated(call: Any, *args: Any) -> Any:
+    """The exchange's answer in Acme's words: codes no Binance table knows."""
+    try:
+        return call(*args)
+    except ccxt.BaseError as error:
+        text = str(error)
+        for behind, code in CODES.items():
+            text = text.replace(f'"code":{behind}', f'"acme":"ACME-{code}"')
+        raise type(error)(text) from error
