@@ -32,6 +32,7 @@ lint: $(INSTALLED) ## ruff, mypy and the rules of the house: a room uses only ro
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/python -m pytest -q tests/house/test_vocabulary.py
 
 format: $(INSTALLED) ## let ruff format and fix the code
 	$(BIN)/ruff format .

@@ -17,10 +17,10 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.market_data import candles_or_simulated
+from pairbot_ext.scan.epochs import Schedule, walk_forward
 from pairbot_ext.scan.pipeline import ScanOptions, scan_window
 from pairbot_ext.scan.rules import Rule
 from pairbot_ext.scan.universe import FormationData, Window, cut_window
-from pairbot_ext.scan.walk_forward import Schedule, walk_forward
 
 FORMATION, STEP = 1440, 168
 MAX_SCAN_SECS, MAX_WALK_FORWARD_SECS = 20.0, 300.0

@@ -1,4 +1,4 @@
-"""Simulate the quantiles behind the half-life interval of ``pairbot_ext.stats.half_life``.
+"""Simulate the quantiles behind the half-life interval of ``pairbot_ext.stats.reversion``.
 
 For a true reversion c = n * ln2 / HL (n = number of steps, HL in candles) the estimate
 c_hat = n * ln2 / HL_hat has a distribution that depends on c only, as long as HL is well above a candle.

@@ -22,11 +22,11 @@ import pandas as pd
 
 from benchmarks.market_data import REAL_DATADIR
 from pairbot_ext.scan.checks import funnel
+from pairbot_ext.scan.epochs import Schedule, walk_forward
 from pairbot_ext.scan.pipeline import ScanOptions, ScanResult, pair_id, records
 from pairbot_ext.scan.rules import TEXTBOOK_LEVEL, Rule, rule_info
 from pairbot_ext.scan.sources import Candles, from_datadir
 from pairbot_ext.scan.universe import Window, cut_window
-from pairbot_ext.scan.walk_forward import Schedule, walk_forward
 from pairbot_ext.stats import scan_pairs
 from pairbot_ext.support.errors import DataError
 
@@ -178,7 +178,7 @@ def report(candles: Candles, jobs: int) -> list[str]:
 def backtest_section(result: Path, pairs_path: Path) -> str:
     """Net result of the walk-forward backtest, per pair trade, in a sentence or two."""
     from pairbot_ext.pairs import load_pairs_file
-    from pairbot_ext.report.pair_trades import frozen_betas, legs_of, load_export, pair_trades
+    from pairbot_ext.report.pairing import frozen_betas, legs_of, load_export, pair_trades
     from pairbot_ext.report.summary import total
 
     pairs_file = load_pairs_file(pairs_path)

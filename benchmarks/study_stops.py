@@ -32,8 +32,8 @@ from pairbot_ext.settings.risk import BreakStop, RiskSettings
 from pairbot_ext.settings.scan import Filters, Thresholds
 from pairbot_ext.signals.breaks import break_verdict, pair_health
 from pairbot_ext.signals.zpath import exit_reason
-from pairbot_ext.stats.half_life import half_life
 from pairbot_ext.stats.regression import fit_spread_model
+from pairbot_ext.stats.reversion import half_life
 
 HALF_LIVES_CANDLES = (6.0, 12.0, 24.0, 32.0)
 LIVE_STEPS = 60

@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
 
     from pairbot_ext.candles.files import load_candles
     from pairbot_ext.pairs import load_pairs_file
-    from pairbot_ext.report.pair_trades import legs_of, load_export, pair_trades
+    from pairbot_ext.report.pairing import legs_of, load_export, pair_trades
     from pairbot_ext.report.picture import spans_of
     from pairbot_ext.report.plots import plot_pair
 

@@ -21,7 +21,7 @@ from pairbot_ext.demo.steps import Workplace
 from pairbot_ext.model.simulated import BOT_NAME, SIMULATED
 from pairbot_ext.pairs import PairsFile, load_pairs_file
 from pairbot_ext.report.database import load_database
-from pairbot_ext.report.pair_trades import PairSummary, PairTrade, frozen_betas, legs_of, pair_trades, total
+from pairbot_ext.report.pairing import PairSummary, PairTrade, frozen_betas, legs_of, pair_trades, total
 from pairbot_ext.support.errors import PairbotError
 
 WANTED_PAIR_TRADES = 2

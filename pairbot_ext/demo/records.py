@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pairbot_ext.report.pair_trades import PairSummary
+from pairbot_ext.report.pairing import PairSummary
 
 
 def summary_record(summary: PairSummary) -> dict[str, Any]:

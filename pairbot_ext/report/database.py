@@ -57,7 +57,7 @@ class JournalTrade:
 class BotDatabase:
     """What a database holds.
 
-    :param rows: every trade with its filled orders, as `pair_trades.pair_trades` takes them.
+    :param rows: every trade with its filled orders, as `pairing.pair_trades` takes them.
     :param journal: the pair trades of our own tables; None where the database has none.
     :param is_simulated: whether the bot said at a start that its exchange was the simulated one.
     """

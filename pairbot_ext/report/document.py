@@ -20,7 +20,7 @@ from pairbot_ext.report.models import (
     rolling_models_at_entry,
     with_models,
 )
-from pairbot_ext.report.pair_trades import legs_of, pair_trades
+from pairbot_ext.report.pairing import legs_of, pair_trades
 from pairbot_ext.report.sources import Source, SourceKind
 from pairbot_ext.report.summary import PairSummary, summarize, total
 from pairbot_ext.support.errors import DataError

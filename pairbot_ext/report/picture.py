@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from pairbot_ext.pairs import Pair, PairsFile
-from pairbot_ext.report.pair_trades import PairTrade
+from pairbot_ext.report.pairing import PairTrade
 from pairbot_ext.signals.book import build_grid
 from pairbot_ext.stats.arrays import FloatArray
 from pairbot_ext.stats.rolling import RollingModels, rolling_models

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from pairbot_ext.report.pair_trades import PairTrade
+    from pairbot_ext.report.pairing import PairTrade
 
 # Okabe & Ito's colours, told apart by colour-blind readers too.
 LEG_A, LEG_B, SPREAD, ROLLING = "#0072B2", "#D55E00", "#333333", "#009E73"
@@ -54,7 +54,7 @@ def plot_pair(
 
     :param frames: candles of both legs by symbol, in Freqtrade's columns.
     :param pair: one pair, or its models over several epochs (`picture.spans_of`).
-    :param trades: pair trades to mark (`pair_trades.pair_trades`); those of other pairs are left out.
+    :param trades: pair trades to mark (`pairing.pair_trades`); those of other pairs are left out.
     :param out_html, out_png: where to write; what is None is not written.
     :param title_note: a sentence under the title that a picture must not be seen without.
     :raises DataError: no candles to draw.

@@ -39,7 +39,7 @@ class SourceKind(StrEnum):
 class Source:
     """The trades of a report and what is known about them.
 
-    :param rows: Freqtrade's trades, as `pair_trades.pair_trades` takes them.
+    :param rows: Freqtrade's trades, as `pairing.pair_trades` takes them.
     :param timeframe: such as "1h"; None where a database without trades does not tell.
     :param starting_balance: stake currency; None for a database, which does not keep it.
     :param start, end: the time a backtest covered (end: its last candle's open); None for a database.

@@ -19,6 +19,7 @@ from rich.progress import Progress
 from pairbot_ext.candles.files import floor_to_candle
 from pairbot_ext.pairs import Epoch, PairsFile, load_pairs_file
 from pairbot_ext.pairs.writing import append_epoch, build_pairs_file, check_replaceable, write_scan
+from pairbot_ext.scan.epochs import Schedule, walk_forward
 from pairbot_ext.scan.explain import explain_pair
 from pairbot_ext.scan.imports import import_table
 from pairbot_ext.scan.options import knobs_from, read_config
@@ -35,7 +36,6 @@ from pairbot_ext.scan.table import (
     summary,
 )
 from pairbot_ext.scan.universe import Window, cut_window
-from pairbot_ext.scan.walk_forward import Schedule, walk_forward
 from pairbot_ext.settings.scan import ScanKnobs
 from pairbot_ext.support.errors import PairbotError
 from pairbot_ext.support.exitcode import ExitCode

@@ -6,18 +6,32 @@ installation that lacks it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from pairbot_ext.support.lazy import exports
 
 if TYPE_CHECKING:
-    from pairbot_ext.stats.engine import scan_pairs
+    from pairbot_ext.stats.candles import missing_candles as missing_candles
+    from pairbot_ext.stats.engine import scan_pairs as scan_pairs
+    from pairbot_ext.stats.multiplicity import q_values as q_values
+    from pairbot_ext.stats.regression import fit_spread_model as fit_spread_model
+    from pairbot_ext.stats.regression import spread as spread
+    from pairbot_ext.stats.regression import zscore as zscore
+    from pairbot_ext.stats.reversion import half_life as half_life
+    from pairbot_ext.stats.robust import robust_test as robust_test
+    from pairbot_ext.stats.rolling import rolling_models as rolling_models
 
-__all__ = ["scan_pairs"]
-
-
-def __getattr__(name: str) -> Any:
-    """``from pairbot_ext.stats import scan_pairs`` without importing the engine for those who need only z."""
-    if name == "scan_pairs":
-        from pairbot_ext.stats.engine import scan_pairs
-
-        return scan_pairs
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__, __all__ = exports(
+    __name__,
+    {
+        "fit_spread_model": "regression",
+        "half_life": "reversion",
+        "missing_candles": "candles",
+        "q_values": "multiplicity",
+        "robust_test": "robust",
+        "rolling_models": "rolling",
+        "scan_pairs": "engine",
+        "spread": "regression",
+        "zscore": "regression",
+    },
+)

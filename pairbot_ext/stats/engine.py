@@ -18,10 +18,10 @@ from numpy.typing import ArrayLike
 
 from pairbot_ext.stats.adf_batch import ar1_slopes, choose_lags, t_statistics
 from pairbot_ext.stats.arrays import FloatArray
-from pairbot_ext.stats.half_life import half_life_interval
 from pairbot_ext.stats.lag_products import LagProducts, Tile, default_max_lag
 from pairbot_ext.stats.mackinnon import mackinnon_p
 from pairbot_ext.stats.regression import MAX_R2, MIN_STD
+from pairbot_ext.stats.reversion import half_life_interval
 from pairbot_ext.stats.rolling import half_life_from_slope
 from pairbot_ext.support.errors import DataError
 

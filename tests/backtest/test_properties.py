@@ -18,7 +18,7 @@ from backtest_markets import epochs_file, rolling_file
 from backtest_oracle import Oracle
 
 from pairbot_ext.pairs import PairsFile
-from pairbot_ext.report import pair_trades as report
+from pairbot_ext.report import pairing as report
 
 CASES = int(os.environ.get("PAIRBOT_PROPERTY_CASES", "16"))
 FIRST_SEED = int(os.environ.get("PAIRBOT_PROPERTY_FIRST_SEED", "0"))

@@ -22,7 +22,7 @@ from pairbot_ext.demo.bot import BotResult, table, venue_table
 from pairbot_ext.demo.process import BotProcess, ExchangeProcess, _Process
 from pairbot_ext.demo.steps import Workplace
 from pairbot_ext.pairs import load_pairs_file
-from pairbot_ext.report.pair_trades import LegTrade, PairTrade, total
+from pairbot_ext.report.pairing import LegTrade, PairTrade, total
 from pairbot_ext.sim.market.scripted import DEMO_PLANTED
 from pairbot_ext.support.errors import PairbotError
 

@@ -13,7 +13,18 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parents[2] / "pairbot_ext"
 
-NOT_FOR_OPERATORS = ("sim/", "scan/", "report/", "stats/", "demo/", "reference/", "commands/", "preflight/")
+NOT_FOR_OPERATORS = (
+    "sim/",
+    "scan/",
+    "candles/",
+    "pairs/writing.py",
+    "report/",
+    "stats/",
+    "demo/",
+    "reference/",
+    "commands/",
+    "preflight/",
+)
 """The simulated exchange, and commands whose messages go to whoever has just typed them. The preflight has a
 page of its own."""
 

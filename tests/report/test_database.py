@@ -22,7 +22,7 @@ from pairbot_ext.report.database import load_database
 from pairbot_ext.report.document import build_report
 from pairbot_ext.report.folder import write_report
 from pairbot_ext.report.models import journal_spans
-from pairbot_ext.report.pair_trades import pair_trades
+from pairbot_ext.report.pairing import pair_trades
 from pairbot_ext.report.sources import open_source
 from pairbot_ext.support.errors import DataError
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pairbot_ext.report.pair_trades import legs_of, pair_trades, summarize, total
+from pairbot_ext.report.pairing import legs_of, pair_trades, summarize, total
 from pairbot_ext.support.errors import DataError
 
 LEGS = {"ADA_LINK": ("ADA/USDT:USDT", "LINK/USDT:USDT"), "AAVE_AI": ("AAVE/USDT:USDT", "AI/USDT:USDT")}

@@ -10,7 +10,7 @@ import pytest
 
 from pairbot_ext.cli import main
 from pairbot_ext.pairs import Epoch, Pair, PairsFile, Scan, write_pairs_file
-from pairbot_ext.report.pair_trades import LegTrade, PairTrade
+from pairbot_ext.report.pairing import LegTrade, PairTrade
 from pairbot_ext.report.picture import PairSpan, make_picture, spans_of
 from pairbot_ext.report.plots import figure_html, figure_png, plot_pair
 from pairbot_ext.support.errors import DataError

@@ -59,8 +59,8 @@ MUTANTS = (
     ),
     Mutant(
         "client order id",
-        "pairbot_ext/orders/liveport.py",
-        '"newClientOrderId": order.client_id,',
+        "pairbot_ext/venue/binance/futures.py",
+        '"newClientOrderId": client_id,',
         "",
         (_test("test_unclear_answers.py"), "-k", "id_we_gave"),
     ),
@@ -115,7 +115,7 @@ MUTANTS = (
     ),
     Mutant(
         "reduce-only",
-        "pairbot_ext/orders/liveport.py",
+        "pairbot_ext/venue/binance/futures.py",
         '            params["reduceOnly"] = True',
         "            pass",
         (_test("test_unclear_answers.py"), _test("test_people.py"), "-k", "exit or by_hand"),
@@ -165,7 +165,7 @@ MUTANTS = (
     ),
     Mutant(
         "forced exits are taken over",
-        "pairbot_ext/host/bridge.py",
+        "pairbot_ext/host/bot_hooks.py",
         "if hooks.close_pair(trade.pair, reason, is_by_hand):",
         "if False:",
         (_test("test_exits_never_wait.py"), "-k", "force_exit"),

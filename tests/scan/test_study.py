@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 
 from benchmarks.study_real_data import Share, afterwards, markdown_funnel, survival
+from pairbot_ext.scan.epochs import Schedule, walk_forward
 from pairbot_ext.scan.pipeline import ScanOptions, records
 from pairbot_ext.scan.rules import Rule
 from pairbot_ext.scan.sources import Candles
-from pairbot_ext.scan.walk_forward import Schedule, walk_forward
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
 

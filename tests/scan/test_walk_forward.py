@@ -8,10 +8,10 @@ import pytest
 
 from pairbot_ext.cli import main
 from pairbot_ext.pairs import load_pairs_file
+from pairbot_ext.scan.epochs import Schedule, walk_forward
 from pairbot_ext.scan.pipeline import ScanOptions, epoch_of
 from pairbot_ext.scan.rules import Rule
 from pairbot_ext.scan.universe import Window, cut_window
-from pairbot_ext.scan.walk_forward import Schedule, walk_forward
 from pairbot_ext.support.errors import DataError
 
 START = datetime(2025, 1, 1, tzinfo=UTC)

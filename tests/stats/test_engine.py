@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from statsmodels.tsa.stattools import adfuller, coint
 
 from pairbot_ext.stats import engine, scan_pairs
-from pairbot_ext.stats.half_life import half_life
 from pairbot_ext.stats.regression import fit_spread_model, spread
+from pairbot_ext.stats.reversion import half_life
 from pairbot_ext.support.errors import DataError
 
 NUMBERS = ["alpha", "beta", "sigma", "r2", "coint_t", "coint_p", "adf_t", "adf_p"]

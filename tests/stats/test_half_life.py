@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from pairbot_ext.stats.half_life import half_life, half_life_interval
 from pairbot_ext.stats.regression import fit_spread_model, spread
+from pairbot_ext.stats.reversion import half_life, half_life_interval
 
 
 def ar1_paths(half_life_candles: float, n: int, draws: int, rng: np.random.Generator) -> np.ndarray:
