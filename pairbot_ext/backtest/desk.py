@@ -20,9 +20,10 @@ from freqtrade.persistence import LocalTrade, Order, Trade
 from pairbot_ext.backtest.shadow import ShadowPairs
 from pairbot_ext.model.entry_ask import EntryAsk, OrderAsk, StakeAsk
 from pairbot_ext.model.plan import EntryPlan
+from pairbot_ext.model.registry import Coins, coins_of, leaves_armed
 from pairbot_ext.model.sizing import Leg, MarketLimits, leg_notional, nearest_amount, refusal, stake_for
 from pairbot_ext.model.spans import DataSpan
-from pairbot_ext.model.thresholds import STOPS, ExitReason
+from pairbot_ext.model.thresholds import ExitReason
 from pairbot_ext.risk.rules import max_pairs_verdict, told
 from pairbot_ext.settings import Settings
 from pairbot_ext.signals.rules import PairRules
@@ -89,14 +90,14 @@ class BacktestDesk:
         self._shadow = shadow
         self._open: dict[tuple[str, datetime], OpenPair] = {}
         self._this_candle: dict[tuple[str, datetime], OpenPair] = {}
-        self._stopped_at: dict[str, datetime] = {}
+        self._left_at: dict[Coins, datetime] = {}
         self._now: datetime | None = None
 
     def on_loop_start(self, now: datetime) -> None:
         """Start of a candle. A step back in time is a new run (hyperopt reuses the strategy)."""
         if self._now is not None and now < self._now:
             self._open.clear()
-            self._stopped_at.clear()
+            self._left_at.clear()
         self._this_candle.clear()
         self._now = now
         if self._shadow is not None:
@@ -155,6 +156,7 @@ class BacktestDesk:
     def exit_reason(self, trade: Trade, now: datetime) -> ExitReason | None:
         """Why this leg is to be closed now. Both legs get the same answer on the same candle."""
         reason = self._exit_reason(trade, now)
+        self._remember(trade, reason, now)
         real = self._open_trade(trade.pair, (trade.enter_tag or "", trade.open_date_utc))
         if reason is not None and real is not None:
             # Freqtrade rounds the exit to the tick it saw in the month of the entry. Where the tick has
@@ -178,8 +180,6 @@ class BacktestDesk:
         if candle_now <= trade.open_date_utc:
             return ExitReason.MATE_GONE if is_mate_gone else None
         reason = self._rules.model_exit(plan, trade.open_date_utc, now)
-        if reason in STOPS:
-            self._stopped_at[plan.pair_id] = candle_now
         if reason is not None:
             return reason
         # Before the question for the mate: of two legs that end together the second would find it gone.
@@ -216,7 +216,7 @@ class BacktestDesk:
         is_alone = self._is_alone_by_design(plan.symbol(plan.leg_of(ask.symbol).mate))
         if is_alone and self._shadow is not None and not self._shadow.opened(plan.pair_id, now):
             return "another pair has one of its symbols, or it was stopped"
-        if not is_alone and (reason := self._leg_refusal(plan, now) or self._still_stopped(plan)):
+        if not is_alone and (reason := self._leg_refusal(plan, now) or self._still_left(plan)):
             return reason
         if not is_alone and (reason := self._risk_refusal(plan, now)):
             return reason
@@ -257,14 +257,26 @@ class BacktestDesk:
         verdict = self._rules.entry_breach(plan, now) or max_pairs_verdict(open_pairs, self._settings.risk)
         return None if verdict is None else told(verdict)
 
-    def _still_stopped(self, plan: EntryPlan) -> str | None:
-        stopped_at = self._stopped_at.get(plan.pair_id)
-        if stopped_at is None:
+    def _remember(self, trade: Trade, reason: ExitReason | None, now: datetime) -> None:
+        """A pair that is left without its spread having come back waits for that (I13)."""
+        opened = self._open.get((trade.enter_tag or "", trade.open_date_utc))
+        if reason is None or opened is None:
+            return
+        coins = coins_of(opened.plan.leg_a, opened.plan.leg_b)
+        if not leaves_armed(reason):
+            self._left_at[coins] = self._rules.candle_start(now)
+        elif self._left_at.get(coins) != self._rules.candle_start(now):
+            self._left_at.pop(coins, None)
+
+    def _still_left(self, plan: EntryPlan) -> str | None:
+        coins = coins_of(plan.leg_a, plan.leg_b)
+        left_at = self._left_at.get(coins)
+        if left_at is None:
             return None
-        if self._rules.has_recovered(plan.pair_id, stopped_at, plan.candle):
-            del self._stopped_at[plan.pair_id]
+        if self._rules.has_recovered(plan.pair_id, left_at, plan.candle):
+            del self._left_at[coins]
             return None
-        return f"stopped at {stopped_at} and not back inside exit_z since"
+        return f"left at {left_at} and not back inside exit_z since"
 
     def _pair_notional(self, plan: EntryPlan, ask: StakeAsk) -> float:
         """Twice the proposed stake. An "unlimited" stake is a share of the wallet, not a wish for an exact

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from pairbot_ext.model.plan import EntryPlan
+from pairbot_ext.model.registry import Coins, coins_of, leaves_armed
 from pairbot_ext.model.spans import DataSpan
-from pairbot_ext.model.thresholds import STOPS
 from pairbot_ext.signals.rules import PairRules
 
 
@@ -42,7 +42,7 @@ class ShadowPairs:
         self._pair_ids = pair_ids
         self._spans = spans
         self._trades: dict[str, PaperTrade] = {}
-        self._stopped_at: dict[str, datetime] = {}
+        self._left_at: dict[Coins, datetime] = {}
         self._next: datetime | None = None
 
     def advance(self, now: datetime) -> None:
@@ -50,7 +50,7 @@ class ShadowPairs:
         step = self._rules.timeframe
         if self._next is None or now < self._next - step:
             self._trades.clear()
-            self._stopped_at.clear()
+            self._left_at.clear()
             self._next = min((span.first for span in self._spans().values()), default=now)
         while self._next <= now:
             self._candle(self._next)
@@ -76,8 +76,8 @@ class ShadowPairs:
 
     def _left(self, trade: PaperTrade, now: datetime) -> PaperTrade:
         reason = self._rules.model_exit(trade.plan, trade.opened_at, now)
-        if reason in STOPS:
-            self._stopped_at[trade.plan.pair_id] = now
+        if reason is not None and not leaves_armed(reason):
+            self._left_at[coins_of(trade.plan.leg_a, trade.plan.leg_b)] = now
         spans = self._spans()
         ends = min(spans[symbol].last for symbol in (trade.plan.leg_a, trade.plan.leg_b))
         is_over = reason is not None or now >= ends
@@ -91,5 +91,5 @@ class ShadowPairs:
                 return False
         if self._rules.entry_breach(plan, now) is not None:
             return False
-        stopped_at = self._stopped_at.get(plan.pair_id)
-        return stopped_at is None or self._rules.has_recovered(plan.pair_id, stopped_at, plan.candle)
+        left_at = self._left_at.get(coins_of(plan.leg_a, plan.leg_b))
+        return left_at is None or self._rules.has_recovered(plan.pair_id, left_at, plan.candle)

@@ -36,6 +36,7 @@ from pairbot_ext.model.records import PairTrade
 from pairbot_ext.model.states import Goal, PairState
 from pairbot_ext.model.thresholds import ExitReason
 from pairbot_ext.pairs import Epoch, Pair, PairsFile
+from pairbot_ext.risk.state import RELEASE
 from pairbot_ext.signals.book import SignalBook
 from pairbot_ext.support.clock import as_datetime
 from pairbot_ext.support.errors import PairbotError
@@ -206,16 +207,24 @@ class PairService:
         """The inverse of `lock`."""
         pairs = self._pairs_now()
         # A pair may have left the file since it was locked.
-        known = wanted if wanted in self._desk.risk.locked_pairs() else self._pair_id(wanted, pairs)
+        memory = self._desk.registry.named(wanted)
+        known = wanted if memory.lock or memory.barred else self._pair_id(wanted, pairs)
         return ActionView(result=self._desk.risk.unlock_pair(known, by))
 
     def halt(self, by: str) -> ActionView:
         """Kill switch: enter nothing, close every pair now."""
         trades = self._desk.journal.open_pair_trades()
         text = self._desk.risk.halt(by)
-        with self._exit_lock():
-            # The loop does it too; it may be stopped.
-            self._desk.risk.enforce()
+        try:
+            with self._exit_lock():
+                # The loop does it too; it may be stopped.
+                self._desk.risk.enforce()
+        except NotNowError:
+            # The state is in force and stored already: whoever reads a refusal would think it is not.
+            text = (
+                f"{self._desk.risk.state} is in force. The bot's loop is busy: every open pair is closed in "
+                f"its next pass. {RELEASE}"
+            )
         return ActionView(result=text, pair_trades=tuple(trade.id for trade in trades))
 
     def resume(self, by: str) -> ActionView:
@@ -305,7 +314,6 @@ class PairService:
 
     def _watched(self, pairs: PairsNow, now_ms: int) -> list[WatchedView]:
         now = as_datetime(now_ms)
-        locked = self._desk.risk.locked_pairs()
         open_ids = {trade.plan.pair_id: trade.id for trade in self._desk.journal.open_pair_trades()}
         latest: dict[str, tuple[Pair, Epoch]] = {}
         for epoch in pairs.pairs_file.epochs:
@@ -325,11 +333,18 @@ class PairService:
                 half_life_hours=pair.half_life_hours,
                 is_valid=epoch.is_valid_at(now),
                 is_tradable=pair.id not in pairs.untradable,
-                locked=locked.get(pair.id),
+                locked=self._not_entered(pair),
                 pair_trade=open_ids.get(pair.id),
             )
             for pair, epoch in latest.values()
         ]
+
+    def _not_entered(self, pair: Pair) -> str | None:
+        """Why a pair is not entered until a person releases it."""
+        memory = self._desk.registry.of(*pair.symbols)
+        if memory.lock is None and memory.barred is not None:
+            return f"barred: {memory.barred}"
+        return memory.lock or self._desk.registry.named(pair.id).lock
 
     def _risk(self) -> RiskView:
         risk = self._desk.risk

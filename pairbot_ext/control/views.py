@@ -250,8 +250,7 @@ def trade_view(
     trade, plan = status.trade, status.trade.plan
     legs = tuple(_leg_view(leg, market) for leg in status.legs)
     age_secs = max(0.0, ((trade.closed_ms or now_ms) - trade.created_ms) / 1000)
-    half_life = finite(plan.model.half_life_candles)
-    half_life_secs = half_life * candle_secs if half_life and candle_secs else None
+    half_life_secs = finite(plan.half_life_candles(candle_secs) * candle_secs) if candle_secs else None
     z = market.z(plan, legs[0].price, legs[1].price) if market is not None else None
     is_whole = market is not None and all(leg.profit_now is not None or not float(leg.held) for leg in legs)
     profit_now = (

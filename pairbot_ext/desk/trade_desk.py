@@ -17,12 +17,14 @@ from freqtrade.strategy import IStrategy
 
 from pairbot_ext.entry.both_legs import BothLegs
 from pairbot_ext.entry.gate import EntryGate
+from pairbot_ext.entry.pair_gate import PairGate
 from pairbot_ext.host.bridge import Bridge
 from pairbot_ext.host.broker import Broker
 from pairbot_ext.host.hooks import Hooks
 from pairbot_ext.journal.intentfile import IntentFile, intent_file_path
 from pairbot_ext.journal.intents import Intents
 from pairbot_ext.journal.journal import Journal
+from pairbot_ext.journal.registry import Registry
 from pairbot_ext.model.entry_ask import EntryAsk, OrderAsk, StakeAsk
 from pairbot_ext.model.records import OrderRecord, PairTrade
 from pairbot_ext.model.states import Goal
@@ -40,6 +42,7 @@ from pairbot_ext.recovery.lone import LoneExits
 from pairbot_ext.recovery.reconciler import Reconciler
 from pairbot_ext.recovery.standstill import Standstill
 from pairbot_ext.risk.desk import RiskDesk
+from pairbot_ext.risk.freshness import Freshness
 from pairbot_ext.settings import parse_settings
 from pairbot_ext.signals.port import Signals
 from pairbot_ext.support.clock import Clock, SystemClock, as_datetime
@@ -72,7 +75,7 @@ class TradeDesk:
         self._bridge = Bridge.of(strategy)
         config = strategy.config
         self._venue = venue_of(config["exchange"]["name"])
-        self._broker = Broker(self._bridge, self._venue)
+        self._broker = Broker(self._bridge, self._venue, self._clock)
         path = intent_file_path(self._bridge.engine.url, Path(config["user_data_dir"]))
         self.journal = Journal(self._bridge.engine, self._clock, IntentFile(path))
         self.watch = Watch(
@@ -98,8 +101,10 @@ class TradeDesk:
             known,
             Performer(self._broker, self.journal, known, intents, prices, self.guard, self._clock),
             MissingAmounts(self._broker, self.journal, known, self._clock),
-            self.watch.changed,
+            self._changed,
         )
+        self.registry = Registry(self.journal, dry_run=self._bridge.is_dry_run)
+        self.pairs = PairGate(self.registry, self.journal, self._broker, signals, self._clock, self._venue)
         self.watch.facts_of = self.coordinator.facts_of
         self.reconciler = Reconciler(
             self.journal, self._broker, self.coordinator, self._clock, self._bridge.deferred
@@ -112,11 +117,15 @@ class TradeDesk:
             self._broker,
             self._clock,
             signals,
+            self.registry,
             self.coordinator.facts_of,
             self.close,
             self._bridge.deferred,
             leverage=leverage,
             candle_secs=candle_secs,
+        )
+        self.freshness = Freshness(
+            signals, self._broker, lambda text, is_warning: self._broker.tell(text, is_warning=is_warning)
         )
         self.standstill = Standstill(
             self._bridge, self._broker, self.journal, self.coordinator, self._clock, self.risk.enforce
@@ -130,6 +139,7 @@ class TradeDesk:
             native,
             self.watch,
             self.risk,
+            self.pairs,
             leverage=leverage,
             timeframe_secs=candle_secs,
         )
@@ -152,6 +162,7 @@ class TradeDesk:
         try:
             desk._refuse_other_mode()
             desk.risk.load()
+            desk._look_for_lost_journal()
             desk._bridge.install(desk._hooks())
         except BaseException:
             desk.journal.close()
@@ -159,6 +170,17 @@ class TradeDesk:
         # A report of this database must be able to say that its market was a simulated one.
         desk.journal.add_event(None, "started", simulated=desk._venue.is_on_loopback(strategy.config))
         return desk
+
+    def _changed(self, before: PairTrade, after: PairTrade) -> None:
+        """A pair trade has changed its state, goal or reason. A fault in here must not stop the legs."""
+        self.watch.changed(before, after)
+        try:
+            text = self.pairs.ended(before, after)
+            if text is not None:
+                logger.warning(text)
+                self._broker.tell(text, is_warning=True)
+        except Exception:
+            logger.exception(f"Pair trade {after.id}: what its end means for its pair is not kept")
 
     @property
     def bridge(self) -> Bridge:
@@ -169,6 +191,15 @@ class TradeDesk:
     def clock(self) -> Clock:
         """What every time in the journal was read from."""
         return self._clock
+
+    def _look_for_lost_journal(self) -> None:
+        unknown = [
+            name
+            for name, order_ids in self._broker.tagged_trades().items()
+            if order_ids and not self.journal.knows_any(order_ids)
+        ]
+        if unknown:
+            self.risk.hold_for_lost_journal(unknown)
 
     def _refuse_other_mode(self) -> None:
         mine = self._bridge.is_dry_run
@@ -337,7 +368,9 @@ class TradeDesk:
         with self._bridge.exit_lock:
             self.reconciler.run()
             self.lone_exits.run()
-            self.risk.on_loop(as_datetime(self._clock.now_ms()))
+            now = as_datetime(self._clock.now_ms())
+            self.risk.on_loop(now)
+            self.freshness.look(self.journal.open_pair_trades(), self.reconciler.unreadable_secs, now)
         self.journal.flush()
         self._tell_of_storage()
 
@@ -360,7 +393,6 @@ class TradeDesk:
         self.standstill.is_over()
         self.reconciler.request()
         try:
-            self.watch.load_stops()
             self._reconcile()
         except Exception:
             # The bot must come up and supervise what is open; every loop tries again.

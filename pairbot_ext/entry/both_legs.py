@@ -26,6 +26,8 @@ Z_SLACK = 0.1
 """How far z on the live books may have come back since the candle closed, as a share of the way from the
 entry to the exit threshold. Prices move between the close and the order; a signal that has mostly gone is
 refused, one that has moved by a hair is not."""
+ROUNDING_RESERVE = 0.005
+"""Kept free of an unlimited stake: an amount may be rounded up to its step."""
 MIN_RESERVE = 0.05
 """Freqtrade's own reserve on the venue's minimum notional."""
 
@@ -63,11 +65,10 @@ class BothLegs:
             self._check_foreign(plan)
             books = {symbol: self._broker.book(symbol) for symbol in (plan.leg_a, plan.leg_b)}
             self._check_z(plan, books)
-            sizing = self._size(plan, books, 2.0 * proposed_stake * self._leverage)
+            sizing = self._size(plan, books, self._pair_notional(plan, proposed_stake))
             self._check_money(sizing)
             self._check_depth(plan, sizing, books)
-            for symbol in (plan.leg_a, plan.leg_b):
-                self._bridge.prepare(symbol, self._leverage)
+            self._prepare(plan)
         except RefusedError:
             raise
         except PairbotError as error:
@@ -76,6 +77,41 @@ class BothLegs:
         except (FreqtradeException, ccxt.BaseError) as error:
             raise RefusedError("venue_unreadable", f"the venue could not be read: {error}") from error
         return Cleared(sizing, books)
+
+    def _prepare(self, plan: EntryPlan) -> None:
+        """Read what account and symbols are set to, and set what differs (I14). What cannot be set although
+        it is right already is not asked for. Raises RefusedError where it is wrong and cannot be set."""
+        settings = self._broker.account_settings()
+        if settings is None:
+            return
+        wrong = [
+            what
+            for is_right, what in (
+                (settings.may_trade, "the account may not trade"),
+                (settings.is_one_way, "the account is in hedge mode, pairs need one-way mode"),
+                (
+                    settings.is_single_asset,
+                    "the account is in multi-asset mode, pairs need single-asset mode",
+                ),
+            )
+            if not is_right
+        ]
+        if wrong:
+            raise RefusedError("account", "; ".join(wrong))
+        for symbol in (plan.leg_a, plan.leg_b):
+            found = settings.symbols.get(symbol)
+            is_isolated = found is not None and found.margin_mode == "isolated"
+            has_leverage = found is not None and found.leverage == self._leverage
+            try:
+                self._bridge.set_symbol(
+                    symbol, self._leverage, is_isolated=is_isolated, has_leverage=has_leverage
+                )
+            except FreqtradeException as error:
+                seen = f"{found.margin_mode} x{found.leverage:g}" if found else "unknown"
+                raise RefusedError(
+                    "settings",
+                    f"{symbol} is {seen}, wanted isolated x{self._leverage}, and cannot be set: {error}",
+                ) from error
 
     def _check_free(self, plan: EntryPlan, now: datetime) -> None:
         if self._journal.is_degraded:
@@ -175,6 +211,15 @@ class BothLegs:
             leverage=self._leverage,
             slippage_cap=slippage_cap(plan),
         )
+
+    def _pair_notional(self, plan: EntryPlan, proposed_stake: float) -> float:
+        """Twice the proposed stake. An "unlimited" stake is a share of the wallet, not a wish for an exact
+        amount: there the pair takes what is left when both shares and the slippage cap do not fit."""
+        wanted = 2.0 * proposed_stake * self._leverage
+        if not self._broker.is_stake_unlimited():
+            return wanted
+        most = self._broker.free_stake() * self._leverage / (1 + slippage_cap(plan))
+        return min(wanted, most * (1.0 - ROUNDING_RESERVE))
 
     def _check_money(self, sizing: Sizing) -> None:
         needed = (

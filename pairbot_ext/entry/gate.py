@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from pairbot_ext.entry.both_legs import BothLegs, Cleared, slippage_cap
+from pairbot_ext.entry.pair_gate import PairGate
 from pairbot_ext.host.broker import Broker
 from pairbot_ext.journal.journal import JournalUnavailableError
 from pairbot_ext.model.entry_ask import EntryAsk, OrderAsk, StakeAsk
@@ -20,7 +21,6 @@ from pairbot_ext.orders.guard import OrderGuard
 from pairbot_ext.orders.limiter import WeightLimiter
 from pairbot_ext.pairtrade.native import NativeOrders
 from pairbot_ext.signals.port import Signals
-from pairbot_ext.support.clock import as_datetime
 from pairbot_ext.voice.watch import Watch
 
 logger = logging.getLogger(__name__)
@@ -55,6 +55,7 @@ class EntryGate:
         native: NativeOrders,
         watch: Watch,
         risk: RiskGate,
+        pairs: PairGate,
         *,
         leverage: int,
         timeframe_secs: int,
@@ -67,6 +68,7 @@ class EntryGate:
         self._native = native
         self._watch = watch
         self._risk = risk
+        self._pairs = pairs
         self._leverage = leverage
         self._timeframe_secs = timeframe_secs
         self._cleared: dict[str, tuple[EntryPlan, Cleared]] = {}
@@ -105,7 +107,7 @@ class EntryGate:
             if self.refused_because is not None:
                 raise RefusedError("preflight", self.refused_because)
             self._risk.check_entry(plan, now)
-            self._check_stopped(plan)
+            self._pairs.check(plan)
             self._check_fresh(plan)
             if ask.leverage != self._leverage:
                 raise RefusedError(
@@ -160,14 +162,6 @@ class EntryGate:
         self._watch.statistics.accepted += 1
         self._guard.arm(order.client_id)
         return True
-
-    def _check_stopped(self, plan: EntryPlan) -> None:
-        stopped_ms = self._watch.stopped_ms.get(plan.pair_id)
-        if stopped_ms is not None:
-            stopped_at = as_datetime(stopped_ms)
-            if not self._signals.has_recovered(plan.pair_id, stopped_at, plan.candle):
-                raise RefusedError("stopped", f"stopped at {stopped_at} and not back inside exit_z since")
-            del self._watch.stopped_ms[plan.pair_id]
 
     def _check_fresh(self, plan: EntryPlan) -> None:
         """No symbol is entered again on the candle it was closed on, as in a backtest: the signal is the one

@@ -154,6 +154,15 @@ def follow_bot(bridge: Bridge, hooks: Hooks) -> None:
                     return True
             return bool(exit_(trade, limit, exit_check, **kwargs))
 
+    book_history = bot.handle_onexchange_order
+
+    def handle_onexchange_order(trade: Trade) -> Any:
+        """Also what /reload_trade does."""
+        done = book_history(trade)
+        _settle_books(trade)
+        return done
+
+    bot.handle_onexchange_order = handle_onexchange_order
     send = bot.rpc.send_msg
 
     def send_msg(message: Any) -> None:
@@ -189,3 +198,11 @@ def follow_bot(bridge: Bridge, hooks: Hooks) -> None:
     bot.exit_positions, bot.process = exit_positions, run_process
     bot.update_trades_without_assigned_fees = lambda: None
     bot.startup, bot.process_stopped = run_startup, process_stopped
+
+
+def _settle_books(trade: Trade) -> None:
+    """A trade whose last orders Freqtrade has found on the venue is closed with the profit of the last one
+    alone; what it has earned is that of all."""
+    if not trade.is_open and abs((trade.close_profit_abs or 0.0) - trade.realized_profit) > 1e-9:
+        trade.recalc_trade_from_orders(is_closing=True)
+        Trade.commit()

@@ -126,12 +126,17 @@ class Bridge:
         finally:
             del self.histories[trade.pair]
 
-    def prepare(self, symbol: str, leverage: int) -> None:
-        """Set margin mode and leverage, once per symbol and bot. Raises FreqtradeException."""
-        if (symbol, leverage) not in self.prepared:
+    def set_symbol(self, symbol: str, leverage: int, *, is_isolated: bool, has_leverage: bool) -> None:
+        """Set what differs of margin mode and leverage. Raises FreqtradeException.
+
+        :param is_isolated, has_leverage: what the venue has just said it is already.
+        """
+        if not is_isolated:
             self.exchange.set_margin_mode(symbol, self.exchange.margin_mode)
+        if not has_leverage:
             self.exchange._set_leverage(leverage, symbol)
-            self.prepared.add((symbol, leverage))
+        # Freqtrade would set both before each order.
+        self.prepared.add((symbol, leverage))
 
     def remember_rate(self, symbol: str, rate: float) -> None:
         """A price just read from the book, for notifications sent while questions wait."""

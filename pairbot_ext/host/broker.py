@@ -1,5 +1,6 @@
 """What the coordinator asks of the bot and has it do: positions, books, trades, entries, exits."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -15,9 +16,10 @@ from pairbot_ext.model.orderbook import DryMarket, OrderBook
 from pairbot_ext.model.records import LegSizing, OrderRecord, PairTrade
 from pairbot_ext.model.sizing import MarketLimits, stake_for
 from pairbot_ext.model.structures import order_structure
+from pairbot_ext.support.clock import Clock
 from pairbot_ext.support.errors import PairbotError
 from pairbot_ext.support.redact import scrub
-from pairbot_ext.venue.protocol import Position, Venue
+from pairbot_ext.venue.protocol import AccountSettings, Position, Venue
 
 BOOK_LEVELS = 20
 MAX_EXIT_REASON_CHARS = 255
@@ -63,13 +65,18 @@ class OpenLeg:
 class Broker:
     """One bot's orders and data. Raises Freqtrade's exceptions."""
 
-    def __init__(self, bridge: Bridge, venue: Venue) -> None:
+    def __init__(self, bridge: Bridge, venue: Venue, clock: Clock) -> None:
         self._bridge = bridge
         self._venue = venue
         self._bot = bridge.bot
         self._exchange = bridge.exchange
-        self._funding_intervals: dict[str, float] | None = None
+        self._funding = venue.funding_reader(bridge.api, clock)
         self._positions: dict[str, Position] = {}
+
+    @property
+    def is_dry_run(self) -> bool:
+        """The mode."""
+        return self._bridge.is_dry_run
 
     # -- reading -----------------------------------------------------------------------------------
 
@@ -115,9 +122,27 @@ class Broker:
 
     def funding(self, symbol: str) -> Funding:
         """Predicted funding (weight 1). Raises ccxt.BaseError, or PairbotError where the venue says none."""
-        if self._funding_intervals is None:
-            self._funding_intervals = self._venue.funding_intervals(self._bridge.api)
-        return self._venue.funding(self._bridge.api, symbol, self._funding_intervals)
+        return self._funding.read(symbol)
+
+    def pnl(self, price: Callable[[str, int], float | None]) -> float:
+        """What all of Freqtrade's trades have earned, fees and funding included, quote currency: closed ones
+        as booked, open ones as if they were closed now. Deposits and withdrawals are not in it.
+
+        :param price: (symbol, side 1 or -1) -> price to close at; None values the leg at its entry price.
+        """
+        total = float(Trade.get_total_closed_profit())
+        for trade in Trade.get_open_trades():
+            if trade.amount:
+                at = price(trade.pair, -1 if trade.is_short else 1) or trade.open_rate
+                total += float(trade.calculate_profit(at).total_profit)
+        return total
+
+    def last_price(self, symbol: str) -> float | None:
+        """Of the symbol's position as the venue valued it last, else the last price anybody has seen."""
+        position = self._positions.get(symbol)
+        if position is not None and position.mark_price and not self._bridge.is_dry_run:
+            return position.mark_price
+        return self._bridge.last_rate(symbol)
 
     def wallet_total(self) -> float | None:
         """Quote currency owned, without unrealised profit, as of the last wallet update; None if unknown."""
@@ -126,6 +151,18 @@ class Broker:
     def refresh_wallet(self) -> None:
         """Read the wallet now (weight 10). Raises FreqtradeException."""
         self._bot.wallets.update()
+
+    def account_settings(self) -> AccountSettings | None:
+        """What account and symbols are set to now (weight 10); None in dry-run, where nothing is set."""
+        return None if self.is_dry_run else self._venue.account_settings(self._bridge.api)
+
+    def tagged_trades(self) -> dict[str, list[str]]:
+        """Open trades that carry a pair's tag, as "symbol (tag)", with the exchange ids of their orders."""
+        return {
+            f"{trade.pair} ({trade.enter_tag})": [order.order_id for order in trade.orders]
+            for trade in Trade.get_open_trades()
+            if trade.enter_tag
+        }
 
     def open_legs(self) -> dict[str, OpenLeg]:
         """Every open trade Freqtrade holds, by symbol."""
@@ -248,6 +285,10 @@ class Broker:
     def is_running(self) -> bool:
         """Whether entries are allowed (neither paused nor stopped)."""
         return self._bot.state == State.RUNNING
+
+    def is_stake_unlimited(self) -> bool:
+        """Whether stakes are shares of the wallet."""
+        return self._bot.config.get("stake_amount") == "unlimited"
 
     def free_stake(self) -> float:
         """Quote currency that may still be staked."""

@@ -9,10 +9,10 @@ from typing import Any
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from pairbot_ext.journal.tables import PairTradeRow
+from pairbot_ext.journal.tables import OrderRow, PairTradeRow
 from pairbot_ext.model.records import OrderRecord, PairTrade
 from pairbot_ext.model.sizing import Leg
-from pairbot_ext.model.states import Role
+from pairbot_ext.model.states import PairState, Role
 
 NOT_DURABLE_FROM = 5_000
 """Attempts from here on number orders whose intent could not be made durable; an id has room for 9,999."""
@@ -84,14 +84,28 @@ class JournalReader:
             if (order.pair_trade_id, order.leg, order.role) == (pair_trade_id, leg, role)
         }
 
-    def last_closed_ms(self, reasons: Collection[str]) -> dict[str, int]:
-        """Per pair id, when a pair trade was last closed for one of `reasons`, epoch milliseconds."""
-        last: dict[str, int] = {}
+    def knows_any(self, order_ids: Collection[str]) -> bool:
+        """Whether one of these exchange order ids was ever journalled."""
         with Session(self._engine) as session:
-            rows = session.scalars(select(PairTradeRow).where(PairTradeRow.reason.in_(reasons))).all()
-            for row in rows:
-                last[row.pair_id] = max(last.get(row.pair_id, 0), row.closed_ms or row.updated_ms)
-        return last
+            found = session.scalar(
+                select(OrderRow.client_id).where(OrderRow.order_id.in_(order_ids)).limit(1)
+            )
+        return found is not None
+
+    def left_pairs(self, *, dry_run: bool) -> list[tuple[str, str, str, str, int]]:
+        """(pair id, leg A, leg B, reason, closed at) of the mode's final pair trades that held something,
+        oldest first."""
+        final = [state.value for state in PairState if state.is_final]
+        wanted = select(PairTradeRow).where(PairTradeRow.state.in_(final), PairTradeRow.dry_run.is_(dry_run))
+        with Session(self._engine) as session:
+            fills = session.execute(select(OrderRow.pair_trade_id, OrderRow.filled)).all()
+            held = {pair_trade_id for pair_trade_id, filled in fills if filled}
+            found = [
+                (row.pair_id, row.leg_a, row.leg_b, row.reason, row.closed_ms or row.updated_ms)
+                for row in session.scalars(wanted)
+                if row.id in held
+            ]
+        return sorted(found, key=lambda each: each[-1])
 
     def setting(self, key: str) -> Any | None:
         """What `set_setting` has stored, in this run or an earlier one; None where there is nothing."""

@@ -13,7 +13,7 @@ from pairbot_ext.model.thresholds import LONG_SPREAD, SHORT_SPREAD, Thresholds
 class EntryModel:
     """The spread model at entry: u = log A - alpha - beta*log B, z = (u - mu)/sigma.
 
-    :param half_life_candles: NaN where none could be estimated; then there is no time stop.
+    :param half_life_candles: of `EntryPlan.candle_secs` each; NaN where none could be estimated.
     """
 
     alpha: float
@@ -35,6 +35,8 @@ class EntryPlan:
     :param direction: SHORT_SPREAD (short A, long B) or LONG_SPREAD (long A, short B).
     :param candle: open time of the signal candle (the last closed one), UTC.
     :param z: of that candle.
+    :param candle_secs: length of the candles the model counts in: a bot may go on with others. 0 in plans of
+        older versions, which counted in whatever candles the bot had.
     """
 
     pair_id: str
@@ -45,10 +47,15 @@ class EntryPlan:
     thresholds: Thresholds
     candle: datetime
     z: float
+    candle_secs: int = 0
 
     def __post_init__(self) -> None:
         if self.direction not in (SHORT_SPREAD, LONG_SPREAD):
             raise ValueError(f"direction must be {SHORT_SPREAD} or {LONG_SPREAD}, got {self.direction}")
+
+    def half_life_candles(self, candle_secs: float) -> float:
+        """The model's half-life in candles of this length; NaN where it has none."""
+        return self.model.half_life_candles * (self.candle_secs or candle_secs) / candle_secs
 
     def symbol(self, leg: Leg) -> str:
         """The symbol of one leg."""

@@ -1,9 +1,11 @@
-"""Follows the pairs file while a bot runs: a good new file is taken, a broken one is reported once."""
+"""Follows the pairs file while a bot runs: a good new file is taken, any other is reported once."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from pairbot_ext.pairs import PairsFile, load_pairs_file
+from pairbot_ext.pairs.files import load_pairs_file
+from pairbot_ext.pairs.schema import PairsFile
 from pairbot_ext.support.errors import PairsFileError
 
 
@@ -19,13 +21,31 @@ class PairsFileWatcher:
     """Reads the pairs file again when it has changed on disk.
 
     :param path: the pairs file.
+    :param accept: gives a file back that may come in, and raises PairsFileError for any other.
+    :param instead: what stands in for a file that may not come in at the start, where something must be
+        managed; where it answers None the error is raised.
     :raises PairsFileError: where the file is bad at the start; later problems are reported by `poll`.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(
+        self,
+        path: Path,
+        accept: Callable[[PairsFile], PairsFile] = lambda pairs_file: pairs_file,
+        instead: Callable[[PairsFileError], PairsFile | None] = lambda _: None,
+    ) -> None:
         self._path = path
+        self._accept = accept
         self._seen = self._stamp()
-        self.current = load_pairs_file(path)
+        self.refused: str | None = None
+        """Why the file on disk is not the one in force; None where it is."""
+        try:
+            self.current = accept(load_pairs_file(path))
+        except PairsFileError as error:
+            stand_in = instead(error)
+            if stand_in is None:
+                raise
+            self.current = stand_in
+            self.refused = str(error)
 
     def _stamp(self) -> tuple[int, int, int] | None:
         try:
@@ -41,10 +61,12 @@ class PairsFileWatcher:
             return None
         self._seen = stamp
         try:
-            fresh = load_pairs_file(self._path)
+            fresh = self._accept(load_pairs_file(self._path))
         except PairsFileError as error:
+            self.refused = str(error)
             return Change(None, f"{error}. The pairs read before stay in force")
-        if fresh == self.current:
+        was_refused, self.refused = self.refused is not None, None
+        if fresh == self.current and not was_refused:
             return None
         gone = [pair for pair in self.current.pair_ids() if pair not in fresh.pair_ids()]
         new = [pair for pair in fresh.pair_ids() if pair not in self.current.pair_ids()]

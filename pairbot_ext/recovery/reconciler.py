@@ -45,6 +45,7 @@ class Reconciler:
         self._together = together
         self._last_ms: int | None = None
         self._is_unreadable = False
+        self._unreadable_since_ms: int | None = None
         self.foreign: dict[str, Decimal] = {}
         """Signed amounts the account holds beyond what our fills explain, by symbol."""
 
@@ -69,6 +70,12 @@ class Reconciler:
         if unsettled - self._unsettled():
             # Positions read before an order's fate was known say nothing about its leg.
             self.request()
+
+    @property
+    def unreadable_secs(self) -> float:
+        """For how long positions could not be read; 0 where the last question was answered."""
+        since_ms = self._unreadable_since_ms
+        return 0.0 if since_ms is None else (self._clock.now_ms() - since_ms) / 1000
 
     def request(self) -> None:
         """Read positions in the next pass, whatever the schedule says."""
@@ -98,8 +105,10 @@ class Reconciler:
             if not self._is_unreadable:
                 logger.warning(f"Positions cannot be read, nothing is concluded from that: {error}")
             self._is_unreadable = True
+            self._unreadable_since_ms = self._unreadable_since_ms or self._clock.now_ms()
             return None
         self._is_unreadable = False
+        self._unreadable_since_ms = None
         return positions
 
     def _note_foreign(self, positions: dict[str, Decimal], moved: set[str]) -> None:

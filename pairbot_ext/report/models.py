@@ -78,7 +78,7 @@ def _planned_pair(trade: JournalTrade, timeframe_secs: int) -> Pair:
         alpha=plan.model.alpha,
         mu=plan.model.mu,
         sigma=plan.model.sigma,
-        half_life_hours=_hours(plan.model.half_life_candles, timeframe_secs),
+        half_life_hours=_hours(plan.half_life_candles(timeframe_secs), timeframe_secs),
         # A plan does not say by which test its pair was chosen; no picture shows it.
         adf_p=1.0,
         coint_p=1.0,

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from pairbot_ext.model.simulated import BOT_NAME, SIMULATED
-from pairbot_ext.report.database import JournalTrade, read_database
+from pairbot_ext.report.database import BotDatabase, JournalTrade, read_database
 from pairbot_ext.support.errors import DataError
 
 SIMULATED_EXCHANGE = (
@@ -46,6 +46,7 @@ class Source:
     :param made_at: when the backtest ran.
     :param pairs_file: the path its configuration names, as written there.
     :param journal: None where there is none (a backtest, a bot of another strategy).
+    :param left_out: what the database holds that is not in the rows, as a sentence; "" for nothing.
     :param simulated: the sentence without which a simulated market's figures must not be seen; "" for none.
     """
 
@@ -63,6 +64,7 @@ class Source:
     rolling_window_candles: int | None = None
     journal: tuple[JournalTrade, ...] | None = None
     simulated: str = ""
+    left_out: str = ""
 
 
 def open_source(where: str, strategy: str | None = None) -> Source:
@@ -157,7 +159,7 @@ def _settings(file: Path) -> dict[str, Any]:
 
 
 def _database_source(path: Path) -> Source:
-    found = read_database(path)
+    found, left_out = _latest_mode(read_database(path))
     journalled = [trade.dry_run for trade in found.journal or ()]
     # Without a journal: a dry-run's order ids say so.
     is_dry = (
@@ -181,6 +183,27 @@ def _database_source(path: Path) -> Source:
         stake_currency=str(first.get("stake_currency") or "USDT"),
         journal=found.journal,
         simulated=SIMULATED_EXCHANGE if found.is_simulated else "",
+        left_out=left_out,
+    )
+
+
+def _latest_mode(found: BotDatabase) -> tuple[BotDatabase, str]:
+    """The pair trades of the mode the bot ran in last, and what was left out: made-up fills of a dry-run are
+    not earned."""
+    journal = found.journal or ()
+    if len({trade.dry_run for trade in journal}) < 2:
+        return found, ""
+    is_dry = max(journal, key=lambda trade: trade.planned).dry_run
+    others = {trade.id for trade in journal if trade.dry_run is not is_dry}
+    names = ("live", "dry-run") if is_dry else ("dry-run", "live")
+    kept = BotDatabase(
+        [row for row in found.rows if row.get("pair_trade_id") not in others],
+        tuple(trade for trade in journal if trade.id not in others),
+        found.is_simulated,
+    )
+    return kept, (
+        f"The database holds {len(others)} {names[0]} pair trades too: they are left out, this report is of "
+        f"the {names[1]} ones alone."
     )
 
 

@@ -18,18 +18,20 @@ class EquityMarks:
     """What equity is measured against. Kept over restarts, begun anew on a release by hand.
 
     :param peak: highest equity, stake currency.
+    :param base: equity without what the trades have earned; None in marks of older versions.
     :param day: UTC day, ISO date; :param day_start: equity when it was first known on that day.
     """
 
     peak: float
     day: str
     day_start: float
+    base: float | None = None
 
     def moved(self, low: float, now: datetime) -> EquityMarks:
         """The marks after equity was at least `low` for a while."""
         day = now.date().isoformat()
         if day != self.day:
-            return EquityMarks(max(self.peak, low), day, low)
+            return EquityMarks(max(self.peak, low), day, low, self.base)
         return replace(self, peak=max(self.peak, low))
 
     def drawdown_percent(self, equity: float) -> float:

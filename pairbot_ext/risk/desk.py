@@ -1,7 +1,7 @@
-"""The risk desk of a trading bot: state, locks and rules of one `TradeDesk`.
+"""The risk desk of a trading bot: state and rules of one `TradeDesk`, and the locks people set.
 
-State, trip and pair locks live in the journal's database. They are changed by a rule or by a person, from the
-loop or from the RPC thread, and released only by a person.
+State and trip live in the journal's database, locks in its registry of pairs. They are changed by a rule or
+by a person, from the loop or from the RPC thread.
 """
 
 import logging
@@ -12,6 +12,7 @@ from datetime import datetime
 
 from pairbot_ext.host.broker import Broker
 from pairbot_ext.journal.journal import Journal
+from pairbot_ext.journal.registry import Registry
 from pairbot_ext.model.findings import Breach, Reading, Rule, Verdict, above
 from pairbot_ext.model.plan import EntryPlan
 from pairbot_ext.model.records import PairTrade, Sizing
@@ -23,8 +24,8 @@ from pairbot_ext.risk.account import ErrorRate
 from pairbot_ext.risk.entry import EntryRules
 from pairbot_ext.risk.pairwatch import REASONS, PairWatch
 from pairbot_ext.risk.quotes import Quotes
-from pairbot_ext.risk.rules import RULES, Effect, trip_of
-from pairbot_ext.risk.state import BY_HAND, RELEASE, WHAT_HAPPENS, RiskMemory, RiskState, Trip
+from pairbot_ext.risk.rules import ENDS_AFTER_SECS, ENDS_WITH_ITS_CAUSE, RULES, Effect, trip_of
+from pairbot_ext.risk.state import BY_HAND, JOURNAL_LOST, RELEASE, WHAT_HAPPENS, RiskMemory, RiskState, Trip
 from pairbot_ext.risk.wallet import WalletWatch
 from pairbot_ext.settings import Settings
 from pairbot_ext.signals.port import Signals
@@ -53,6 +54,7 @@ class RiskDesk:
         broker: Broker,
         clock: Clock,
         signals: Signals,
+        registry: Registry,
         facts_of: Callable[[PairTrade], Facts],
         close: Callable[[PairTrade, str], None],
         together: Callable[[], AbstractContextManager[None]],
@@ -65,14 +67,17 @@ class RiskDesk:
         self._broker = broker
         self._clock = clock
         self._signals = signals
+        self._registry = registry
         self._facts_of = facts_of
         self._close = close
         self._together = together
-        self._memory = RiskMemory(journal, clock)
+        self._memory = RiskMemory(journal, clock, dry_run=broker.is_dry_run)
         self._told: Trip | None = None
         self._unsaid: list[str] = []
         self._naked_since_ms: dict[str, int] = {}
         self._snapshot: tuple[Reading, ...] = ()
+        self._calm_since_ms: int | None = None
+        self._ended: str | None = None
         self.quotes = Quotes()
         self._errors = ErrorRate(self._limits.api_error_window_secs, self._limits.api_error_min_requests)
         self._pairs = PairWatch(self._limits, broker, self.quotes, clock)
@@ -91,6 +96,25 @@ class RiskDesk:
     def load(self) -> None:
         """Take over what an earlier run has left; once, after the journal is open."""
         self._memory.load()
+        try:
+            self._registry.load()
+        except Exception as error:
+            logger.exception("The registry of pairs cannot be read")
+            self._memory.fail_closed(error)
+
+    def hold_for_lost_journal(self, trades: list[str]) -> None:
+        """Freqtrade's database holds trades of pairs that the journal has never seen: its tables were left
+        behind (convert-db) or lost. What held the bot may be lost with them, so nothing is entered."""
+        text = (
+            f"Rule {JOURNAL_LOST}: Freqtrade holds {', '.join(trades[:4])}, the journal of pair trades knows "
+            "nothing of them: its tables (pairbot_...) were not moved with the database. Nothing is entered, "
+            "and nobody closes these trades: bring the tables back and restart, or /forceexit each of them. "
+            f"{RELEASE}"
+        )
+        self._memory.change(
+            RiskState.HALTED, Trip(JOURNAL_LOST, len(trades), 0, "trades", self._clock.now_ms(), None, text)
+        )
+        self._journal.add_event(None, "journal_lost", trades=", ".join(trades))
 
     # -- for people --------------------------------------------------------------------------------
 
@@ -141,22 +165,23 @@ class RiskDesk:
     def lock_pair(self, pair_id: str, by: str) -> str:
         """Enter this pair no more until `unlock_pair`; an open pair trade goes on. Raises PairbotError."""
         _check_pair_id(pair_id)
-        is_stored = self._memory.lock(pair_id, f"by {by} at {self._now_text()}")
+        is_stored = self._registry.lock(pair_id, f"by {by} at {self._now_text()}")
         self._journal.add_event(None, "risk_pair_locked", pair=pair_id, by=by)
         return _with_storage(f"Pair {pair_id} is locked: not entered again until it is unlocked", is_stored)
 
     def unlock_pair(self, pair_id: str, by: str) -> str:
         """The inverse of `lock_pair`. Raises PairbotError."""
         _check_pair_id(pair_id)
-        if pair_id not in self._memory.locks:
+        memory = self._registry.named(pair_id)
+        if memory.lock is None and memory.barred is None:
             return f"Pair {pair_id} is not locked"
-        is_stored = self._memory.unlock(pair_id)
+        is_stored = self._registry.unlock(pair_id)
         self._journal.add_event(None, "risk_pair_unlocked", pair=pair_id, by=by)
         return _with_storage(f"Pair {pair_id} is unlocked: it may be entered again", is_stored)
 
     def locked_pairs(self) -> dict[str, str]:
-        """{pair id: who locked it and when}."""
-        return self._memory.locks
+        """{pair id: who locked it and when, or which refusal bars it}."""
+        return self._registry.locked()
 
     def snapshot(self) -> list[Reading]:
         """Every rule with its value and its limit as of the last loop: of the bot, then pair by pair."""
@@ -180,9 +205,6 @@ class RiskDesk:
         if self.state is not RiskState.ACTIVE:
             why = self.trip.text if self.trip else ""
             raise RefusedError("risk_state", f"risk state {self.state}: {why}")
-        reason = self._memory.locks.get(plan.pair_id)
-        if reason is not None:
-            raise RefusedError("pair_locked", f"pair {plan.pair_id} was locked {reason}")
         self._entry.check_plan(plan, now)
 
     def check_size(self, plan: EntryPlan, sizing: Sizing) -> None:
@@ -218,6 +240,7 @@ class RiskDesk:
     def on_loop(self, now: datetime) -> None:
         """Once per loop, after the reconciliation. The caller holds Freqtrade's exit lock."""
         self._memory.flush()
+        self._registry.flush()
         trades = self._journal.open_pair_trades()
         with self._together():
             for trade in trades:
@@ -288,6 +311,27 @@ class RiskDesk:
         )
         if isinstance(rate, Breach):
             self._trip(rate, None)
+        self._end_with_cause(is_failing=isinstance(rate, Breach))
+
+    def _end_with_cause(self, *, is_failing: bool) -> None:
+        """A breach ends when its cause has, unless a person must judge."""
+        trip, now_ms = self.trip, self._clock.now_ms()
+        if trip is None or self.state is not RiskState.REDUCING or trip.rule not in ENDS_WITH_ITS_CAUSE:
+            self._calm_since_ms = None
+            return
+        trades = self._journal.open_pair_trades()
+        is_blind = any(isinstance(self._pairs.blind(trade), Breach) for trade in trades)
+        if is_failing if trip.rule == Rule.API_ERRORS else is_blind:
+            self._calm_since_ms = None
+            return
+        self._calm_since_ms = self._calm_since_ms or now_ms
+        if now_ms - self._calm_since_ms < ENDS_AFTER_SECS * 1000:
+            return
+        self._calm_since_ms = None
+        self._memory.change(RiskState.ACTIVE, None)
+        self._errors.clear()
+        self._journal.add_event(None, "risk_ended", rule=trip.rule)
+        self._ended = f"Rule {trip.rule} is kept again. {WHAT_HAPPENS[RiskState.ACTIVE]}"
 
     def _trip(self, breach: Breach, trade: PairTrade | None) -> None:
         """A rule that changes the state. The first of its severity holds it until it is released."""
@@ -330,7 +374,8 @@ class RiskDesk:
             trip = self.trip
             if trip != self._told:
                 self._told = trip
-                text = trip.text if trip else "Released by hand."
+                text = trip.text if trip else self._ended or "Released by hand."
+                self._ended = None
                 self._broker.tell(f"Risk state {self.state}: {text}", is_warning=trip is not None)
         except Exception:
             logger.exception("A risk message could not be sent")

@@ -149,7 +149,7 @@ class EntryRules:
             return Blind(Rule.FUNDING, f"the funding rates cannot be read: {error}")
         model = plan.model
         horizon_hours = funding_horizon_hours(
-            model.half_life_candles, plan.thresholds.max_half_lives, self._candle_secs
+            plan.half_life_candles(self._candle_secs), plan.thresholds.max_half_lives, self._candle_secs
         )
         cost_bp = funding_cost_bp(
             leg_a, leg_b, plan.direction, model.beta, self._clock.now_ms(), horizon_hours

@@ -18,6 +18,12 @@ FUNDING_HORIZON_HALF_LIVES = 2.0
 FUNDING_HORIZON_UNKNOWN_HOURS = 24.0
 """How long funding is counted where the model has no half-life."""
 
+ENDS_WITH_ITS_CAUSE = frozenset({Rule.API_ERRORS, Rule.STALE_DATA})
+"""What needs no person to judge: the venue answers again, the books are there again."""
+ENDS_AFTER_SECS = 60.0
+"""So long the cause must have been gone."""
+ENDS = f"It ends by itself {ENDS_AFTER_SECS:g} s after its cause has; /pairs_resume ends it at once"
+
 
 class Effect(StrEnum):
     """What a breach leads to."""
@@ -227,12 +233,13 @@ RULES: Mapping[Rule, RuleInfo] = {
 def trip_of(breach: Breach, at_ms: int, pair_id: str | None) -> Trip:
     """The trip a breach leads to, with the sentence the operator reads."""
     effect = RULES[breach.rule].effect
+    release = ENDS if breach.rule in ENDS_WITH_ITS_CAUSE else RELEASE
     pair = f"Pair {pair_id}: " if pair_id else ""
     state = {Effect.HALT: RiskState.HALTED, Effect.REDUCE: RiskState.REDUCING}.get(effect)
     if effect is Effect.CLOSE_AND_REDUCE:
-        happens = f"Both legs are closed. {WHAT_HAPPENS[RiskState.REDUCING]} {RELEASE}"
+        happens = f"Both legs are closed. {WHAT_HAPPENS[RiskState.REDUCING]} {release}"
     elif state is not None:
-        happens = f"{WHAT_HAPPENS[state]} {RELEASE}"
+        happens = f"{WHAT_HAPPENS[state]} {release}"
     else:
         happens = "Both legs are closed; the pair is entered again when |z| <= exit_z has been seen"
     numbers = breach.numbers if pair else breach.numbers[0].upper() + breach.numbers[1:]

@@ -1,4 +1,4 @@
-"""The risk state of one bot, what has tripped, and the pairs a person has locked: kept over restarts."""
+"""The risk state of one bot, what has tripped, and what equity is measured against: kept over restarts."""
 
 import json
 import logging
@@ -14,10 +14,10 @@ from pairbot_ext.support.clock import Clock
 logger = logging.getLogger(__name__)
 
 STATE_KEY = "risk.state"
-LOCKS_KEY = "risk.locks"
 MARKS_KEY = "risk.marks"
 BY_HAND = "by_hand"
 UNREADABLE = "state_unreadable"
+JOURNAL_LOST = "journal_lost"
 
 
 class RiskState(StrEnum):
@@ -82,19 +82,20 @@ class Store(Protocol):
 
 
 class RiskMemory:
-    """State, trip and pair locks; every change is stored before the call returns.
+    """State, trip and marks; every change is stored before the call returns.
 
+    Marks belong to a mode: what a dry-run earned says nothing of the live account.
     Where it cannot be stored the change holds in this process all the same, and `flush` tries again. Where it
     cannot be read at start the bot fails closed: REDUCING.
     """
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, clock: Clock, *, dry_run: bool) -> None:
         self._store = store
+        self._marks_key = f"{MARKS_KEY}.{'dry' if dry_run else 'live'}"
         self._clock = clock
         self._lock = threading.RLock()
         self._state = RiskState.ACTIVE
         self._trip: Trip | None = None
-        self._locks: dict[str, str] = {}
         self._marks: EquityMarks | None = None
         self._unsaved: set[str] = set()
 
@@ -107,19 +108,22 @@ class RiskMemory:
                     trip = document["trip"]
                     self._state = RiskState(document["state"])
                     self._trip = None if trip is None else Trip.from_json(trip)
-                locks = self._store.setting(LOCKS_KEY)
-                if locks is not None:
-                    self._locks = {str(pair): str(reason) for pair, reason in locks.items()}
-                marks = self._store.setting(MARKS_KEY)
+                # Before modes were told apart there was one key for both.
+                marks = self._store.setting(self._marks_key) or self._store.setting(MARKS_KEY)
                 if marks is not None:
+                    base = marks.get("base")
                     self._marks = EquityMarks(
-                        float(marks["peak"]), str(marks["day"]), float(marks["day_start"])
+                        float(marks["peak"]),
+                        str(marks["day"]),
+                        float(marks["day_start"]),
+                        None if base is None else float(base),
                     )
             except Exception as error:
                 logger.exception("The risk state cannot be read")
-                self._fail_closed(error)
+                self.fail_closed(error)
 
-    def _fail_closed(self, error: Exception) -> None:
+    def fail_closed(self, error: Exception) -> None:
+        """What an earlier run has left cannot be read: exits only, until a person has looked."""
         why = f"{type(error).__name__}: {error}".splitlines()[0][:200]
         self._state = RiskState.REDUCING
         text = (
@@ -139,12 +143,6 @@ class RiskMemory:
         return self._trip
 
     @property
-    def locks(self) -> dict[str, str]:
-        """Pairs a person has locked: {pair id: who and when}."""
-        with self._lock:
-            return dict(self._locks)
-
-    @property
     def marks(self) -> EquityMarks | None:
         """What drawdown and daily loss are measured against; None before equity was known."""
         return self._marks
@@ -157,25 +155,13 @@ class RiskMemory:
         """Take marks over and store them."""
         with self._lock:
             self._marks = marks
-            self._save(MARKS_KEY)
+            self._save(self._marks_key)
 
     def change(self, state: RiskState, trip: Trip | None) -> bool:
         """Take a state. Returns whether it could be stored at once."""
         with self._lock:
             self._state, self._trip = state, trip
             return self._save(STATE_KEY)
-
-    def lock(self, pair_id: str, reason: str) -> bool:
-        """Lock a pair's entries. Returns whether it could be stored at once."""
-        with self._lock:
-            self._locks[pair_id] = reason
-            return self._save(LOCKS_KEY)
-
-    def unlock(self, pair_id: str) -> bool:
-        """Release a pair's entries. Returns whether it could be stored at once."""
-        with self._lock:
-            self._locks.pop(pair_id, None)
-            return self._save(LOCKS_KEY)
 
     def flush(self) -> None:
         """Store what could not be stored before."""
@@ -187,8 +173,7 @@ class RiskMemory:
         trip = None if self._trip is None else self._trip.to_json()
         value: Any = {
             STATE_KEY: {"state": self._state.value, "trip": trip},
-            LOCKS_KEY: dict(self._locks),
-            MARKS_KEY: None if self._marks is None else asdict(self._marks),
+            self._marks_key: None if self._marks is None else asdict(self._marks),
         }[key]
         try:
             # A value that is no JSON would only be noticed at the next start.

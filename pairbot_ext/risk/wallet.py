@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import ccxt
@@ -37,24 +38,35 @@ class WalletWatch:
         self._saved_ms = 0
 
     def equity(self) -> float | None:
-        """Now, if every open leg were closed at its best opposite price, quote currency; None where wallet or
-        prices are not known."""
+        """Now, if every open leg were closed at its best opposite price, quote currency: what the account
+        held when the marks were begun, plus what the trades have earned since. What people pay in or take out
+        neither hides a loss nor makes one. None where the wallet has never been known."""
         return self._equity_at(exit_price)
 
     def _equity_at(self, price: Callable[[int, Quote], float]) -> float | None:
+        def at(symbol: str, side: int) -> float | None:
+            quote = self._quotes.get(symbol)
+            # A book that cannot be read must not switch the rule off for the whole account.
+            return self._broker.last_price(symbol) if quote is None else price(side, quote)
+
         try:
-            total = self._broker.wallet_total()
-            if total is None:
-                return None
-            for symbol, leg in self._broker.open_legs().items():
-                quote = self._quotes.get(symbol)
-                if quote is None:
-                    return None
-                total += leg.unrealised(price(leg.side, quote))
+            pnl = self._broker.pnl(at)
         except SQLAlchemyError as error:
             logger.error(f"Freqtrade's trades cannot be read: {error}")
             return None
-        return total
+        base = self._base()
+        return None if base is None else base + pnl
+
+    def _base(self) -> float | None:
+        """Equity without what the trades have earned: kept with the marks, else from the wallet now."""
+        marks = self._memory.marks
+        if marks is not None and marks.base is not None:
+            return marks.base
+        total = self._broker.wallet_total()
+        if total is None:
+            return None
+        booked = self._broker.pnl(lambda _symbol, _side: None)
+        return total - booked
 
     def judge(self) -> Breach | None:
         """Once per loop. A breach is only believed on a wallet read now."""
@@ -126,6 +138,8 @@ class WalletWatch:
         low, before = self._recent.low, self._memory.marks
         day = as_datetime(now_ms).date().isoformat()
         marks = before.moved(low, as_datetime(now_ms)) if before else EquityMarks(low, day, low)
+        if marks.base is None:
+            marks = replace(marks, base=self._base())
         is_new_day = before is None or before.day != marks.day
         if marks != before and (is_new_day or now_ms - self._saved_ms >= SAVE_MS):
             self._saved_ms = now_ms

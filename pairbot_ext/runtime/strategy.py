@@ -7,7 +7,8 @@ a module.
 import logging
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -26,14 +27,16 @@ from pairbot_ext.host import access, private
 from pairbot_ext.host.bridge import Bridge
 from pairbot_ext.host.logfile import open_log_file
 from pairbot_ext.model.sizing import Leg
-from pairbot_ext.pairs import Pair
+from pairbot_ext.pairs import Pair, PairsFile
+from pairbot_ext.pairs.accept import Terms, accept, validity
 from pairbot_ext.pairs.watcher import PairsFileWatcher
 from pairbot_ext.preflight import Report, check_live
 from pairbot_ext.runtime.backtest_port import StrategyPort
+from pairbot_ext.runtime.banner import banner, plot_config
 from pairbot_ext.runtime.candles import SeenCandles
 from pairbot_ext.runtime.port import Desk
+from pairbot_ext.runtime.stand_in import open_symbols, stand_in
 from pairbot_ext.settings import Settings, parse_settings
-from pairbot_ext.signals.arbiter import most_pairs_at_once
 from pairbot_ext.signals.book import SignalBook
 from pairbot_ext.signals.rules import PairRules
 from pairbot_ext.startup.checks import (
@@ -47,7 +50,8 @@ from pairbot_ext.startup.checks import (
     check_trading_mode,
     required_startup_candles,
 )
-from pairbot_ext.support.errors import PairbotError
+from pairbot_ext.support.clock import as_datetime
+from pairbot_ext.support.errors import PairbotError, PairsFileError
 from pairbot_ext.support.redact import protect
 
 logger = logging.getLogger(__name__)
@@ -63,7 +67,8 @@ class PairsRuntime:
     def __init__(self, config: Mapping[str, Any], timeframe: str) -> None:
         try:
             self.settings: Settings = parse_settings(config.get("pairbot"))
-            self._watcher = PairsFileWatcher(self.settings.pairs_path())
+            self._open_symbols = open_symbols(config)
+            self._watcher = self._watch_file(config, timeframe)
             if config.get("runmode") in TRADE_MODES:
                 # Before Telegram comes up: a token it refuses is in its error message.
                 protect(config=config)
@@ -79,6 +84,8 @@ class PairsRuntime:
                 check_candles(effective, self._watcher.current)
         except PairbotError as error:
             raise OperationalException(str(error)) from error
+        self._told_validity: str | None = None
+        self._refused_at_start: str | None = None
         self._strategy: IStrategy | None = None
         self._candles = SeenCandles()
         self._book: SignalBook | None = None
@@ -87,6 +94,19 @@ class PairsRuntime:
         self._desk: Desk | None = None
         self._last_book: SignalBook | None = None
         self._control: Control | None = None
+
+    def _watch_file(self, config: Mapping[str, Any], timeframe: str) -> PairsFileWatcher:
+        terms = Terms.of(config, timeframe)
+
+        def instead(_: PairsFileError) -> PairsFile | None:
+            if not self._open_symbols:
+                return None
+            return stand_in(cast(Any, config), terms.timeframe or timeframe, self._open_symbols)
+
+        # Other modes look at files too that no bot could trade; what trades or backtests them asks first.
+        is_trading = config.get("runmode") in TRADE_MODES
+        gate = partial(accept, terms=terms) if is_trading else lambda pairs_file: pairs_file
+        return PairsFileWatcher(self.settings.pairs_path(), gate, instead)
 
     @property
     def strategy(self) -> IStrategy:
@@ -112,9 +132,25 @@ class PairsRuntime:
                 fee=self.settings.taker_fee_bp / 1e4,
                 overrides=self._overrides,
                 disabled=frozenset(self._untradable),
+                is_out_now=self._is_out_now if isinstance(self._desk, TradeDesk) else None,
             )
             self._last_book = self._book
         return self._book
+
+    def _is_out_now(self, book: SignalBook, pair: Pair) -> bool:
+        """Whether a bot could not enter this pair now: it takes no part in the arbiter's choice."""
+        assert isinstance(self._desk, TradeDesk)
+        gate, now = self._desk.pairs, as_datetime(self._desk.clock.now_ms())
+        since = gate.disarmed_since(*pair.symbols)
+        has_come_back = since is None or book.has_recovered(pair.id, since, book.newest_candle)
+        return gate.is_out(pair.id, *pair.symbols, has_come_back, now)
+
+    def _learn_names(self) -> None:
+        """What the file calls its pairs: locks given under a name belong to its coins."""
+        if isinstance(self._desk, TradeDesk):
+            for epoch in self._watcher.current.epochs:
+                for pair in epoch.pairs:
+                    self._desk.registry.learn(pair.id, *pair.symbols)
 
     @property
     def timeframe(self) -> timedelta:
@@ -149,21 +185,48 @@ class PairsRuntime:
             protect(*access.credentials_of(strategy))
             open_log_file(strategy.config, self.settings.log)
         try:
-            check_start(strategy, self._watcher.current, self.settings)
-            check_overrides(self._watcher.current, overrides)
+            wrong = self._check(strategy, overrides)
             if self.is_trading:
                 private.check()
                 Bridge.of(strategy).refuse_orders()
             report = check_live(strategy) if strategy.config.get("runmode") is RunMode.LIVE else None
             self._desk = self._trade_desk(rules, report) if self.is_trading else self._backtest_desk(rules)
+            if isinstance(self._desk, TradeDesk):
+                self._refused_at_start = wrong or self._desk.entries.refused_because
+                self._desk.entries.refused_because = self._refused_at_start
         except PairbotError as error:
             raise OperationalException(str(error)) from error
+        self._learn_names()
         if isinstance(self._desk, TradeDesk):
             self._control = Control(self._desk, self._pairs_now)
             self._control.attach()
         knows_markets = strategy.config.get("runmode") in NON_UTIL_MODES
         self._tell(report.for_operator() if report is not None else [])
-        self._tell([*self._banner(), *(self.untradable_pairs() if knows_markets else [])])
+        if wrong is not None:
+            self._tell(
+                [
+                    f"PairsArb: {wrong}. Open pairs are managed, nothing is entered; correct it and "
+                    "/reload_config"
+                ]
+            )
+        self._tell(
+            [
+                *banner(self._watcher.current, self.settings, self.strategy.max_open_trades, self._overrides),
+                *(self.untradable_pairs() if knows_markets else []),
+            ]
+        )
+
+    def _check(self, strategy: IStrategy, overrides: Mapping[str, float]) -> str | None:
+        """Whatever is wrong at a start, open pairs are managed. Returns what is wrong where pairs are open,
+        None where nothing is. Raises PairbotError."""
+        try:
+            check_start(strategy, self._watcher.current, self.settings)
+            check_overrides(self._watcher.current, overrides)
+        except PairbotError as error:
+            if not self._open_symbols:
+                raise
+            return str(error)
+        return self._watcher.refused
 
     def _trade_desk(self, rules: PairRules, report: Report | None) -> TradeDesk:
         desk = TradeDesk.start(self.strategy, rules, self.settings.leverage)
@@ -204,33 +267,6 @@ class PairsRuntime:
             # Telegram takes it for Markdown, and refuses an underscore that stands alone: a file's name.
             self.strategy.dp.send_msg(f"`{message.replace('`', chr(39))}`", always_send=True)
 
-    def _banner(self) -> list[str]:
-        current = self._watcher.current
-        pairs: dict[str, Pair] = {pair.id: pair for epoch in current.epochs for pair in epoch.pairs}
-        most = max(
-            (most_pairs_at_once([pair.symbols for pair in epoch.pairs]) for epoch in current.epochs),
-            default=0,
-        )
-        slots = self.strategy.max_open_trades
-        by_slots = most if slots < 0 or np.isinf(slots) else min(most, int(slots) // 2)
-        lines = [
-            f"PairsArb: {len(pairs)} pairs of {len(current.pairs)} symbols from {self.settings.pairs_file} "
-            f"({current.scan.rule}); at most {by_slots} open at once "
-            f"(shared coins allow {most}, max_open_trades {slots:g} allows "
-            f"{'any number' if slots < 0 or np.isinf(slots) else int(slots) // 2})",
-        ]
-        if current.scan.combinations and current.scan.expected_false_positives is not None:
-            lines.append(
-                f"PairsArb: chosen among {current.scan.combinations} combinations, of which about "
-                f"{current.scan.expected_false_positives:.0f} pass p < 0.05 by chance alone"
-            )
-        if not pairs:
-            lines.append("PairsArb: the pairs file holds no pair: nothing will be entered")
-        if self._overrides:
-            changed = ", ".join(f"{name} {value:g}" for name, value in self._overrides.items())
-            lines.append(f"PairsArb: thresholds of ALL pairs replaced by the strategy parameters: {changed}")
-        return lines
-
     def on_loop_start(self, now: datetime) -> None:
         """Start of a candle in a backtest, of a loop in a bot."""
         # First: Freqtrade swallows exceptions here, and none of the rest may cost a pass of the recovery.
@@ -239,7 +275,7 @@ class PairsRuntime:
             # Telegram comes up in a thread of its own, perhaps after this strategy.
             self._control.attach()
         if self.is_trading:
-            self._tell([*self.poll_pairs_file(), *self.untradable_pairs()])
+            self._tell([*self.poll_pairs_file(), *self.untradable_pairs(), *self._judge_validity(now)])
             self._note_late_candles()
 
     def _note_late_candles(self) -> None:
@@ -272,17 +308,7 @@ class PairsRuntime:
 
     def plot_config(self) -> dict[str, Any]:
         """For FreqUI and `freqtrade plot-dataframe`."""
-        ids = self._watcher.current.pair_ids()
-        levels: dict[str, dict[str, str]] = {}
-        for name, color in (("entry", "#3b82f6"), ("exit", "#16a34a"), ("stop", "#dc2626")):
-            levels[f"z_{name}"] = levels[f"z_{name}_below"] = {"color": color}
-        return {
-            "main_plot": {},
-            "subplots": {
-                "z": {**{f"z_{pair_id}": {} for pair_id in ids}, **levels},
-                "spread (log)": {f"spread_{pair_id}": {} for pair_id in ids},
-            },
-        }
+        return plot_config(self._watcher.current.pair_ids())
 
     def poll_pairs_file(self) -> list[str]:
         """Take a rewritten pairs file over. Returns what the operator should be told."""
@@ -291,6 +317,7 @@ class PairsRuntime:
             return []
         if change.pairs_file is not None:
             self._book = None
+            self._learn_names()
             needed = self.startup_candles(self.strategy.timeframe) - self.settings.rearm_lookback_candles
             if needed > self.strategy.startup_candle_count:
                 return [
@@ -298,6 +325,21 @@ class PairsRuntime:
                     f"{self.strategy.startup_candle_count} are loaded: use /reload_config"
                 ]
         return [change.message]
+
+    def _judge_validity(self, now: datetime) -> list[str]:
+        """Once a day while no selection is in force, or only one that is older than its data were long. Where
+        a newer file is refused meanwhile, the old one is entered no more."""
+        assert isinstance(self._desk, TradeDesk)
+        current = self._watcher.current
+        text, day = validity(current, now), now.date().isoformat()
+        if self._watcher.refused is not None and text is not None and current.epochs:
+            self._desk.entries.refused_because = (
+                f"{text}; the file on disk is refused: {self._watcher.refused}"
+            )
+        if text is None or day == self._told_validity:
+            return []
+        self._told_validity = day
+        return [text]
 
     def untradable_pairs(self) -> list[str]:
         """Disable the pairs with a leg the venue does not trade (now). One message per change."""

@@ -58,6 +58,10 @@ class Settings(_Block):
         default=168,
         description="how far back a z or time stop blocks re-entry until |z| <= exit_z has been seen",
     )
+    max_hold_hours_without_half_life: Annotated[float, Field(gt=0, le=24 * 365)] = Field(
+        default=336.0,
+        description="time stop of a pair trade whose model has no finite half-life, hours",
+    )
     leverage: Annotated[int, Field(ge=1, le=20)] = Field(
         default=1, description="integer, the same on both legs"
     )

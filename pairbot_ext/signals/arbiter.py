@@ -19,11 +19,14 @@ class Candidate:
     :param legs: (leg A, leg B).
     :param direction: SHORT_SPREAD, LONG_SPREAD or 0.
     :param edge: expected net profit per unit of leg A notional, see `expected_edge`.
+    :param is_out: where the pair could not be entered anyway (open, or waiting for its spread to come back):
+        it takes a symbol only where nobody else wants it. None: nowhere.
     """
 
     legs: tuple[str, str]
     direction: IntArray
     edge: FloatArray
+    is_out: BoolArray | None = None
 
 
 def expected_edge(
@@ -41,23 +44,19 @@ def arbitrate(candidates: Sequence[Candidate]) -> list[BoolArray]:
     """Which candidates win their symbols at each candle.
 
     Where several pairs want one symbol on one candle, the pair with the largest edge gets both its legs,
-    then the next that still finds both free, and so on; equal edges go by the order of `candidates`.
+    then the next that still finds both free, and so on; equal edges go by the order of `candidates`. Who
+    could not be entered anyway comes last.
 
     :return: one boolean array of shape (n,) per candidate.
     """
     wins = [candidate.direction != 0 for candidate in candidates]
     if not candidates:
         return wins
-    wishes: dict[str, IntArray] = {}
-    for candidate, wish in zip(candidates, wins, strict=True):
-        for symbol in candidate.legs:
-            wishes[symbol] = wishes.get(symbol, np.zeros(wish.size, np.int64)) + wish
-    contested = np.zeros(wins[0].size, np.bool_)
-    for count in wishes.values():
-        contested |= count > 1
-    for row in np.flatnonzero(contested):
+    for row in np.flatnonzero(contested_rows(candidates)):
         wanting = [number for number, wish in enumerate(wins) if wish[row]]
-        wanting.sort(key=lambda number: -candidates[number].edge[row])
+        wanting.sort(
+            key=lambda number: (_is_out(candidates[number], int(row)), -candidates[number].edge[row])
+        )
         taken: set[str] = set()
         for number in wanting:
             free = taken.isdisjoint(candidates[number].legs)
@@ -65,6 +64,23 @@ def arbitrate(candidates: Sequence[Candidate]) -> list[BoolArray]:
             if free:
                 taken.update(candidates[number].legs)
     return wins
+
+
+def contested_rows(candidates: Sequence[Candidate]) -> BoolArray:
+    """Where more than one candidate wants the same symbol. Shape (n,)."""
+    wishes: dict[str, IntArray] = {}
+    for candidate in candidates:
+        for symbol in candidate.legs:
+            wish = (candidate.direction != 0).astype(np.int64)
+            wishes[symbol] = wishes[symbol] + wish if symbol in wishes else wish
+    contested = np.zeros(candidates[0].direction.size, np.bool_)
+    for count in wishes.values():
+        contested |= count > 1
+    return contested
+
+
+def _is_out(candidate: Candidate, row: int) -> bool:
+    return candidate.is_out is not None and bool(candidate.is_out[row])
 
 
 def most_pairs_at_once(pairs: Sequence[tuple[str, str]], search_limit: int = 20_000) -> int:

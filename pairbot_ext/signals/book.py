@@ -4,8 +4,8 @@ The book is given candles and answers questions; it fetches nothing and knows no
 rebuilt whenever a candle arrives. Every value at a candle depends on that candle and earlier ones only.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -16,7 +16,8 @@ from pairbot_ext.model.sizing import Leg
 from pairbot_ext.model.thresholds import Thresholds
 from pairbot_ext.pairs import Epoch, Pair, PairsFile
 from pairbot_ext.settings import Settings, VolatilityGate
-from pairbot_ext.signals.arbiter import Candidate, arbitrate, expected_edge
+from pairbot_ext.signals.arbiter import Candidate, arbitrate, contested_rows, expected_edge
+from pairbot_ext.signals.forward import Course, out_on_paper
 from pairbot_ext.signals.zpath import entry_direction, is_armed
 from pairbot_ext.stats.arrays import BoolArray, FloatArray, IntArray
 from pairbot_ext.stats.candles import log_close
@@ -130,6 +131,8 @@ class SignalBook:
     :param fee: one fill's fee as a ratio, for the arbiter.
     :param overrides: thresholds that replace every pair's own, by name (entry, exit, stop, max_half_lives).
     :param disabled: ids of pairs that are not entered.
+    :param is_out_now: whether a pair could not be entered on the newest candle anyway, as a bot knows it.
+        Without a bot all pairs are run forward on paper.
     """
 
     def __init__(
@@ -142,8 +145,10 @@ class SignalBook:
         fee: float,
         overrides: Mapping[str, float] | None = None,
         disabled: frozenset[str] = frozenset(),
+        is_out_now: Callable[["SignalBook", Pair], bool] | None = None,
     ) -> None:
         self._disabled = disabled
+        self._is_out_now = is_out_now
         self._settings = settings
         self._fee = fee
         self.pairs_file = pairs_file
@@ -162,6 +167,9 @@ class SignalBook:
         """Decide the entries anew with these thresholds (hyperopt changes them every epoch)."""
         self._overrides = dict(overrides)
         candidates = [self._candidate(path) for path in self.paths]
+        if candidates and contested_rows(candidates).any():
+            out = self._out(candidates)
+            candidates = [replace(each, is_out=rows) for each, rows in zip(candidates, out, strict=True)]
         wins = arbitrate(candidates)
         self._directions = [
             np.where(win, candidate.direction, 0) for candidate, win in zip(candidates, wins, strict=True)
@@ -220,6 +228,7 @@ class SignalBook:
                     thresholds=thresholds,
                     candle=candle,
                     z=float(path.z[at]),
+                    candle_secs=int(self.grid.step.total_seconds()),
                 )
         return None
 
@@ -244,6 +253,25 @@ class SignalBook:
         row = self.grid.row(candle)
         closes = self.grid.log_close.get(symbol)
         return float("nan") if row is None or closes is None else float(np.exp(closes[row]))
+
+    def missing_candles(self, symbol: str, newest: datetime) -> float:
+        """For how many candles up to `newest` the symbol has had none that was traded; infinite for a symbol
+        without any."""
+        closes = self.grid.log_close.get(symbol)
+        seen = np.flatnonzero(np.isfinite(closes)) if closes is not None else np.empty(0)
+        if seen.size == 0:
+            return float("inf")
+        return (newest - self.grid.start) / self.grid.step - float(seen[-1])
+
+    @property
+    def newest_candle(self) -> datetime:
+        """Open time of the last candle known."""
+        return self.grid.start + (self.grid.size - 1) * self.grid.step
+
+    def has_recovered(self, pair_id: str, since: datetime, candle: datetime) -> bool:
+        """Whether a pair that was left may be entered again: |z| <= exit was seen, or it is long ago."""
+        is_forgotten = candle - since >= self._settings.rearm_lookback_candles * self.grid.step
+        return is_forgotten or self.has_come_back(pair_id, since, candle)
 
     def has_come_back(self, pair_id: str, since: datetime, until: datetime) -> bool:
         """Whether |z| <= exit has been seen on a candle in (since, until], by the model of each candle."""
@@ -308,6 +336,38 @@ class SignalBook:
             half_life_candles=half_life,
             z=z,
             may_enter=may_enter,
+        )
+
+    def _out(self, candidates: Sequence[Candidate]) -> list[BoolArray]:
+        """Where each pair could not be entered anyway."""
+        if self._is_out_now is None:
+            courses = [self._course(path, each) for path, each in zip(self.paths, candidates, strict=True)]
+            return out_on_paper(courses, self._settings.rearm_lookback_candles)
+        newest = np.arange(self.grid.size) == self.grid.size - 1
+        return [newest & self._is_out_now(self, path.pair) for path in self.paths]
+
+    def _course(self, path: SpreadPath, candidate: Candidate) -> Course:
+        rows = slice(path.first_row, path.first_row + path.z.size)
+
+        def whole(values: FloatArray) -> FloatArray:
+            filled = np.full(self.grid.size, np.nan)
+            filled[rows] = values
+            return filled
+
+        thresholds = self.thresholds(path.pair) or Thresholds(1.0, 0.0, 2.0, 1.0)
+        without = self._settings.max_hold_hours_without_half_life * 3600 / self.grid.step.total_seconds()
+        half_lives = thresholds.max_half_lives * path.half_life_candles
+        return Course(
+            candidate,
+            thresholds,
+            self.grid.log_close[path.pair.leg_a],
+            self.grid.log_close[path.pair.leg_b],
+            alpha=whole(path.alpha),
+            beta=whole(path.beta),
+            mu=path.mu,
+            sigma=whole(path.sigma),
+            z=whole(path.z),
+            most_candles=whole(np.where(np.isfinite(half_lives), half_lives, without)),
         )
 
     def _candidate(self, path: SpreadPath) -> Candidate:

@@ -30,6 +30,10 @@ class Signals(Protocol):
         """What the rules on closed candles read of an open pair trade."""
         ...
 
+    def missing_candles(self, plan: EntryPlan, now: datetime) -> dict[str, float]:
+        """Per leg, for how many candles up to the last closed one there was none that was traded."""
+        ...
+
     def has_recovered(self, pair_id: str, stopped_at: datetime, candle: datetime) -> bool:
         """Whether a pair that was stopped may be entered again."""
         ...

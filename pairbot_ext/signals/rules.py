@@ -73,7 +73,7 @@ class PairRules:
             plan.direction,
             self._book().z(plan, self.last_closed(now)),
             self._held_candles(opened_at, now),
-            plan.model.half_life_candles,
+            self._most_candles(plan),
         )
         if reason is None and isinstance(self._break(plan, now), Breach):
             return ExitReason.BREAK
@@ -107,11 +107,11 @@ class PairRules:
         held = self._held_candles(opened_at, now)
         return [
             Reading(Rule.Z_STOP, seen, plan.thresholds.stop, "", plan.pair_id, note),
-            Reading(Rule.TIME_STOP, held, most if math.isfinite(most) else None, "candles", plan.pair_id),
+            Reading(Rule.TIME_STOP, held, most, "candles", plan.pair_id),
             *break_readings(
                 self._settings.risk.break_stop,
                 self._health_of(plan, now),
-                plan.model.half_life_candles,
+                self._half_life(plan),
                 plan.model.beta,
                 plan.pair_id,
             ),
@@ -120,14 +120,21 @@ class PairRules:
     def _held_candles(self, opened_at: datetime, now: datetime) -> float:
         return (self.candle_start(now) - self.candle_start(opened_at)) / self.timeframe
 
+    def _half_life(self, plan: EntryPlan) -> float:
+        return plan.half_life_candles(self.timeframe.total_seconds())
+
     def _most_candles(self, plan: EntryPlan) -> float:
-        return plan.thresholds.max_half_lives * plan.model.half_life_candles
+        """The time stop. A spread without a half-life is the one that needs it most."""
+        most = plan.thresholds.max_half_lives * self._half_life(plan)
+        if math.isfinite(most):
+            return most
+        return timedelta(hours=self._settings.max_hold_hours_without_half_life) / self.timeframe
 
     def _break(self, plan: EntryPlan, now: datetime) -> Verdict:
         return break_verdict(
             self._settings.risk.break_stop,
             self._health_of(plan, now),
-            plan.model.half_life_candles,
+            self._half_life(plan),
             plan.model.beta,
         )
 
@@ -143,14 +150,18 @@ class PairRules:
             self._health = {}
         key = (plan.pair_id, plan.model.alpha, plan.model.beta)
         if key not in self._health:
-            half_life = plan.model.half_life_candles
+            half_life = self._half_life(plan)
             rows = self._history_candles
             if math.isfinite(half_life):
                 rows = min(rows, max(MIN_CANDLES, math.ceil(settings.window_half_lives * half_life)))
             self._health[key] = pair_health(*book.window(plan, candle, rows), plan.model)
         return self._health[key]
 
+    def missing_candles(self, plan: EntryPlan, now: datetime) -> dict[str, float]:
+        """See Signals."""
+        newest = self.last_closed(now)
+        return {symbol: self._book().missing_candles(symbol, newest) for symbol in (plan.leg_a, plan.leg_b)}
+
     def has_recovered(self, pair_id: str, stopped_at: datetime, candle: datetime) -> bool:
         """Whether a pair that was stopped may be entered again: |z| <= exit was seen, or it is long ago."""
-        is_forgotten = candle - stopped_at >= self._settings.rearm_lookback_candles * self.timeframe
-        return is_forgotten or self._book().has_come_back(pair_id, stopped_at, candle)
+        return self._book().has_recovered(pair_id, stopped_at, candle)

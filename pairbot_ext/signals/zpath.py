@@ -46,7 +46,7 @@ def exit_reason(
     direction: int,
     z: float,
     candles_held: float,
-    half_life_candles: float,
+    most_candles: float,
 ) -> ExitReason | None:
     """What a pair trade's own model says about leaving it now.
 
@@ -54,12 +54,12 @@ def exit_reason(
     :param z: of the model at entry on the last closed candle; NaN where that candle is missing on a leg,
         which decides nothing, but the time stop still works.
     :param candles_held: since the entry.
-    :param half_life_candles: of the model at entry; not finite means no time stop can be named.
+    :param most_candles: the time stop.
     """
     if abs(z) <= thresholds.exit or z * direction > 0:
         return ExitReason.REVERTED
     if abs(z) >= thresholds.stop:
         return ExitReason.STOP
-    if np.isfinite(half_life_candles) and candles_held >= thresholds.max_half_lives * half_life_candles:
+    if candles_held >= most_candles:
         return ExitReason.TIME
     return None

@@ -16,6 +16,7 @@ from freqtrade.exchange import timeframe_to_seconds
 from freqtrade.strategy import IStrategy
 
 from pairbot_ext.pairs import PairsFile
+from pairbot_ext.pairs.accept import Terms, accept
 from pairbot_ext.settings import MAX_STARTUP_CANDLES, Settings
 from pairbot_ext.signals.book import effective_thresholds
 from pairbot_ext.support.errors import SettingsError
@@ -90,7 +91,7 @@ def check_trading_mode(config: Mapping[str, Any]) -> None:
 def check_market(config: Mapping[str, Any], pairs_file: PairsFile) -> None:
     """Refuse another market than one-way isolated futures of this file's timeframe and stake currency.
 
-    :raises SettingsError: naming the key.
+    :raises SettingsError: naming the key; PairsFileError: the file does not go with the configuration.
     """
     check_trading_mode(config)
     for block in ("ccxt_config", "ccxt_sync_config", "ccxt_async_config"):
@@ -116,20 +117,7 @@ def check_market(config: Mapping[str, Any], pairs_file: PairsFile) -> None:
                     remedy="Whether a lost order can still arrive is judged by them: remove the option and "
                     "set the machine's clock (NTP)",
                 )
-    if config.get("timeframe") != pairs_file.timeframe:
-        raise SettingsError(
-            f"config timeframe differs from the pairs file's {pairs_file.timeframe!r}",
-            value=repr(config.get("timeframe")),
-            remedy="Half-lives and models belong to one timeframe: change one of the two",
-        )
-    stake_currency = config.get("stake_currency")
-    for symbol in pairs_file.pairs:
-        if symbol.rsplit(":", 1)[-1] != stake_currency:
-            raise SettingsError(
-                f"config stake_currency is not what {symbol} of the pairs file settles in",
-                value=repr(stake_currency),
-                remedy="Change stake_currency or the pairs file",
-            )
+    accept(pairs_file, Terms.of(config))
 
 
 def check_has_pairs(pairs_file: PairsFile, settings: Settings) -> None:

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from pairbot_ext.model.findings import Funding
 from pairbot_ext.model.states import Refusal
+from pairbot_ext.support.clock import Clock
 
 
 @dataclass(frozen=True)
@@ -23,10 +24,12 @@ class Position:
 
     :param amount: signed, base currency.
     :param liquidation_price: None where the venue names none.
+    :param mark_price: the venue's own valuation; None where it names none.
     """
 
     amount: Decimal
     liquidation_price: float | None
+    mark_price: float | None = None
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,30 @@ class Fill:
 
     client_id: str
     amount: Decimal
+
+
+@dataclass(frozen=True)
+class SymbolSettings:
+    """What a position opened on a symbol would be.
+
+    :param margin_mode: "isolated" or "cross", as ccxt names them.
+    """
+
+    margin_mode: str
+    leverage: float
+
+
+@dataclass(frozen=True)
+class AccountSettings:
+    """What an account is now. A person can change any of it between two pair trades (I14).
+
+    :param symbols: by ccxt symbol; one that is not named is not known.
+    """
+
+    may_trade: bool
+    is_one_way: bool
+    is_single_asset: bool
+    symbols: dict[str, SymbolSettings]
 
 
 @dataclass(frozen=True)
@@ -126,6 +153,14 @@ class RequestBudget:
     housekeeping: int
 
 
+class FundingSource(Protocol):
+    """Predicted funding."""
+
+    def read(self, symbol: str) -> Funding:
+        """Raises ccxt.BaseError, and PairbotError where the venue names none."""
+        ...
+
+
 class Venue(Protocol):
     """One exchange's futures, spoken to through a ccxt client that is passed to each question.
 
@@ -180,6 +215,14 @@ class Venue(Protocol):
         known not to have been executed counts as refused."""
         ...
 
+    def lasting_refusal(self, error: str) -> str | None:
+        """What would lift a refusal that will be the same on the next candle, in words for people; None where
+        the same order may pass later.
+
+        :param error: as `refusal_of` has judged it, or what is stored of it.
+        """
+        ...
+
     def dry_refusal(self, why: DryRefusal | int, text: str) -> Exception:
         """The error a rehearsed order meets: the class and code ccxt gives a refused one. An int is a code of
         the venue's own, for tests."""
@@ -199,19 +242,16 @@ class Venue(Protocol):
         """What the symbol's orders since then have filled, each with its client id."""
         ...
 
+    def account_settings(self, client: Any) -> AccountSettings:
+        """The account's modes, and margin mode and leverage of every symbol, position or not."""
+        ...
+
     def key_rights(self, client: Any) -> KeyRights:
         """What the client's key may do. Never raises: what is not said is None."""
         ...
 
-    def funding(self, client: Any, symbol: str, interval_hours: Mapping[str, float]) -> Funding:
-        """Predicted funding. Raises PairbotError where the venue names none.
-
-        :param interval_hours: as `funding_intervals` answered.
-        """
-        ...
-
-    def funding_intervals(self, client: Any) -> dict[str, float]:
-        """Hours between two settlements of the symbols that have not the usual interval."""
+    def funding_reader(self, client: Any, clock: Clock) -> FundingSource:
+        """Predicted funding of one bot's symbols, with the interval between settlements as it is now."""
         ...
 
     # -- where requests go -------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Watches pair trades change: tells the operator, counts for the final statistics, remembers stops.
+"""Watches pair trades change: tells the operator, counts for the final statistics.
 
 The lines to grep the log for: SIGNAL RECEIVED, REJECTED (with the reason), TRADE EXECUTED, ROLLBACK.
 """
@@ -13,7 +13,6 @@ from pairbot_ext.model.records import PairTrade
 from pairbot_ext.model.refusals import RefusedError
 from pairbot_ext.model.sizing import Leg
 from pairbot_ext.model.states import Goal, PairState
-from pairbot_ext.model.thresholds import STOPS
 from pairbot_ext.pairtrade.situation import Facts
 from pairbot_ext.support.clock import Clock, as_datetime
 from pairbot_ext.voice.eventlog import EventLog
@@ -21,6 +20,19 @@ from pairbot_ext.voice.messages import PairEvent, pair_document, pair_text, plan
 from pairbot_ext.voice.statistics import RunStatistics
 
 logger = logging.getLogger(__name__)
+
+
+TOLD_AT = 3
+"""A refusal is told when it comes so many times in a row."""
+ORDINARY = frozenset(
+    {
+        *("z_moved", "depth", "slots", "money", "locked", "just_closed", "stopped", "symbol_taken"),
+        *("paused", "risk_state", "pair_locked", "pair_barred", "unknown_order", "journal", "weight"),
+        *("risk_max_pairs", "risk_gross_exposure", "risk_coin_exposure", "risk_funding", "preflight"),
+        *("risk_break_half_life", "risk_break_beta", "risk_break_test"),
+    }
+)
+"""Refusals of markets, limits and states: they were told, or nobody has to do anything about them."""
 
 
 class Watch:
@@ -38,12 +50,8 @@ class Watch:
         self.currency = currency
         self.events = events
         self.statistics = RunStatistics(clock.now_ms())
+        self._repeats: dict[str, tuple[str, int]] = {}
         self.facts_of: Callable[[PairTrade], Facts]
-        self.stopped_ms: dict[str, int] = {}
-
-    def load_stops(self) -> None:
-        """When each pair was stopped last, from the journal."""
-        self.stopped_ms = self._journal.last_closed_ms(STOPS)
 
     def received(self, plan: EntryPlan) -> None:
         """A pair wants to be entered."""
@@ -62,6 +70,19 @@ class Watch:
         document = plan_document(plan, PairEvent.REFUSED, self._clock.now_ms())
         self.events.write(document | {"code": refused.code, "reason": str(refused)})
         self._journal.add_event(None, "refused", pair=plan.pair_id, code=refused.code, why=str(refused))
+        self._tell_of_repeat(plan, refused)
+
+    def _tell_of_repeat(self, plan: EntryPlan, refused: RefusedError) -> None:
+        """A refusal that is not the market's way and comes again and again is told, once."""
+        code, count = self._repeats.get(plan.pair_id, ("", 0))
+        count = count + 1 if code == refused.code else 1
+        self._repeats[plan.pair_id] = (refused.code, count)
+        if count == TOLD_AT and refused.code not in ORDINARY:
+            self._broker.tell(
+                f"Pair {plan.pair_id} has been refused {count} times in a row ({refused.code}): {refused}. "
+                "It is tried again on each candle with a signal",
+                is_warning=True,
+            )
 
     def changed(self, before: PairTrade, after: PairTrade) -> None:
         """A pair trade has changed its state, goal or reason. A fault in here must not stop the legs."""
@@ -107,8 +128,6 @@ class Watch:
                 profit = self._profit(facts)
                 self.statistics.closed += 1
                 self.statistics.pnl += profit
-                if after.reason in STOPS:
-                    self.stopped_ms[after.plan.pair_id] = after.closed_ms or self._clock.now_ms()
                 return PairEvent.CLOSED, f"closed ({after.reason}), profit {profit:.4f} {self.currency}"
             case PairState.ABORTED if is_new:
                 self.statistics.pnl += self._profit(facts)

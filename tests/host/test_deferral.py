@@ -58,7 +58,7 @@ def test_funding_that_cannot_be_read_is_read_in_the_next_loop(live: Rig) -> None
 
 
 def test_what_a_failed_scope_leaves_behind_is_done_by_the_loop(live: Rig) -> None:
-    deferral = live.desk._bridge._deferral
+    deferral = live.desk._bridge.deferral
     asked: list[str] = []
     deferral._update_wallet = lambda: asked.append(threading.current_thread().name)
 
@@ -78,7 +78,7 @@ def test_what_a_failed_scope_leaves_behind_is_done_by_the_loop(live: Rig) -> Non
 
 
 def test_a_question_that_fails_keeps_no_other_from_being_asked_and_is_bounded(live: Rig) -> None:
-    deferral = live.desk._bridge._deferral
+    deferral = live.desk._bridge.deferral
     tries: list[datetime] = []
     liquidations: list[str] = []
 
@@ -100,7 +100,7 @@ def test_a_question_that_fails_keeps_no_other_from_being_asked_and_is_bounded(li
 
 
 def test_messages_are_told_once_whatever_ends_the_scope(live: Rig) -> None:
-    deferral = live.desk._bridge._deferral
+    deferral = live.desk._bridge.deferral
     told: list[str] = []
     with suppress(TemporaryError), deferral.scope():
         deferral.hold_message(lambda: told.append("error"))

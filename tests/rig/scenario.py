@@ -175,6 +175,10 @@ class Script:
         """See desk.Signals."""
         return self.exits.get(plan.pair_id)
 
+    def missing_candles(self, plan: EntryPlan, now: datetime) -> dict[str, float]:
+        """See Signals: a script has its candles in its head."""
+        return {}
+
     def entry_breach(self, plan: EntryPlan, now: datetime) -> None:
         """See plan.Signals: a script has no candles to judge."""
 

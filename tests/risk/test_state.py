@@ -38,7 +38,7 @@ class FakeStore(dict[str, Any]):
 
 def memory(store: FakeStore) -> RiskMemory:
     """As a bot has it after its start."""
-    made = RiskMemory(store, FixedClock())
+    made = RiskMemory(store, FixedClock(), dry_run=True)
     made.load()
     return made
 

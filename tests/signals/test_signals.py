@@ -152,7 +152,7 @@ def test_equal_edges_go_by_file_order() -> None:
     ],
 )
 def test_exits(direction, z, held, half_life, expected) -> None:
-    assert exit_reason(THRESHOLDS, direction, z, held, half_life) == expected
+    assert exit_reason(THRESHOLDS, direction, z, held, THRESHOLDS.max_half_lives * half_life) == expected
 
 
 def most_by_trying(pairs: list[tuple[str, str]]) -> int:

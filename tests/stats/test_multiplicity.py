@@ -17,7 +17,6 @@ from pairbot_ext.stats.multiplicity import (
     expected_false_positives,
     one_row_per_pair,
     q_values,
-    underpowered,
 )
 from pairbot_ext.support.errors import DataError
 
@@ -39,10 +38,6 @@ def test_screened_tests_count_and_rejected_ones_do_not() -> None:
 
 def test_expected_false_positives_of_435_tests() -> None:
     assert expected_false_positives(435) == pytest.approx(21.75)
-
-
-def test_underpowered_below_45_half_lives() -> None:
-    assert underpowered(1440, [31.9, 32.1, np.inf, np.nan]).tolist() == [False, True, True, True]
 
 
 def test_rule_names() -> None:

@@ -14,12 +14,14 @@ from typing import Any
 import ccxt
 import pytest
 
-from pairbot_ext.model.findings import Funding
 from pairbot_ext.model.states import Refusal
+from pairbot_ext.support.clock import Clock
 from pairbot_ext.venue import LIVE
 from pairbot_ext.venue.protocol import (
+    AccountSettings,
     DryRefusal,
     Fill,
+    FundingSource,
     KeyRights,
     OrderRules,
     Position,
@@ -71,6 +73,10 @@ class Acme:
         found = _CODE.search(str(error))
         return _REFUSALS.get(int(found[1])) if found else None
 
+    def lasting_refusal(self, error: str) -> str | None:
+        """None lasts at Acme."""
+        return None
+
     def dry_refusal(self, why: DryRefusal | int, text: str) -> Exception:
         """See Venue."""
         return ccxt.OperationRejected(f"ACME-{7 if why is DryRefusal.NO_FUNDS else 99} {text}")
@@ -90,17 +96,18 @@ class Acme:
         self.asked["fills"] += 1
         return self._behind.fills(client, symbol, since_ms)
 
+    def account_settings(self, client: Any) -> AccountSettings:
+        """See Venue."""
+        self.asked["account_settings"] += 1
+        return self._behind.account_settings(client)
+
     def key_rights(self, client: Any) -> KeyRights:
         """See Venue."""
         return self._behind.key_rights(client)
 
-    def funding(self, client: Any, symbol: str, interval_hours: Mapping[str, float]) -> Funding:
+    def funding_reader(self, client: Any, clock: Clock) -> FundingSource:
         """See Venue."""
-        return self._behind.funding(client, symbol, interval_hours)
-
-    def funding_intervals(self, client: Any) -> dict[str, float]:
-        """See Venue."""
-        return self._behind.funding_intervals(client)
+        return self._behind.funding_reader(client, clock)
 
     def is_on_loopback(self, config: Mapping[str, Any]) -> bool:
         """See Venue."""

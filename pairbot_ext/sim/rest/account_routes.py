@@ -134,6 +134,20 @@ def _set_asset_mode(call: Call) -> Any:
     return {"code": 200, "msg": "success"}
 
 
+def _account_config(call: Call) -> Any:
+    account = call.venue.account
+    return {
+        "feeTier": 0,
+        "canTrade": account.can_trade,
+        "canDeposit": True,
+        "canWithdraw": True,
+        "dualSidePosition": account.dual_side,
+        "updateTime": 0,
+        "multiAssetsMargin": account.multi_assets,
+        "tradeGroupId": -1,
+    }
+
+
 def _symbol_config(call: Call) -> Any:
     engine = call.venue.engine
     wanted = call.params.optional("symbol")
@@ -217,6 +231,7 @@ ROUTES: dict[str, Route] = {
     "POST /fapi/v1/positionSide/dual": Route(_set_position_mode, 1, signed=True),
     "GET /fapi/v1/multiAssetsMargin": Route(_asset_mode, 30, signed=True),
     "POST /fapi/v1/multiAssetsMargin": Route(_set_asset_mode, 1, signed=True),
+    "GET /fapi/v1/accountConfig": Route(_account_config, 5, signed=True),
     "GET /fapi/v1/symbolConfig": Route(_symbol_config, 5, signed=True),
     "GET /fapi/v1/commissionRate": Route(_commission_rate, 20, signed=True),
     "GET /fapi/v1/userTrades": Route(_trades, 5, signed=True),

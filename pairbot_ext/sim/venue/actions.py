@@ -133,15 +133,17 @@ class Transfer(_Action):
 
 
 class AccountMode(_Action):
-    """Set what the bot cannot trade with: hedge mode or multi-assets margin."""
+    """Set what the bot cannot trade with: hedge mode, multi-assets margin, an account that may not trade."""
 
     do: Literal["account_mode"] = "account_mode"
     dual_side: bool = False
     multi_assets: bool = False
+    can_trade: bool = True
 
     def apply(self, venue: Venue, symbol: str | None) -> None:  # noqa: ARG002 (one signature for all actions)
-        """Set both."""
+        """Set them all."""
         venue.account.dual_side, venue.account.multi_assets = self.dual_side, self.multi_assets
+        venue.account.can_trade = self.can_trade
 
 
 class SymbolSettings(_Action):

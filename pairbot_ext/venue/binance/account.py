@@ -1,4 +1,4 @@
-"""What a key of Binance's may do.
+"""What an account of Binance's is, and what its key may do.
 
 The futures interface does not say: `GET /fapi/v1/accountConfig` knows whether the account may trade. The key
 itself is described by `GET /sapi/v1/account/apiRestrictions` of the wallet interface, which any key with
@@ -11,9 +11,38 @@ from typing import Any
 
 import ccxt
 
-from pairbot_ext.venue.protocol import KeyRights
+from pairbot_ext.venue.binance.positions import rows_of
+from pairbot_ext.venue.protocol import AccountSettings, KeyRights, SymbolSettings
 
 _TRANSFERS = ("permitsUniversalTransfer", "enableInternalTransfer")
+
+
+def account_settings(client: Any) -> AccountSettings:
+    """Raises ccxt.BaseError as ccxt does, and BadResponse for an answer that is none.
+
+    Source: Get Account Configuration (accountConfig, weight 5) and Get Symbol Configuration (symbolConfig,
+    weight 5), which names every symbol, position or not.
+    """
+    client.load_markets()
+    account = client.fapiPrivateGetAccountConfig()
+    modes = {name: _flag(account, name) for name in ("canTrade", "dualSidePosition", "multiAssetsMargin")}
+    rows = rows_of(client.fapiPrivateGetSymbolConfig(), "symbolConfig", "symbol", "marginType", "leverage")
+    if any(mode is None for mode in modes.values()):
+        raise ccxt.BadResponse(
+            f"binance accountConfig answered {str(account)[:80]!r}, not an account's modes"
+        )
+    return AccountSettings(
+        may_trade=bool(modes["canTrade"]),
+        is_one_way=not modes["dualSidePosition"],
+        is_single_asset=not modes["multiAssetsMargin"],
+        symbols={
+            str(client.safe_symbol(row["symbol"], None, None, "contract")): SymbolSettings(
+                "isolated" if str(row["marginType"]).upper() == "ISOLATED" else "cross",
+                float(row["leverage"]),
+            )
+            for row in rows
+        },
+    )
 
 
 def key_rights(client: Any) -> KeyRights:
@@ -43,7 +72,9 @@ def _asked(question: Callable[[], Any]) -> tuple[Mapping[str, Any], str]:
     return (answer, "") if isinstance(answer, Mapping) else ({}, "an answer of another kind")
 
 
-def _flag(answer: Mapping[str, Any], name: str) -> bool | None:
+def _flag(answer: Any, name: str) -> bool | None:
+    if not isinstance(answer, Mapping):
+        return None
     value = answer.get(name)
     if isinstance(value, str):
         value = {"true": True, "false": False}.get(value.lower())

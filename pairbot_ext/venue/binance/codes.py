@@ -33,6 +33,25 @@ _REFUSALS = {
     -5022: Refusal.PRICE,
 }
 
+_LASTING = {
+    -1121: "the symbol is gone: take its pairs out of the pairs file",
+    -2015: "the key, its IP list or its permissions do not allow it",
+    -2027: "the position would be above the most this leverage allows: lower the stake or pairbot.leverage",
+    -4087: "this account may only reduce positions: see its status on the venue",
+    -4088: "this account may place no orders: see its status on the venue",
+    -4140: "the symbol does not open positions now: wait until it trades again",
+    -4141: "the symbol is closed: take its pairs out of the pairs file",
+    -4400: "the venue restricts this account to reducing (quantitative rules): see its status there",
+    -4411: "an agreement for this kind of contract is to be signed on the venue",
+}
+"""Refusals that are the same on the next candle, and what would lift them."""
+
+
+def lasting_refusal(error: str) -> str | None:
+    """What would lift the refusal in an error's text; None where the same order may pass later."""
+    match = _CODE.search(error)
+    return None if match is None else _LASTING.get(int(match[1]))
+
 
 def error_code(error: Exception) -> int | None:
     """Binance's code in an error's text, or None."""

@@ -5,11 +5,12 @@ from typing import Any
 
 import ccxt
 
-from pairbot_ext.model.findings import Funding
 from pairbot_ext.model.states import Refusal
+from pairbot_ext.support.clock import Clock
 from pairbot_ext.venue.binance import account, codes, funding, hosts, positions
 from pairbot_ext.venue.binance import weights as counted
 from pairbot_ext.venue.protocol import (
+    AccountSettings,
     DryRefusal,
     Fill,
     KeyRights,
@@ -55,6 +56,10 @@ class BinanceFutures:
         """See Venue."""
         return codes.refusal_of(error) if isinstance(error, ccxt.BaseError) else None
 
+    def lasting_refusal(self, error: str) -> str | None:
+        """See Venue."""
+        return codes.lasting_refusal(error)
+
     def dry_refusal(self, why: DryRefusal | int, text: str) -> ccxt.BaseError:
         """See Venue."""
         return codes.dry_refusal(why, text)
@@ -71,17 +76,17 @@ class BinanceFutures:
         """See Venue (weight 5)."""
         return positions.read_fills(client, symbol, since_ms)
 
+    def account_settings(self, client: Any) -> AccountSettings:
+        """See Venue (weight 10)."""
+        return account.account_settings(client)
+
     def key_rights(self, client: Any) -> KeyRights:
         """See Venue."""
         return account.key_rights(client)
 
-    def funding(self, client: Any, symbol: str, interval_hours: Mapping[str, float]) -> Funding:
-        """See Venue (weight 1)."""
-        return funding.read_funding(client, symbol, interval_hours)
-
-    def funding_intervals(self, client: Any) -> dict[str, float]:
-        """See Venue (weight 0)."""
-        return funding.read_intervals(client)
+    def funding_reader(self, client: Any, clock: Clock) -> funding.FundingReader:
+        """See Venue (weight 1 a question, 0 for the intervals)."""
+        return funding.FundingReader(client, clock)
 
     def is_on_loopback(self, config: Mapping[str, Any]) -> bool:
         """See Venue."""

@@ -20,26 +20,29 @@ def read_positions(client: Any) -> dict[str, Position]:
     """
     client.load_markets()
     positions: dict[str, Position] = {}
-    for row in _rows(client.fapiPrivateV3GetPositionRisk(), "positionRisk", "symbol", "positionAmt"):
+    for row in rows_of(client.fapiPrivateV3GetPositionRisk(), "positionRisk", "symbol", "positionAmt"):
         amount = Decimal(str(row["positionAmt"]))
         if amount:
             symbol = str(client.safe_symbol(row["symbol"], None, None, "contract"))
             before = positions[symbol].amount if symbol in positions else Decimal(0)
             liquidation_price = client.safe_number(row, "liquidationPrice")
-            positions[symbol] = Position(before + amount, liquidation_price or None)
+            mark_price = client.safe_number(row, "markPrice")
+            positions[symbol] = Position(before + amount, liquidation_price or None, mark_price or None)
     return positions
 
 
 def read_open_orders(client: Any, symbol: str) -> list[dict[str, Any]]:
     """The venue's rows of the orders resting on `symbol` (weight 1). Raises as `read_positions`."""
     request = {"symbol": client.market(symbol)["id"]}
-    return _rows(client.fapiPrivateGetOpenOrders(request), "openOrders", "symbol")
+    return rows_of(client.fapiPrivateGetOpenOrders(request), "openOrders", "symbol")
 
 
 def read_fills(client: Any, symbol: str, since_ms: int) -> list[Fill]:
     """Of the orders on `symbol` since then (weight 5). Raises as `read_positions`."""
     request = {"symbol": client.market(symbol)["id"], "startTime": since_ms}
-    rows = _rows(client.fapiPrivateGetAllOrders(request), "allOrders", "clientOrderId", "side", "executedQty")
+    rows = rows_of(
+        client.fapiPrivateGetAllOrders(request), "allOrders", "clientOrderId", "side", "executedQty"
+    )
     fills = (
         Fill(
             str(row["clientOrderId"]), Decimal(str(row["executedQty"])) * (1 if row["side"] == "BUY" else -1)
@@ -49,7 +52,8 @@ def read_fills(client: Any, symbol: str, since_ms: int) -> list[Fill]:
     return [fill for fill in fills if fill.amount]
 
 
-def _rows(answer: Any, name: str, *keys: str) -> list[dict[str, Any]]:
+def rows_of(answer: Any, name: str, *keys: str) -> list[dict[str, Any]]:
+    """An answer that must be a list of rows with these keys. Raises ccxt.BadResponse where it is none."""
     if not isinstance(answer, list) or not all(
         isinstance(row, dict) and all(row.get(key) not in (None, "") for key in keys) for row in answer
     ):

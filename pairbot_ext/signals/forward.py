@@ -1,0 +1,102 @@
+"""Who could not be entered anyway, candle by candle, where entries are columns written beforehand.
+
+Which pair is open, and which waits for its spread to come back, follows from candles and file alone: all
+pairs are run forward on paper, so that a shared coin goes to a pair that may have it (I13). What only wallet,
+slots and the break rule decide is left to the gates: a pair that is out on paper loses contested candles,
+never its own.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import isfinite
+
+import numpy as np
+
+from pairbot_ext.model.registry import Coins, coins_of
+from pairbot_ext.model.thresholds import ExitReason, Thresholds
+from pairbot_ext.signals.arbiter import Candidate
+from pairbot_ext.stats.arrays import BoolArray, FloatArray, IntArray
+
+
+@dataclass(frozen=True)
+class Course:
+    """One candidate with what its trades need. Arrays have shape (n,), NaN where the model does not exist.
+
+    :param log_a, log_b: log closes of the legs.
+    :param alpha, beta, mu, sigma: of the model an entry on that candle would be made with.
+    :param z: of the candidate's own model on each candle.
+    :param most_candles: after so many a trade entered on that candle is closed; infinite for never.
+    """
+
+    candidate: Candidate
+    thresholds: Thresholds
+    log_a: FloatArray
+    log_b: FloatArray
+    alpha: FloatArray
+    beta: FloatArray
+    mu: float
+    sigma: FloatArray
+    z: FloatArray
+    most_candles: FloatArray
+
+    def last_touch(self) -> IntArray:
+        """For each candle the last one up to it with |z| <= exit, or -1."""
+        inside = np.abs(self.z) <= self.thresholds.exit
+        return np.maximum.accumulate(np.where(inside, np.arange(inside.size), -1))
+
+    def leave(self, row: int) -> tuple[int, ExitReason | None]:
+        """When a trade entered on the signal of `row` is left, as a row, and why; None: the data end."""
+        direction = int(self.candidate.direction[row])
+        after = slice(row + 1, None)
+        u = self.log_a[after] - self.alpha[row] - self.beta[row] * self.log_b[after]
+        z = (u - self.mu) / self.sigma[row]
+        reverted = (np.abs(z) <= self.thresholds.exit) | (z * direction > 0)
+        stopped = np.abs(z) >= self.thresholds.stop
+        most = float(self.most_candles[row])
+        late = np.arange(1, z.size + 1) >= most if isfinite(most) else np.zeros(z.size, np.bool_)
+        ends = np.flatnonzero(reverted | stopped | late)
+        if ends.size == 0:
+            return self.log_a.size, None
+        first = int(ends[0])
+        if reverted[first]:
+            return row + 1 + first, ExitReason.REVERTED
+        return row + 1 + first, ExitReason.STOP if stopped[first] else ExitReason.TIME
+
+
+def out_on_paper(courses: Sequence[Course], lookback_candles: int) -> list[BoolArray]:
+    """For each course, where its pair is open or waits. Shape (n,) each.
+
+    :param lookback_candles: after so many a pair that was left is forgotten.
+    """
+    size = courses[0].candidate.direction.size if courses else 0
+    out = [np.zeros(size, np.bool_) for _ in courses]
+    touches = [course.last_touch() for course in courses]
+    busy: dict[str, int] = {}
+    left: dict[Coins, int] = {}
+    wanted = np.zeros(size, np.bool_)
+    for course in courses:
+        wanted |= course.candidate.direction != 0
+    for row in np.flatnonzero(wanted):
+        free: list[int] = []
+        for number, course in enumerate(courses):
+            if course.candidate.direction[row] == 0:
+                continue
+            legs = course.candidate.legs
+            since = left.get(coins_of(*legs))
+            waits = since is not None and touches[number][row] <= since and row - since < lookback_candles
+            out[number][row] = waits or any(busy.get(symbol, -1) >= row for symbol in legs)
+            if not out[number][row]:
+                free.append(number)
+        free.sort(key=lambda number: -courses[number].candidate.edge[row])
+        for number in free:
+            legs = courses[number].candidate.legs
+            if any(busy.get(symbol, -1) >= row for symbol in legs):
+                continue
+            end, reason = courses[number].leave(int(row))
+            # The exit is filled on the next open: a signal of the candle it was decided on is too early.
+            busy.update(dict.fromkeys(legs, end))
+            if reason is ExitReason.REVERTED:
+                left.pop(coins_of(*legs), None)
+            else:
+                left[coins_of(*legs)] = end
+    return out
