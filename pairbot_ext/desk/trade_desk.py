@@ -8,13 +8,13 @@ import logging
 import secrets
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from freqtrade.exchange import timeframe_to_seconds
 from freqtrade.persistence import Order, Trade
 from freqtrade.strategy import IStrategy
 
+from pairbot_ext.desk.freqtrade_orders import FreqtradeOrders, order_port
 from pairbot_ext.entry.both_legs import BothLegs
 from pairbot_ext.entry.gate import EntryGate
 from pairbot_ext.entry.pair_gate import PairGate
@@ -28,10 +28,8 @@ from pairbot_ext.journal.registry import Registry
 from pairbot_ext.model.entry_ask import EntryAsk, OrderAsk, StakeAsk
 from pairbot_ext.model.records import OrderRecord, PairTrade
 from pairbot_ext.model.states import Goal
-from pairbot_ext.orders.dryport import DryPort
 from pairbot_ext.orders.guard import OrderGuard, VenuePort
 from pairbot_ext.orders.limiter import WeightLimiter
-from pairbot_ext.orders.liveport import LivePort
 from pairbot_ext.pairtrade.coordinator import Coordinator
 from pairbot_ext.pairtrade.facts import Knowledge
 from pairbot_ext.pairtrade.missing import MissingAmounts
@@ -40,6 +38,7 @@ from pairbot_ext.pairtrade.performer import Performer
 from pairbot_ext.pairtrade.prices import Prices
 from pairbot_ext.recovery.lone import LoneExits
 from pairbot_ext.recovery.reconciler import Reconciler
+from pairbot_ext.recovery.silence import Silence
 from pairbot_ext.recovery.standstill import Standstill
 from pairbot_ext.risk.desk import RiskDesk
 from pairbot_ext.risk.freshness import Freshness
@@ -55,7 +54,6 @@ logger = logging.getLogger(__name__)
 
 REMEMBER_FINAL_MS = 3_600_000
 """Finished pair trades stay in memory so long: Freqtrade still asks for their orders' fees."""
-_CONDITIONAL = ("stopPrice", "triggerPrice", "stopLossPrice", "takeProfitPrice", "trailingPercent")
 
 
 class TradeDesk:
@@ -86,7 +84,7 @@ class TradeDesk:
             EventLog(event_log_path(config)),
         )
         self.limiter = WeightLimiter(self._clock, self._venue)
-        self.port: VenuePort = self._port()
+        self.port: VenuePort = order_port(self._bridge, self._broker, self._venue, self._clock)
         intents = Intents(self.journal, self._clock, rng or np.random.default_rng(secrets.randbits(128)))
         known = Knowledge(self._bridge, self._broker, self.journal, self._clock, intents)
         prices = Prices(self._bridge, self._broker, self._clock)
@@ -143,6 +141,7 @@ class TradeDesk:
             leverage=leverage,
             timeframe_secs=candle_secs,
         )
+        self.silence = Silence(self.limiter, self.journal, self._broker, self._clock)
         self._is_closed = False
         self._told_degraded = False
 
@@ -162,6 +161,7 @@ class TradeDesk:
         try:
             desk._refuse_other_mode()
             desk.risk.load()
+            desk.silence.load()
             desk._look_for_lost_journal()
             desk._bridge.install(desk._hooks())
         except BaseException:
@@ -212,33 +212,13 @@ class TradeDesk:
                 remedy="Use a database per mode (db_url), or close them in the mode they were made in",
             )
 
-    def _port(self) -> VenuePort:
-        if self._bridge.is_dry_run:
-            return DryPort(
-                self._read_levels,
-                self._broker.dry_market,
-                self._bridge.keep_dry_order,
-                self._clock,
-                self._venue,
-            )
-        return LivePort(
-            self._venue,
-            *(
-                self._bridge.original(name)
-                for name in ("create_order", "fetch_order", "cancel_order", "fetch_time")
-            ),
-        )
-
-    def _read_levels(self, symbol: str) -> Any:
-        book = self._broker.book(symbol)
-        return book.bids, book.asks
-
     # -- the bot's orders --------------------------------------------------------------------------
 
     def _hooks(self) -> Hooks:
+        orders = FreqtradeOrders(self.guard)
         return Hooks(
-            create=self._create,
-            create_dry=self._create_dry,
+            create=orders.create,
+            create_dry=orders.create_dry,
             fetch=self.guard.checked_fetch,
             cancelled=self.guard.checked_cancel,
             is_planned=lambda symbol: self.guard.armed(symbol) is not None,
@@ -246,6 +226,7 @@ class TradeDesk:
             entry_done=self.coordinator.native_entry_done,
             before_request=self.limiter.before,
             after_request=self.limiter.after,
+            asked_to_wait=self.limiter.asked_to_wait,
             request_ended=self.risk.note_request,
             book_read=self.risk.quotes.take,
             before_exits=self._exit_by_model,
@@ -253,22 +234,6 @@ class TradeDesk:
             before_startup=self._before_startup,
             while_stopped=self.standstill.work,
         )
-
-    def _create(
-        self, symbol: str, kind: str, side: str, amount: float, _price: Any, params: dict[str, Any]
-    ) -> dict[str, Any]:
-        reduce_only = str(params.get("reduceOnly", "")).lower() == "true"
-        conditional = any(key in params for key in _CONDITIONAL)
-        order = self.guard.claim(symbol, kind, side, amount, reduce_only=reduce_only, conditional=conditional)
-        return self.guard.transmit(order)
-
-    def _create_dry(
-        self, symbol: str, kind: str, side: str, amount: float, _price: float, is_reduce: bool, is_stop: bool
-    ) -> dict[str, Any]:
-        armed = self.guard.armed(symbol)
-        reduce_only = is_reduce if armed is None else armed.reduce_only
-        order = self.guard.claim(symbol, kind, side, amount, reduce_only=reduce_only, conditional=is_stop)
-        return self.guard.transmit(order)
 
     # -- entries -----------------------------------------------------------------------------------
 
@@ -365,6 +330,7 @@ class TradeDesk:
         self._bridge.catch_up()
         self.journal.recover()
         self._tell_of_storage()
+        self.silence.look()
         with self._bridge.exit_lock:
             self.reconciler.run()
             self.lone_exits.run()

@@ -1,7 +1,7 @@
 """What the coordinator asks of the bot and has it do: positions, books, trades, entries, exits."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, cast
@@ -199,6 +199,11 @@ class Broker:
         """Smallest difference of two amounts, base currency."""
         return Decimal(str(self._market(symbol)["precision"]["amount"]))
 
+    def step_now(self, symbol: str) -> Decimal | None:
+        """The same, None for a symbol the venue does not list."""
+        market = self._exchange.markets.get(symbol)
+        return None if market is None else Decimal(str(market["precision"]["amount"]))
+
     def limits(self, symbol: str, stake: float) -> MarketLimits:
         """The symbol's limits."""
         market = self._market(symbol)
@@ -376,13 +381,13 @@ class Broker:
         if trade is not None and not self._bridge.is_dry_run:
             self._bridge.book_history(trade, since)
 
-    def write_off(self, order: OrderRecord) -> None:
+    def write_off(self, order: OrderRecord, price: float) -> None:
         """Have Freqtrade book an amount that is gone from the venue without any fill, free of fees: its trade
         would stay open for good."""
         trade = self._bridge.open_trade(order.symbol)
         if trade is not None:
             fee = {"currency": self._exchange.get_pair_quote_currency(order.symbol), "cost": 0.0, "rate": 0.0}
-            invented = {**order_structure(order), "fee": fee, "fees": [fee]}
+            invented = {**order_structure(replace(order, average=price)), "fee": fee, "fees": [fee]}
             self._bridge.book_history(trade, trade.open_date_utc, invented)
 
     def tell(self, text: str, *, is_warning: bool = False) -> None:

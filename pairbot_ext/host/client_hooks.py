@@ -74,6 +74,7 @@ def count_requests(bridge: Bridge, hooks: Hooks) -> None:
         # Called for every answer and for no timeout: `last_response_headers` would then still be those
         # of an earlier answer.
         hooks.after_request(response_headers)
+        hooks.asked_to_wait(code, response_headers, str(rest[0]) if rest else "")
         return heard(code, reason, url, method, response_headers, *rest)
 
     bridge.api.fetch2 = request

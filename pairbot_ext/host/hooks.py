@@ -30,6 +30,8 @@ class Hooks:
     """(path, HTTP method), before any request of the synchronous client."""
     after_request: Callable[[Any], None]
     """The headers of an answer, in the thread that has sent the request."""
+    asked_to_wait: Callable[[int, Any, str], None]
+    """(HTTP status, headers, body) of an answer, whatever it says."""
     request_ended: Callable[[bool], None]
     """Whether a request got no proper answer: unreachable, overloaded, rate limit, garbage."""
     book_read: Callable[[str, Any], None]

@@ -1,7 +1,10 @@
 """Levels of |z|, the two directions of a spread, and why a pair trade is closed."""
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
+
+from pairbot_ext.model.states import Role
 
 SHORT_SPREAD = -1
 """Short leg A, long leg B: entered where z > 0."""
@@ -24,6 +27,24 @@ class ExitReason(StrEnum):
     LIQUIDATION = "pair_liquidation_near"
     NAKED = "pair_naked"
     HALTED = "pair_halted"
+    UNWOUND = "pair_unwound"
+    TRIMMED = "pair_trimmed"
+
+
+_CODE = re.compile(r"[A-Za-z0-9_.-]{1,40}")
+
+
+def exit_code(reason: str, role: Role) -> str:
+    """What Freqtrade's trade carries as its exit reason. Reasons with numbers belong to the journal and to
+    the message: each would become a row of its own in Freqtrade's tables.
+
+    :param reason: of the pair trade; what a person gave to a forced exit is kept where it is one word.
+    """
+    if role is Role.UNWIND:
+        return ExitReason.UNWOUND
+    if role is Role.TRIM:
+        return ExitReason.TRIMMED
+    return reason if _CODE.fullmatch(reason) else ExitReason.MATE_GONE
 
 
 STOPS = frozenset(

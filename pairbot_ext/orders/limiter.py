@@ -10,6 +10,8 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
+import ccxt
+
 from pairbot_ext.support.clock import Clock
 from pairbot_ext.venue.protocol import Venue
 
@@ -25,6 +27,8 @@ class WeightLimiter:
         self._clock = clock
         self._venue = venue
         self.rules = venue.weights
+        self.silent_until_ms = 0
+        """Until then nothing is sent: the venue has asked for it, or has banned this address."""
         self._minute = 0
         self._used = 0
         self._lock = threading.Lock()
@@ -48,8 +52,22 @@ class WeightLimiter:
         """Whether a new pair leaves enough for closing everything."""
         return self.used() < self.rules.entry_ceiling
 
+    def asked_to_wait(self, status: int, headers: Mapping[str, Any] | None, body: str) -> None:
+        """An answer may ask to send nothing more for a while: whoever goes on is banned, and for longer."""
+        secs = self._venue.wait_secs(status, headers, body, self._clock.now_ms())
+        if secs is not None:
+            self.silent_until_ms = max(self.silent_until_ms, self._clock.now_ms() + round(secs * 1000))
+
     def before(self, path: str, method: str) -> None:
-        """Count a request, or wait for the next minute. Orders and questions about them never wait."""
+        """Count a request, or wait for the next minute. Orders and questions about them never wait.
+
+        :raises ccxt.RateLimitExceeded: the venue has asked to send nothing now; nothing is sent.
+        """
+        left_ms = self.silent_until_ms - self._clock.now_ms()
+        if left_ms > 0:
+            raise ccxt.RateLimitExceeded(
+                f"pairbot: the venue takes nothing from this address for {left_ms / 1000:.0f} s more"
+            )
         weight = self.rules.weight_of(path, method)
         if path not in self.rules.never_wait and self.used() + weight > self.rules.wait_ceiling:
             wait_ms = MINUTE_MS - self._clock.now_ms() % MINUTE_MS

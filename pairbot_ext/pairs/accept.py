@@ -74,9 +74,9 @@ def validity(pairs_file: PairsFile, now: datetime) -> str | None:
 
 
 def is_outdated(epoch: Epoch, now: datetime) -> bool:
-    """Whether an open-ended selection is older than the data it was made on is long."""
+    """Whether an open-ended selection is older than a week, and than the data it was made on are long."""
     return epoch.valid_to is None and now - epoch.valid_from > max(
-        epoch.formation_end - epoch.formation_start, timedelta(days=1)
+        epoch.formation_end - epoch.formation_start, timedelta(days=7)
     )
 
 

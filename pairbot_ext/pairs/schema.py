@@ -29,7 +29,8 @@ SCHEMA_VERSION: Literal[1] = 1
 DEFAULT_MAX_HALF_LIVES = 4.0
 
 PairId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
-_SYMBOL_PATTERN = r"^[A-Za-z0-9_]{1,40}/[A-Z0-9]{1,20}:[A-Z0-9]{1,20}$"
+# Names of coins are in any script; never what a path, a mark-up or a message would take for its own.
+_SYMBOL_PATTERN = r"^[^\s\x00-\x1f./\\:|<>\"'`&%*?{}\[\]()$-]{1,40}/[A-Z0-9]{1,20}:[A-Z0-9]{1,20}$"
 Symbol = Annotated[str, StringConstraints(pattern=_SYMBOL_PATTERN)]
 Timeframe = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,3}[mhdw]$")]
 # Strict: JSON numbers only, as the published schema says; not "0.7" and not true.

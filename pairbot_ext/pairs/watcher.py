@@ -65,8 +65,8 @@ class PairsFileWatcher:
         except PairsFileError as error:
             self.refused = str(error)
             return Change(None, f"{error}. The pairs read before stay in force")
-        was_refused, self.refused = self.refused is not None, None
-        if fresh == self.current and not was_refused:
+        self.refused = None
+        if fresh == self.current:
             return None
         gone = [pair for pair in self.current.pair_ids() if pair not in fresh.pair_ids()]
         new = [pair for pair in fresh.pair_ids() if pair not in self.current.pair_ids()]

@@ -24,6 +24,7 @@ from pairbot_ext.pairtrade.decide import (
     Decision,
     Enter,
     Explain,
+    Leave,
     ReadVenue,
     Reduce,
     decide,
@@ -182,6 +183,8 @@ class Coordinator:
                 self._missing.read_venue(trade, now)
             case Explain(leg):
                 self._missing.explain(trade, leg, now)
+            case Leave(leg):
+                self._missing.leave(trade, leg, now)
 
     def _store(self, trade: PairTrade, decision: Decision, this: Pass) -> PairTrade:
         now = self._clock.now_ms()

@@ -70,7 +70,14 @@ class Explain:
     leg: Leg
 
 
-Action = Ask | Book | Enter | Reduce | ReadVenue | Explain
+@dataclass(frozen=True)
+class Leave:
+    """What is held of a leg is less than the venue takes in one order: it stays, named and written down."""
+
+    leg: Leg
+
+
+Action = Ask | Book | Enter | Reduce | ReadVenue | Explain | Leave
 
 
 @dataclass(frozen=True)
@@ -165,7 +172,7 @@ def _open(trade: PairTrade, facts: Facts) -> Decision:
     missing = beta * leg_a.notional - leg_b.notional
     if missing < 0:
         return _trim(trade, facts, PairState.B_SENT)
-    amount = nearest_amount(missing, leg_b.price, leg_b.sizing.step)
+    amount = nearest_amount(missing, leg_b.price, leg_b.step)
     tried = leg_b.entries
     why_not = _why_no_entry(facts, leg_b, amount, len(tried))
     if why_not is None:
@@ -228,7 +235,7 @@ def _trim(trade: PairTrade, facts: Facts, state: PairState) -> Decision:
     excess = beta * leg_a.notional - leg_b.notional
     big = leg_a if excess > 0 else leg_b
     notional = excess / beta if excess > 0 else -excess
-    amount = min(nearest_amount(notional, big.entry_price, big.sizing.step), big.held)
+    amount = min(nearest_amount(notional, big.entry_price, big.step), big.held)
     if not amount:
         return Decision(PairState.HEDGED, Goal.OPEN, "")
     if amount == big.held:
@@ -257,6 +264,9 @@ def _shrink(facts: Facts, goal: Goal, reason: str) -> Decision:
     state = busy
     for leg in facts.legs:
         if not leg.held:
+            continue
+        if leg.is_rest:
+            actions.append(Leave(leg.leg))
             continue
         if wait(leg, facts, role) is None:
             actions += _reduce(leg, role, leg.held)

@@ -115,6 +115,7 @@ class Knowledge:
             price=self._bridge.last_rate(symbol) or sizing.price,
             unbooked=unbooked,
             venue=now.venue.get(leg),
+            step_now=self._broker.step_now(symbol),
         )
 
     def _import_fill(

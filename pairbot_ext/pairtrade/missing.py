@@ -82,18 +82,27 @@ class MissingAmounts:
         else:
             now.is_blocked = True
 
-    def _write_off(self, trade: PairTrade, leg: LegFacts, missing: Decimal) -> None:
-        order = self._known.external(
-            trade,
-            leg.leg,
-            Role.EXTERNAL,
-            missing,
-            leg.price,
-            None,
-            "gone from the venue without a fill we know",
+    def leave(self, trade: PairTrade, leg: Leg, now: Pass) -> None:
+        """A rest that cannot be ordered stays on the account: it is named, valued and written down, and the
+        pair ends."""
+        facts = self._known.gather_leg(trade, leg, now)
+        value = float(facts.held) * facts.price
+        self._broker.tell(
+            f"Pair {trade.plan.pair_id} ({trade.id}): {facts.held} of leg {leg} ({trade.plan.symbol(leg)}), "
+            f"worth {value:.4f}, stay on the account: the venue takes steps of {facts.step} now. They are "
+            "written off here and are yours",
+            is_warning=True,
         )
+        self._book_gone(trade, facts, facts.held, f"less than the venue's step of {facts.step}, left there")
+
+    def _write_off(self, trade: PairTrade, leg: LegFacts, missing: Decimal) -> None:
+        self._book_gone(trade, leg, missing, "gone from the venue without a fill we know")
+
+    def _book_gone(self, trade: PairTrade, leg: LegFacts, amount: Decimal, why: str) -> None:
+        """Without a price: nobody knows one. Freqtrade's row needs one, and gets the last that was seen."""
+        order = self._known.external(trade, leg.leg, Role.EXTERNAL, amount, None, None, why)
         try:
-            self._broker.write_off(order)
+            self._broker.write_off(order, leg.price)
         except (FreqtradeException, SQLAlchemyError) as error:
             logger.warning(
                 f"Freqtrade could not book {order.client_id}, its trade has to be deleted: {error}"

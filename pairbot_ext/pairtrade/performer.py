@@ -10,6 +10,7 @@ from pairbot_ext.journal.intents import Intents
 from pairbot_ext.journal.journal import Journal, JournalUnavailableError
 from pairbot_ext.model.records import OrderRecord, PairTrade
 from pairbot_ext.model.states import OrderStatus, Refusal
+from pairbot_ext.model.thresholds import exit_code
 from pairbot_ext.orders.guard import OrderGuard
 from pairbot_ext.pairtrade.decide import Enter, Reduce
 from pairbot_ext.pairtrade.facts import Knowledge, Pass
@@ -59,7 +60,8 @@ class Performer:
             elif order.role.increases:
                 self._broker.enter(order, trade)
             else:
-                self._broker.exit(order, trade.sizing[order.leg].step, order.reason or trade.reason)
+                reason = exit_code(order.reason or trade.reason, order.role)
+                self._broker.exit(order, trade.sizing[order.leg].step, reason)
         except SQLAlchemyError as error:
             logger.warning(f"Freqtrade could not book {client_id}: {error}")
             self._broker.discard_changes()
@@ -106,7 +108,8 @@ class Performer:
         order = self._journal.add_order(order)
         if self._has_trade(order.symbol):
             step = trade.sizing[action.leg].step
-            self._send(order, lambda: self._broker.exit(order, step, trade.reason), now)
+            reason = exit_code(trade.reason, order.role)
+            self._send(order, lambda: self._broker.exit(order, step, reason), now)
         else:
             self._send(order, lambda: self._broker.send_only(order), now)
 

@@ -17,6 +17,7 @@ class LegFacts:
     :param venue: position on the venue in the leg's direction, base currency, if it was read after the
         leg's last order; else None.
     :param price: last known price, quote currency.
+    :param step_now: the venue's amount step now, where it is known.
     """
 
     leg: Leg
@@ -25,6 +26,17 @@ class LegFacts:
     price: float
     unbooked: tuple[str, ...] = ()
     venue: Decimal | None = None
+    step_now: Decimal | None = None
+
+    @property
+    def step(self) -> Decimal:
+        """Smallest amount an order may have: a venue may make it coarser while the leg is held."""
+        return max(self.sizing.step, self.step_now or self.sizing.step)
+
+    @property
+    def is_rest(self) -> bool:
+        """Whether what is held is less than one order may have."""
+        return 0 < self.held < self.step
 
     @property
     def entries(self) -> list[OrderRecord]:

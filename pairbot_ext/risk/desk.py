@@ -13,18 +13,19 @@ from datetime import datetime
 from pairbot_ext.host.broker import Broker
 from pairbot_ext.journal.journal import Journal
 from pairbot_ext.journal.registry import Registry
-from pairbot_ext.model.findings import Breach, Reading, Rule, Verdict, above
+from pairbot_ext.model.findings import Breach, Reading, Rule, above
 from pairbot_ext.model.plan import EntryPlan
 from pairbot_ext.model.records import PairTrade, Sizing
 from pairbot_ext.model.refusals import RefusedError
-from pairbot_ext.model.states import Goal, PairState
+from pairbot_ext.model.states import Goal
 from pairbot_ext.model.thresholds import ExitReason
 from pairbot_ext.pairtrade.situation import Facts
 from pairbot_ext.risk.account import ErrorRate
+from pairbot_ext.risk.duration import Calm, NakedWatch
 from pairbot_ext.risk.entry import EntryRules
 from pairbot_ext.risk.pairwatch import REASONS, PairWatch
 from pairbot_ext.risk.quotes import Quotes
-from pairbot_ext.risk.rules import ENDS_AFTER_SECS, ENDS_WITH_ITS_CAUSE, RULES, Effect, trip_of
+from pairbot_ext.risk.rules import ENDS_WITH_ITS_CAUSE, RULES, Effect, trip_of
 from pairbot_ext.risk.state import BY_HAND, JOURNAL_LOST, RELEASE, WHAT_HAPPENS, RiskMemory, RiskState, Trip
 from pairbot_ext.risk.wallet import WalletWatch
 from pairbot_ext.settings import Settings
@@ -74,9 +75,9 @@ class RiskDesk:
         self._memory = RiskMemory(journal, clock, dry_run=broker.is_dry_run)
         self._told: Trip | None = None
         self._unsaid: list[str] = []
-        self._naked_since_ms: dict[str, int] = {}
+        self._naked = NakedWatch(self._limits, clock, facts_of)
+        self._calm = Calm(clock)
         self._snapshot: tuple[Reading, ...] = ()
-        self._calm_since_ms: int | None = None
         self._ended: str | None = None
         self.quotes = Quotes()
         self._errors = ErrorRate(self._limits.api_error_window_secs, self._limits.api_error_min_requests)
@@ -259,7 +260,7 @@ class RiskDesk:
         self._snapshot = tuple(self._read(now))
 
     def _watch_pair(self, trade: PairTrade) -> None:
-        naked = self._naked(trade)
+        naked = self._naked.judge(trade)
         if isinstance(naked, Breach):
             self._trip(naked, trade)
             if trade.goal is Goal.OPEN:
@@ -275,28 +276,6 @@ class RiskDesk:
         if reason is not None:
             self._close_safely(trade, reason)
 
-    def _naked(self, trade: PairTrade) -> Verdict:
-        """Whether one leg is held without its mate, and for how long."""
-        if trade.state is PairState.HEDGED:
-            self._naked_since_ms.pop(trade.id, None)
-            return None
-        facts = self._facts_of(trade)
-        if bool(facts.leg_a.held) == bool(facts.leg_b.held):
-            self._naked_since_ms.pop(trade.id, None)
-            return None
-        now_ms = self._clock.now_ms()
-        fills = [order.settled_ms for leg in facts.legs for order in leg.entries if order.filled]
-        first_ms = min([ms for ms in fills if ms], default=now_ms)
-        since_ms = self._naked_since_ms.setdefault(trade.id, now_ms if trade.was_hedged else first_ms)
-        held = facts.leg_a if facts.leg_a.held else facts.leg_b
-        return above(
-            Rule.NAKED,
-            (now_ms - since_ms) / 1000,
-            self._limits.max_naked_secs,
-            "s",
-            f"leg {held.leg} ({held.held} {trade.plan.symbol(held.leg)}) held without its mate for",
-        )
-
     def _watch_account(self) -> None:
         if self.state is not RiskState.HALTED:
             breach = self._wallet.judge()
@@ -311,27 +290,19 @@ class RiskDesk:
         )
         if isinstance(rate, Breach):
             self._trip(rate, None)
-        self._end_with_cause(is_failing=isinstance(rate, Breach))
-
-    def _end_with_cause(self, *, is_failing: bool) -> None:
-        """A breach ends when its cause has, unless a person must judge."""
-        trip, now_ms = self.trip, self._clock.now_ms()
+        trip = self.trip
         if trip is None or self.state is not RiskState.REDUCING or trip.rule not in ENDS_WITH_ITS_CAUSE:
-            self._calm_since_ms = None
+            self._calm.reset()
             return
         trades = self._journal.open_pair_trades()
         is_blind = any(isinstance(self._pairs.blind(trade), Breach) for trade in trades)
-        if is_failing if trip.rule == Rule.API_ERRORS else is_blind:
-            self._calm_since_ms = None
-            return
-        self._calm_since_ms = self._calm_since_ms or now_ms
-        if now_ms - self._calm_since_ms < ENDS_AFTER_SECS * 1000:
-            return
-        self._calm_since_ms = None
-        self._memory.change(RiskState.ACTIVE, None)
-        self._errors.clear()
-        self._journal.add_event(None, "risk_ended", rule=trip.rule)
-        self._ended = f"Rule {trip.rule} is kept again. {WHAT_HAPPENS[RiskState.ACTIVE]}"
+        if self._calm.has_lasted(
+            is_on=isinstance(rate, Breach) if trip.rule == Rule.API_ERRORS else is_blind
+        ):
+            self._memory.change(RiskState.ACTIVE, None)
+            self._errors.clear()
+            self._journal.add_event(None, "risk_ended", rule=trip.rule)
+            self._ended = f"Rule {trip.rule} is kept again. {WHAT_HAPPENS[RiskState.ACTIVE]}"
 
     def _trip(self, breach: Breach, trade: PairTrade | None) -> None:
         """A rule that changes the state. The first of its severity holds it until it is released."""
@@ -383,7 +354,7 @@ class RiskDesk:
     def _forget(self, trades: list[PairTrade]) -> None:
         ids = {trade.id for trade in trades}
         self._pairs.forget(ids, {symbol for trade in trades for symbol in trade.symbols})
-        self._naked_since_ms = {key: ms for key, ms in self._naked_since_ms.items() if key in ids}
+        self._naked.forget(ids)
 
     def _read(self, now: datetime) -> list[Reading]:
         """What `snapshot` shows. A fault in here must not cost a loop."""
@@ -400,16 +371,7 @@ class RiskDesk:
                 if trade.was_hedged:
                     readings += self._signals.gauges(trade.plan, as_datetime(trade.created_ms), now)
                     readings += self._pairs.readings(trade)
-                since_ms = self._naked_since_ms.get(trade.id, now_ms)
-                readings.append(
-                    Reading(
-                        Rule.NAKED,
-                        (now_ms - since_ms) / 1000,
-                        self._limits.max_naked_secs,
-                        "s",
-                        trade.plan.pair_id,
-                    )
-                )
+                readings.append(self._naked.reading(trade))
         except Exception:
             logger.exception("The risk rules cannot be shown")
             return list(self._snapshot)

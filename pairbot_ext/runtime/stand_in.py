@@ -7,7 +7,8 @@ without stops and without exits until somebody looks.
 import logging
 from collections.abc import Mapping, MutableMapping
 from datetime import UTC, datetime
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
 from freqtrade.enums.runmode import TRADE_MODES
 from sqlalchemy import create_engine
@@ -15,6 +16,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from pairbot_ext.journal.ledger import has_journal, read_ledger
 from pairbot_ext.pairs import PairsFile, Scan
+from pairbot_ext.pairs.accept import Terms, accept
+from pairbot_ext.pairs.watcher import PairsFileWatcher
+from pairbot_ext.settings import Settings
+from pairbot_ext.support.errors import PairsFileError
 
 logger = logging.getLogger(__name__)
 
@@ -53,3 +58,23 @@ def stand_in(config: MutableMapping[str, Any], timeframe: str, symbols: list[str
         scan=Scan(rule="none: the pairs file could not be accepted"),
         epochs=(),
     )
+
+
+def watch_file(
+    config: Mapping[str, Any], settings: Settings, timeframe: str, symbols: list[str]
+) -> PairsFileWatcher:
+    """The pairs file of one strategy object. Raises PairsFileError.
+
+    :param symbols: as `open_symbols` says.
+    """
+    terms = Terms.of(config, timeframe)
+
+    def instead(_: PairsFileError) -> PairsFile | None:
+        if not symbols:
+            return None
+        return stand_in(cast(Any, config), terms.timeframe or timeframe, symbols)
+
+    # Other modes look at files too that no bot could trade; what backtests them asks first.
+    is_trading = config.get("runmode") in TRADE_MODES
+    gate = partial(accept, terms=terms) if is_trading else lambda pairs_file: pairs_file
+    return PairsFileWatcher(settings.pairs_path(), gate, instead)

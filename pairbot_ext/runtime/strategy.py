@@ -7,8 +7,7 @@ a module.
 import logging
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from functools import partial
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -27,15 +26,15 @@ from pairbot_ext.host import access, private
 from pairbot_ext.host.bridge import Bridge
 from pairbot_ext.host.logfile import open_log_file
 from pairbot_ext.model.sizing import Leg
-from pairbot_ext.pairs import Pair, PairsFile
-from pairbot_ext.pairs.accept import Terms, accept, validity
-from pairbot_ext.pairs.watcher import PairsFileWatcher
+from pairbot_ext.pairs import Pair
+from pairbot_ext.pairs.accept import validity
 from pairbot_ext.preflight import Report, check_live
+from pairbot_ext.recovery.silence import wait_out
 from pairbot_ext.runtime.backtest_port import StrategyPort
 from pairbot_ext.runtime.banner import banner, plot_config
 from pairbot_ext.runtime.candles import SeenCandles
 from pairbot_ext.runtime.port import Desk
-from pairbot_ext.runtime.stand_in import open_symbols, stand_in
+from pairbot_ext.runtime.stand_in import open_symbols, watch_file
 from pairbot_ext.settings import Settings, parse_settings
 from pairbot_ext.signals.book import SignalBook
 from pairbot_ext.signals.rules import PairRules
@@ -50,8 +49,8 @@ from pairbot_ext.startup.checks import (
     check_trading_mode,
     required_startup_candles,
 )
-from pairbot_ext.support.clock import as_datetime
-from pairbot_ext.support.errors import PairbotError, PairsFileError
+from pairbot_ext.support.clock import SystemClock, as_datetime
+from pairbot_ext.support.errors import PairbotError
 from pairbot_ext.support.redact import protect
 
 logger = logging.getLogger(__name__)
@@ -68,12 +67,14 @@ class PairsRuntime:
         try:
             self.settings: Settings = parse_settings(config.get("pairbot"))
             self._open_symbols = open_symbols(config)
-            self._watcher = self._watch_file(config, timeframe)
+            self._watcher = watch_file(config, self.settings, timeframe, self._open_symbols)
             if config.get("runmode") in TRADE_MODES:
                 # Before Telegram comes up: a token it refuses is in its error message.
                 protect(config=config)
                 # Freqtrade refuses a short strategy on spot with an ImportError and a traceback.
                 check_trading_mode(config)
+                # The strategy is made before the exchange is asked anything.
+                wait_out(config, SystemClock())
             if config.get("runmode") in OPTIMIZE_MODES:
                 # Backtesting reads whitelist and candles before `start` is called, and would fail there
                 # with messages of its own.
@@ -94,19 +95,6 @@ class PairsRuntime:
         self._desk: Desk | None = None
         self._last_book: SignalBook | None = None
         self._control: Control | None = None
-
-    def _watch_file(self, config: Mapping[str, Any], timeframe: str) -> PairsFileWatcher:
-        terms = Terms.of(config, timeframe)
-
-        def instead(_: PairsFileError) -> PairsFile | None:
-            if not self._open_symbols:
-                return None
-            return stand_in(cast(Any, config), terms.timeframe or timeframe, self._open_symbols)
-
-        # Other modes look at files too that no bot could trade; what trades or backtests them asks first.
-        is_trading = config.get("runmode") in TRADE_MODES
-        gate = partial(accept, terms=terms) if is_trading else lambda pairs_file: pairs_file
-        return PairsFileWatcher(self.settings.pairs_path(), gate, instead)
 
     @property
     def strategy(self) -> IStrategy:

@@ -55,8 +55,10 @@ class Course:
         most = float(self.most_candles[row])
         late = np.arange(1, z.size + 1) >= most if isfinite(most) else np.zeros(z.size, np.bool_)
         ends = np.flatnonzero(reverted | stopped | late)
-        if ends.size == 0:
-            return self.log_a.size, None
+        # A leg whose data end before the others' is left on its last candle.
+        last = int(np.flatnonzero(np.isfinite(self.log_a) & np.isfinite(self.log_b))[-1])
+        if ends.size == 0 or row + 1 + int(ends[0]) >= last:
+            return (self.log_a.size if last == self.log_a.size - 1 else last - 1), None
         first = int(ends[0])
         if reverted[first]:
             return row + 1 + first, ExitReason.REVERTED

@@ -264,6 +264,12 @@ class Venue(Protocol):
         """The address orders go to; "" where the client names none."""
         ...
 
+    def wait_secs(
+        self, status: int, headers: Mapping[str, Any] | None, body: str, now_ms: int
+    ) -> float | None:
+        """For how long an answer asks to send nothing more; None where it does not."""
+        ...
+
     def used_weight(self, headers: Mapping[str, Any] | None) -> int | None:
         """Weight used in the running minute as an answer's headers say it; None where they do not."""
         ...

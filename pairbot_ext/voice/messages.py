@@ -53,9 +53,12 @@ def leg_text(trade: PairTrade, facts: Facts, leg: Leg) -> str:
         f"(planned {view.sizing.amount}) at {view.entry_price:.8g}"
     )
     if exits:
-        amount = sum(float(order.filled) for order in exits)
-        cost = sum(float(order.filled) * (order.average or 0.0) for order in exits)
-        text += f", out {amount:.8g} at {cost / amount:.8g}"
+        priced = [order for order in exits if order.average is not None]
+        amount = sum(float(order.filled) for order in priced)
+        cost = sum(float(order.filled) * (order.average or 0.0) for order in priced)
+        text += f", out {amount:.8g} at {cost / amount:.8g}" if amount else ""
+        unpriced = sum(float(order.filled) for order in exits if order.average is None)
+        text += f", {unpriced:.8g} gone at a price nobody knows" if unpriced else ""
     return text
 
 

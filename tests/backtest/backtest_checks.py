@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 from backtest_harness import Run
-from backtest_oracle import STOPS, Line, Oracle
+from backtest_oracle import Line, Oracle
 
 ALONE = ("liquidation", "stop_loss")
 """What may close one leg alone: the venue, or the distant stop-loss that stands in for it."""
@@ -148,7 +148,7 @@ def _after_stops(run: Run, oracle: Oracle) -> list[str]:
         since = stopped.pop(trade.pair_id, None)
         if since is not None and not oracle.has_recovered(trade.pair_id, since, trade.opened - 1):
             found.append(f"{trade}: stopped at row {since} and not back inside exit_z since")
-        if trade.legs[0].exit_reason in STOPS:
+        if trade.legs[0].exit_reason != "pair_reverted":
             stopped[trade.pair_id] = run.candles.row(trade.legs[0].close_date)
     return found
 

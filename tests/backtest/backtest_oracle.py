@@ -15,7 +15,7 @@ from backtest_harness import HOUR, REARM_CANDLES, STARTUP_CANDLES, WINDOW_CANDLE
 from pairbot_ext.pairs import Epoch, Pair, PairsFile
 
 FEE = 0.0005
-STOPS = ("pair_stop", "pair_time_stop")
+HOURS_WITHOUT_HALF_LIFE = 336.0
 """After these a pair is entered again only when |z| <= exit_z has been seen."""
 SPREAD = 0.0002
 
@@ -157,8 +157,11 @@ class Oracle:
 
     @cached_property
     def winners(self) -> list[dict[str, tuple[Line, int]]]:
-        """Per row the pairs that get both their symbols: largest net edge first, then file order."""
+        """Per row the pairs that get both their symbols: those that may have them first, of those the largest
+        net edge, then file order. Who may is told by paper trades without slots, money and break rule."""
         rows = []
+        busy: dict[str, int] = {}
+        left: dict[frozenset[str], int] = {}
         for row in range(self.candles.size):
             wishes = []
             for place, line in enumerate(self.lines):
@@ -166,13 +169,22 @@ class Oracle:
                     model = line.models[row]
                     costs = (1 + model.beta) * (2 * FEE + SPREAD)
                     edge = (abs(line.z[row]) - line.pair.exit_z) * model.sigma - costs
-                    wishes.append((-edge, place, line, direction))
+                    coins = frozenset(line.pair.symbols)
+                    waits = coins in left and not self.has_recovered(line.pair.id, left[coins], row)
+                    is_out = waits or any(busy.get(name, -1) > row for name in coins)
+                    wishes.append((is_out, -edge, place, line, direction))
             taken: set[str] = set()
             won = {}
-            for _, _, line, direction in sorted(wishes, key=lambda wish: wish[:2]):
+            for is_out, _, _, line, direction in sorted(wishes, key=lambda wish: wish[:3]):
                 if taken.isdisjoint(line.pair.symbols):
                     taken.update(line.pair.symbols)
                     won[line.pair.id] = (line, direction)
+                if not is_out and all(busy.get(name, -1) <= row for name in line.pair.symbols):
+                    closed, reason = self.closing(line, direction, row + 1)
+                    busy.update(dict.fromkeys(line.pair.symbols, closed))
+                    left[frozenset(line.pair.symbols)] = closed
+                    if reason == "pair_reverted":
+                        del left[frozenset(line.pair.symbols)]
             rows.append(won)
         return rows
 
@@ -186,7 +198,8 @@ class Oracle:
             return "pair_reverted"
         if abs(z) >= stop_z:
             return "pair_stop"
-        if row + 1 - opened >= line.pair.max_half_lives * model.half_life:
+        most = line.pair.max_half_lives * model.half_life
+        if row + 1 - opened >= (most if np.isfinite(most) else HOURS_WITHOUT_HALF_LIFE):
             return "pair_time_stop"
         return None
 
@@ -224,7 +237,7 @@ class Oracle:
         stopped: dict[str, int] = {}
         for row in range(1, self.candles.size):
             for trade in done:
-                if trade.closed == row and trade.reason in STOPS:
+                if trade.closed == row and trade.reason != "pair_reverted":
                     stopped[trade.pair_id] = row
             for pair_id, (line, direction) in self.winners[row - 1].items():
                 if any(busy_until.get(name, 0) >= row for name in line.pair.symbols):

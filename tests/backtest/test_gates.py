@@ -51,7 +51,8 @@ def test_a_gate_that_raises_now_and_then_costs_a_candle_at_most(
     assert lone
     assert len(trades) > len(lone)
     for trade in lone:
-        assert trade.legs[0].exit_reason == "pair_mate_gone"
+        # Its own model may say so on that very candle.
+        assert trade.legs[0].exit_reason in ("pair_mate_gone", "pair_reverted")
         assert run.candles.row(trade.legs[0].close_date) == trade.opened + 1
     assert naked_leg_candles(run) == len(lone)
 

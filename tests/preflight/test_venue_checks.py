@@ -151,6 +151,7 @@ def test_key_permissions(make_setup: MakeSetup, rights: dict[str, Any], status: 
 
 def test_key_permissions_unknown_on_a_venue_without_a_wallet_interface(make_setup: MakeSetup) -> None:
     world = World()
+    world.answers[ACCOUNT_PATH] = {}
     found = check("key permissions", make_setup(world=world), Status.WARN, "futures trading and withdrawal")
     assert found.numbers["may_withdraw"] is None
     world.answers[ACCOUNT_PATH] = {"canTrade": True, "canWithdraw": True}

@@ -355,7 +355,16 @@ class ModelBot:
             if order.symbol == symbol and order.filled and not order.due_ms and is_new:
                 trade.rows.setdefault(order.order_id, Row(order.side, order.filled, PRICES[symbol]))
 
-    def write_off(self, order: OrderRecord) -> None:
+    def account_settings(self) -> None:
+        return None
+
+    def is_stake_unlimited(self) -> bool:
+        return False
+
+    def step_now(self, symbol: str) -> Decimal:
+        return STEPS[symbol]
+
+    def write_off(self, order: OrderRecord, price: float) -> None:
         """Freqtrade books an amount that is gone without a fill."""
         trade = self.open_trade(order.symbol)
         if trade is not None:

@@ -91,6 +91,8 @@ def _case(
         yield made
         made.gateway.faults.clear()
         made.script.reset()
+        # What a case did to its pair is none of the next one's business.
+        made.desk.registry._pairs.clear()
         made.told.clear()
         made.market.prices.update({name: Decimal(PRICES[name]) for name in made.symbols})
         made.next_candle()

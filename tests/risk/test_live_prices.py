@@ -61,7 +61,7 @@ def test_the_live_stop_waits_for_its_readings_and_then_closes_both_legs(opened: 
     assert len(opened.posts()) == sent + 2
     # Not entered again before z has come back: the memory of stops knows live stops, over restarts too.
     opened.restart()
-    assert list(opened.desk.watch.stopped_ms) == ["ADA-ALGO"]
+    assert opened.desk.registry.named("ADA-ALGO").disarmed_by == "pair_stop_live"
 
 
 def test_live_rules_read_no_book_of_their_own(opened: Rig) -> None:

@@ -1,4 +1,5 @@
-"""Every rule trips in a running bot on the simulated venue: within its bound, kept, released by hand.
+"""Every rule trips in a running bot on the simulated venue: within its bound, kept, released by hand or with
+its cause.
 
 Rules on closed candles need candles: they are in `test_candle_rules_in_bot`.
 """
@@ -12,7 +13,7 @@ import pytest
 from harness import Rig
 
 from pairbot_ext.model.findings import Rule
-from pairbot_ext.risk.rules import RULES
+from pairbot_ext.risk.rules import ENDS_WITH_ITS_CAUSE, RULES
 from pairbot_ext.risk.state import RiskState
 
 MakeRig = Callable[..., Rig]
@@ -203,7 +204,8 @@ def check_trip(rig: Rig, case: Case) -> None:
     """The trip that holds the bot names rule, value and limit."""
     trip = rig.desk.risk.trip
     assert (trip.rule, trip.value > trip.limit) == (case.rule, True)
-    for part in (case.rule, f"{trip.value:.4g}", f"{trip.limit:.4g}", "Released by hand"):
+    release = "It ends by itself" if case.rule in ENDS_WITH_ITS_CAUSE else "Released by hand"
+    for part in (case.rule, f"{trip.value:.4g}", f"{trip.limit:.4g}", release):
         assert str(part) in trip.text
     check_told(rig, case)
 
@@ -213,14 +215,20 @@ def check_restart_and_release(rig: Rig, case: Case) -> None:
     trip = rig.desk.risk.trip
     rig.restart()
     assert (rig.desk.risk.state, rig.desk.risk.trip) == (case.state, trip)
-    rig.next_candle()
     rig.open("XRP-DOGE")
     before = len(rig.pair_trades())
     assert "XRPUSDT" not in rig.positions()
     if rig.positions():
         rig.close("ADA-ALGO")
         rig.check_flat()
-    rig.desk.risk.resume("a person")
+    if case.rule in ENDS_WITH_ITS_CAUSE:
+        drive(rig, 14)
+        assert rig.desk.risk.state is RiskState.ACTIVE, "it ends with its cause"
+        assert any(f"Rule {case.rule} is kept again" in text for text in rig.told)
+    else:
+        drive(rig, 14)
+        assert rig.desk.risk.state is case.state
+        rig.desk.risk.resume("a person")
     rig.next_candle()
     rig.open("XRP-DOGE")
     assert (len(rig.pair_trades()), rig.states()[-1]) == (before + 1, "HEDGED")

@@ -8,7 +8,7 @@ from harness import Rig
 from sqlalchemy import text
 
 from pairbot_ext.model.thresholds import LONG_SPREAD
-from pairbot_ext.risk.state import LOCKS_KEY, STATE_KEY, RiskMemory, RiskState, Trip
+from pairbot_ext.risk.state import STATE_KEY, RiskMemory, RiskState, Trip
 from pairbot_ext.support.errors import PairbotError
 
 MakeRig = Callable[..., Rig]
@@ -48,18 +48,15 @@ TRIP = Trip("daily_loss", 6.1, 5.0, "%", 1_770_000_000_000, None, "Rule daily_lo
 
 def test_a_first_start_is_active() -> None:
     fresh = memory(FakeStore())
-    assert (fresh.state, fresh.trip, fresh.locks) == (RiskState.ACTIVE, None, {})
+    assert (fresh.state, fresh.trip) == (RiskState.ACTIVE, None)
 
 
-def test_state_trip_and_locks_come_back() -> None:
+def test_state_and_trip_come_back() -> None:
     store = FakeStore()
     before = memory(store)
     assert before.change(RiskState.HALTED, TRIP)
-    assert before.lock("ADA-ALGO", "by me")
     after = memory(store)
-    assert (after.state, after.trip, after.locks) == (RiskState.HALTED, TRIP, {"ADA-ALGO": "by me"})
-    assert after.unlock("ADA-ALGO")
-    assert not memory(store).locks
+    assert (after.state, after.trip) == (RiskState.HALTED, TRIP)
 
 
 @pytest.mark.parametrize(
@@ -69,7 +66,6 @@ def test_state_trip_and_locks_come_back() -> None:
         {STATE_KEY: {"state": "ACTIVE"}},
         {STATE_KEY: "ACTIVE"},
         {STATE_KEY: {"state": "ACTIVE", "trip": {"rule": "daily_loss"}}},
-        {LOCKS_KEY: ["ADA-ALGO"]},
     ],
 )
 def test_a_state_that_cannot_be_read_fails_closed(stored: dict[str, Any]) -> None:

@@ -161,13 +161,12 @@ def test_async_client(server):
         client = ccxt.async_support.binance(settings(server.port))
         try:
             await client.load_markets()
-            return list(
-                await asyncio.gather(
-                    client.fetch_ohlcv(ADA, "1h", limit=5),
-                    client.fetch_balance(),
-                    client.create_order(ALGO, "market", "buy", 100),
-                )
+            # Before the order: which of two requests arrives first is nobody's promise.
+            balance = await client.fetch_balance()
+            candles, order = await asyncio.gather(
+                client.fetch_ohlcv(ADA, "1h", limit=5), client.create_order(ALGO, "market", "buy", 100)
             )
+            return [candles, balance, order]
         finally:
             await client.close()
 

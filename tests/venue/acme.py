@@ -117,6 +117,12 @@ class Acme:
         """See Venue."""
         return self._behind.host(client)
 
+    def wait_secs(
+        self, status: int, headers: Mapping[str, Any] | None, body: str, now_ms: int
+    ) -> float | None:
+        """Acme never asks for it."""
+        return None
+
     def used_weight(self, headers: Mapping[str, Any] | None) -> int | None:
         """Acme says nothing of it."""
         return None

@@ -96,6 +96,12 @@ class BinanceFutures:
         """See Venue."""
         return hosts.host_of(client)
 
+    def wait_secs(
+        self, status: int, headers: Mapping[str, Any] | None, body: str, now_ms: int
+    ) -> float | None:
+        """See Venue."""
+        return counted.wait_secs(status, headers, body, now_ms)
+
     def used_weight(self, headers: Mapping[str, Any] | None) -> int | None:
         """See Venue."""
         return counted.used_weight(headers)
