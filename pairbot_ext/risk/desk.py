@@ -26,7 +26,7 @@ from pairbot_ext.risk.entry import EntryRules
 from pairbot_ext.risk.pairwatch import REASONS, PairWatch
 from pairbot_ext.risk.quotes import Quotes
 from pairbot_ext.risk.rules import ENDS_WITH_ITS_CAUSE, RULES, Effect, trip_of
-from pairbot_ext.risk.state import BY_HAND, JOURNAL_LOST, RELEASE, WHAT_HAPPENS, RiskMemory, RiskState, Trip
+from pairbot_ext.risk.state import BY_HAND, RELEASE, WHAT_HAPPENS, RiskMemory, RiskState, Trip, lost_journal
 from pairbot_ext.risk.wallet import WalletWatch
 from pairbot_ext.settings import Settings
 from pairbot_ext.signals.port import Signals
@@ -106,15 +106,7 @@ class RiskDesk:
     def hold_for_lost_journal(self, trades: list[str]) -> None:
         """Freqtrade's database holds trades of pairs that the journal has never seen: its tables were left
         behind (convert-db) or lost. What held the bot may be lost with them, so nothing is entered."""
-        text = (
-            f"Rule {JOURNAL_LOST}: Freqtrade holds {', '.join(trades[:4])}, the journal of pair trades knows "
-            "nothing of them: its tables (pairbot_...) were not moved with the database. Nothing is entered, "
-            "and nobody closes these trades: bring the tables back and restart, or /forceexit each of them. "
-            f"{RELEASE}"
-        )
-        self._memory.change(
-            RiskState.HALTED, Trip(JOURNAL_LOST, len(trades), 0, "trades", self._clock.now_ms(), None, text)
-        )
+        self._memory.change(RiskState.HALTED, lost_journal(trades, self._clock.now_ms()))
         self._journal.add_event(None, "journal_lost", trades=", ".join(trades))
 
     # -- for people --------------------------------------------------------------------------------

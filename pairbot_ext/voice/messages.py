@@ -47,7 +47,7 @@ _NEXT = {
 def leg_text(trade: PairTrade, facts: Facts, leg: Leg) -> str:
     """One leg: side, symbol, amount held of planned, entry price, exit price where there is one."""
     view = facts[leg]
-    exits = [order for order in view.orders if not order.role.increases and order.filled and order.average]
+    exits = [order for order in view.orders if not order.role.increases and order.filled]
     text = (
         f"leg {leg} {trade.plan.side(leg)} {trade.plan.symbol(leg)} {view.held} "
         f"(planned {view.sizing.amount}) at {view.entry_price:.8g}"
