@@ -1,4 +1,4 @@
-"""Less than a step: what the venue takes in no order is named, valued, written down; the pair ends (I6, I9)."""
+"""Less than a step: what the venue takes in no order is told and valued, and the pair ends (I6, I9)."""
 
 from __future__ import annotations
 
