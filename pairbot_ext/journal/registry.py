@@ -104,11 +104,19 @@ class Registry:
         """{pair id: why it is not entered until a person says so}."""
         with self._lock:
             held = {
-                memory.name or "/".join(coins): memory.lock or f"barred: {memory.barred}"
+                self._name_of(coins, memory): memory.lock or f"barred: {memory.barred}"
                 for coins, memory in self._pairs.items()
                 if memory.lock or memory.barred
             }
             return {**self._unplaced, **held}
+
+    def _name_of(self, coins: Coins, memory: PairMemory) -> str:
+        """What a person may call it: its coins where its name means another pair now."""
+        if self._named.get(memory.name) == coins:
+            return memory.name
+        name = "/".join(coin.split("/")[0] for coin in coins)
+        self._named[name] = coins
+        return name
 
     def lock(self, name: str, reason: str) -> bool:
         """A person locks a pair. Returns whether it could be stored at once."""
@@ -149,7 +157,6 @@ class Registry:
     def disarm(self, leg_a: str, leg_b: str, name: str, reason: str, at_ms: int) -> None:
         """A pair trade was left although its spread had not come back. Its own row is the record."""
         with self._lock:
-            self._named[name] = coins_of(leg_a, leg_b)
             self._put(coins_of(leg_a, leg_b), name=name, disarmed_ms=at_ms, disarmed_by=reason)
 
     def rearm(self, leg_a: str, leg_b: str) -> None:
@@ -168,7 +175,8 @@ class Registry:
         memory = replace(self._pairs.get(coins, PairMemory()), **changes)
         self._pairs[coins] = memory
         if memory.name:
-            self._named[memory.name] = coins
+            # A pair trade of an older file may end under a name that means other coins today.
+            self._named.setdefault(memory.name, coins)
 
     def _change(self, coins: Coins, **changes: Any) -> bool:
         self._put(coins, **changes)

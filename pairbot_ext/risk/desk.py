@@ -163,10 +163,10 @@ class RiskDesk:
         return _with_storage(f"Pair {pair_id} is locked: not entered again until it is unlocked", is_stored)
 
     def unlock_pair(self, pair_id: str, by: str) -> str:
-        """The inverse of `lock_pair`. Raises PairbotError."""
-        _check_pair_id(pair_id)
+        """The inverse of `lock_pair`, under whatever name `locked_pairs` tells. Raises PairbotError."""
         memory = self._registry.named(pair_id)
         if memory.lock is None and memory.barred is None:
+            _check_pair_id(pair_id)
             return f"Pair {pair_id} is not locked"
         is_stored = self._registry.unlock(pair_id)
         self._journal.add_event(None, "risk_pair_unlocked", pair=pair_id, by=by)

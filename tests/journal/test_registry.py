@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from pairbot_ext.journal.registry import OLD_LOCKS_KEY, Registry
+from pairbot_ext.model.thresholds import ExitReason
 from pairbot_ext.support.errors import PairbotError
 
 ADA, ALGO, XRP = "ADA/USDT:USDT", "ALGO/USDT:USDT", "XRP/USDT:USDT"
@@ -134,3 +139,139 @@ def test_a_disk_that_is_full_loses_no_lock_of_this_process() -> None:
     store.is_full = False
     registry.flush()
     assert started(store).of(ADA, ALGO).lock == "by me"
+
+
+COINS = (ADA, ALGO, XRP)
+PAIRS = tuple((a, b) for a in COINS for b in COINS if a != b)
+NAMES = ("one", "two", "three")
+
+
+@dataclass
+class Plain:
+    """What should be known of one pair of one mode."""
+
+    lock: str | None = None
+    barred: str | None = None
+    refused: int = 0
+    left_ms: int | None = None
+    is_rearmed: bool = False
+
+
+class Histories(RuleBasedStateMachine):
+    """Closes, renames, swaps, new files, restarts, modes, locks, bars, full disks, in any order.
+
+    That a spread has come back is no record but read from candles: after a restart it is looked for anew.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.store = Store()
+        self.dry_run = False
+        self.now_ms = 0
+        self.file: dict[str, tuple[str, str]] = {"one": (ADA, ALGO)}
+        self.known: dict[tuple[bool, frozenset[str]], Plain] = {}
+        self.registry = started(self.store, **self.file)
+
+    def of(self, legs: tuple[str, str]) -> Plain:
+        return self.known.setdefault((self.dry_run, frozenset(legs)), Plain())
+
+    @rule(
+        names=st.permutations(NAMES), pairs=st.lists(st.sampled_from(PAIRS), max_size=3, unique_by=frozenset)
+    )
+    def another_file(self, names: list[str], pairs: list[tuple[str, str]]) -> None:
+        self.file = dict(zip(names, pairs, strict=False))
+        for name, legs in self.file.items():
+            self.registry.learn(name, *legs)
+
+    @rule(mode=st.booleans())
+    def restart(self, mode: bool) -> None:
+        self.store.is_full = False
+        self.registry.flush()
+        self.dry_run = mode
+        for plain in self.known.values():
+            plain.is_rearmed = False
+        self.registry = started(self.store, dry_run=mode, **self.file)
+
+    @rule(legs=st.sampled_from(PAIRS), name=st.sampled_from(NAMES), reason=st.sampled_from(list(ExitReason)))
+    def a_pair_trade_ends(self, legs: tuple[str, str], name: str, reason: ExitReason) -> None:
+        """Of this file, or of an older one that called it otherwise."""
+        self.now_ms += 1
+        self.store.left[self.dry_run].append((name, *legs, reason, self.now_ms))
+        plain = self.of(legs)
+        plain.is_rearmed = False
+        if reason is ExitReason.REVERTED:
+            self.registry.rearm(*legs)
+            plain.left_ms = None
+        else:
+            self.registry.disarm(*legs, name, reason, self.now_ms)
+            plain.left_ms = self.now_ms
+
+    @rule(legs=st.sampled_from(PAIRS))
+    def its_spread_comes_back(self, legs: tuple[str, str]) -> None:
+        self.registry.rearm(*legs)
+        self.of(legs).is_rearmed = True
+
+    @rule(legs=st.sampled_from(PAIRS), name=st.sampled_from(NAMES))
+    def the_venue_refuses(self, legs: tuple[str, str], name: str) -> None:
+        plain = self.of(legs)
+        plain.refused += 1
+        assert self.registry.count_refusal(*legs, name) == plain.refused
+
+    @rule(legs=st.sampled_from(PAIRS), name=st.sampled_from(NAMES))
+    def it_is_barred(self, legs: tuple[str, str], name: str) -> None:
+        self.registry.bar(*legs, name, "sign first")
+        self.of(legs).barred = "sign first"
+
+    @rule(legs=st.sampled_from(PAIRS))
+    def it_opens(self, legs: tuple[str, str]) -> None:
+        self.registry.opened(*legs)
+        self.of(legs).refused = 0
+
+    @rule(data=st.data())
+    def a_person_locks(self, data: st.DataObject) -> None:
+        for name in data.draw(st.lists(st.sampled_from(sorted(self.file) or ["one"]), max_size=1)):
+            if name in self.file:
+                self.registry.lock(name, f"by {name}")
+                self.of(self.file[name]).lock = f"by {name}"
+
+    @rule(data=st.data())
+    def a_person_unlocks(self, data: st.DataObject) -> None:
+        for name in data.draw(st.lists(st.sampled_from(sorted(self.file) or ["one"]), max_size=1)):
+            if name in self.file:
+                self.registry.unlock(name)
+                plain = self.of(self.file[name])
+                plain.lock, plain.barred, plain.refused = None, None, 0
+
+    @rule(full=st.booleans())
+    def the_disk(self, full: bool) -> None:
+        self.store.is_full = full
+
+    @invariant()
+    def nothing_is_forgotten_and_nothing_invented(self) -> None:
+        for legs in PAIRS:
+            memory, plain = self.registry.of(*legs), self.of(legs)
+            assert (memory.lock, memory.barred, memory.refused_openings) == (
+                plain.lock,
+                plain.barred,
+                plain.refused,
+            )
+            assert memory.disarmed_ms == (None if plain.is_rearmed else plain.left_ms)
+            assert memory == self.registry.of(*reversed(legs))
+
+    @invariant()
+    def a_name_means_the_coins_of_the_file_in_force(self) -> None:
+        for name, legs in self.file.items():
+            assert self.registry.named(name).lock == self.of(legs).lock
+
+    @invariant()
+    def what_is_held_can_be_released_by_the_name_it_is_told_under(self) -> None:
+        held = self.registry.locked()
+        of_mode = [plain for (mode, _), plain in self.known.items() if mode is self.dry_run]
+        assert len(held) == sum(1 for plain in of_mode if plain.lock or plain.barred)
+        for name in held:
+            memory = self.registry.named(name)
+            assert memory.lock or memory.barred
+
+
+class TestHistories(Histories.TestCase):
+    settings = settings(max_examples=500, stateful_step_count=30, deadline=None)
