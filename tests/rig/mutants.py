@@ -343,7 +343,7 @@ MUTANTS = (
         "pairbot_ext/entry/both_legs.py",
         "        settings = self._broker.account_settings()",
         "        settings = None",
-        (_test("test_account.py"),),
+        ("tests/entry/test_account.py",),
     ),
     Mutant(
         "refusals that stay (I17)",
