@@ -4,6 +4,7 @@ A release may rename any of them without a word: a bot whose list is not complet
 which name is gone. The check asks the real classes; it needs no bot.
 """
 
+import dis
 import inspect
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -142,4 +143,5 @@ def _given_to_instances(owner: type) -> Iterator[str]:
         for member in vars(each).values():
             code = getattr(inspect.unwrap(member) if callable(member) else member, "__code__", None)
             if code is not None:
-                yield from code.co_names
+                stored = (each for each in dis.get_instructions(code) if each.opname == "STORE_ATTR")
+                yield from (str(each.argval) for each in stored)
