@@ -18,6 +18,12 @@ from pairbot_ext.venue.protocol import Venue
 logger = logging.getLogger(__name__)
 
 MINUTE_MS = 60_000
+WAITED_OUT_MS = 2_000
+"""A silence as short as this is waited out where it is met: a leg B that gives up costs the fees of leg A."""
+
+
+class NotSentError(ccxt.RateLimitExceeded):
+    """A request that was kept back: the venue has never seen it."""
 
 
 class WeightLimiter:
@@ -61,11 +67,13 @@ class WeightLimiter:
     def before(self, path: str, method: str) -> None:
         """Count a request, or wait for the next minute. Orders and questions about them never wait.
 
-        :raises ccxt.RateLimitExceeded: the venue has asked to send nothing now; nothing is sent.
+        :raises NotSentError: the venue has asked to send nothing for longer; nothing is sent.
         """
         left_ms = self.silent_until_ms - self._clock.now_ms()
-        if left_ms > 0:
-            raise ccxt.RateLimitExceeded(
+        if 0 < left_ms <= WAITED_OUT_MS:
+            self._clock.sleep(left_ms / 1000)
+        elif left_ms > 0:
+            raise NotSentError(
                 f"pairbot: the venue takes nothing from this address for {left_ms / 1000:.0f} s more"
             )
         weight = self.rules.weight_of(path, method)

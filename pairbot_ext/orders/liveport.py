@@ -5,6 +5,7 @@ from typing import Any
 
 from pairbot_ext.model.records import OrderRecord
 from pairbot_ext.model.states import Refusal
+from pairbot_ext.orders.limiter import NotSentError
 from pairbot_ext.venue.protocol import Venue
 
 
@@ -49,4 +50,4 @@ class LivePort:
 
     def refusal_of(self, error: Exception) -> Refusal | None:
         """See VenuePort."""
-        return self._venue.refusal_of(error)
+        return Refusal.TRANSIENT if isinstance(error, NotSentError) else self._venue.refusal_of(error)
