@@ -22,7 +22,7 @@ from pairbot_ext.stats.regression import MIN_STD
 from pairbot_ext.support.errors import DataError
 
 FloatArray = NDArray[np.float64]
-_NO_SYMBOL = "a pairs file cannot name it: letters and digits only, like ADA/USDT:USDT"
+_NO_SYMBOL = "a pairs file cannot name it: perpetuals only, named like ADA/USDT:USDT"
 
 
 @dataclass(frozen=True, slots=True)

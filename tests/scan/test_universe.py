@@ -98,6 +98,17 @@ def test_a_coin_of_any_script_is_a_coin(market, store_candles):
     assert "币安人生/USDT:USDT" in data.symbols
 
 
+@pytest.mark.parametrize(
+    "name", ["WALK3/USDT:USDT-260327", "WALK3/USDT", "WA LK/USDT:USDT", "../x/USDT:USDT"]
+)
+def test_what_a_pairs_file_cannot_name_is_rejected_by_name(market, store_candles, name: str):
+    datadir = store_candles(market)
+    frames = load_candles(datadir, "1h", available_symbols(datadir, "1h"))
+    frames[name] = frames["WALK3/USDT:USDT"]
+    data = cut_window(frames, WINDOW)
+    assert "a pairs file cannot name it" in data.rejected[name]
+
+
 def test_missing_directory_and_missing_timeframe_name_what_is_there(tmp_path, market, store_candles):
     with pytest.raises(DataError, match="has no futures/ folder"):
         available_symbols(tmp_path, "1h")
