@@ -273,7 +273,7 @@ class BacktestDesk:
         left_at = self._left_at.get(coins)
         if left_at is None:
             return None
-        if self._rules.has_recovered(plan.pair_id, left_at, plan.candle):
+        if self._rules.has_recovered(coins, left_at, plan.candle):
             del self._left_at[coins]
             return None
         return f"left at {left_at} and not back inside exit_z since"

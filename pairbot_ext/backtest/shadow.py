@@ -91,5 +91,6 @@ class ShadowPairs:
                 return False
         if self._rules.entry_breach(plan, now) is not None:
             return False
-        left_at = self._left_at.get(coins_of(plan.leg_a, plan.leg_b))
-        return left_at is None or self._rules.has_recovered(plan.pair_id, left_at, plan.candle)
+        coins = coins_of(plan.leg_a, plan.leg_b)
+        left_at = self._left_at.get(coins)
+        return left_at is None or self._rules.has_recovered(coins, left_at, plan.candle)

@@ -72,8 +72,8 @@ class EntryGate:
         self._leverage = leverage
         self._timeframe_secs = timeframe_secs
         self._cleared: dict[str, tuple[EntryPlan, Cleared]] = {}
-        self.refused_because: str | None = None
-        """Set where this bot runs only because pairs are open: it enters nothing."""
+        self.refused_because: RefusedError | None = None
+        """Set while this bot enters nothing: a start that only open pairs allowed, a pairs file too old."""
 
     def forget(self) -> None:
         """What was checked in an earlier loop is worth nothing now."""
@@ -105,7 +105,7 @@ class EntryGate:
         self._watch.received(plan)
         try:
             if self.refused_because is not None:
-                raise RefusedError("preflight", self.refused_because)
+                raise self.refused_because.with_traceback(None)
             self._risk.check_entry(plan, now)
             self._pairs.check(plan)
             self._check_fresh(plan)

@@ -4,6 +4,7 @@ The memory is the journal's registry; what a pair trade's end means for the next
 (I13, I17).
 """
 
+from collections.abc import Callable
 from datetime import datetime
 
 from pairbot_ext.host.broker import Broker
@@ -12,7 +13,7 @@ from pairbot_ext.journal.registry import Registry
 from pairbot_ext.model.plan import EntryPlan
 from pairbot_ext.model.records import PairTrade
 from pairbot_ext.model.refusals import RefusedError
-from pairbot_ext.model.registry import MOST_REFUSED_OPENINGS, leaves_armed
+from pairbot_ext.model.registry import MOST_REFUSED_OPENINGS, Coins, coins_of, leaves_armed
 from pairbot_ext.model.states import OrderStatus, PairState, Refusal
 from pairbot_ext.signals.port import Signals
 from pairbot_ext.support.clock import Clock, as_datetime
@@ -48,7 +49,7 @@ class PairGate:
             raise RefusedError("pair_barred", f"pair {plan.pair_id} is barred: {memory.barred}")
         if memory.disarmed_ms is not None:
             since = as_datetime(memory.disarmed_ms)
-            if not self._signals.has_recovered(plan.pair_id, since, plan.candle):
+            if not self._signals.has_recovered(coins_of(plan.leg_a, plan.leg_b), since, plan.candle):
                 raise RefusedError(
                     "stopped", f"left at {since} ({memory.disarmed_by}) and not back inside exit_z since"
                 )
@@ -70,6 +71,13 @@ class PairGate:
             if any(self._broker.lock_reason(symbol, side, now) for side in ("long", "short")):
                 return True
         return False
+
+    def note_returns(self, has_come_back: Callable[[Coins, datetime], bool]) -> None:
+        """Keep in mind which spreads have come back since their pair was left. It is seen by the model in
+        force on that candle; a later pairs file knows another one, and a restart perhaps no candle of it."""
+        for coins, disarmed_ms in self._registry.disarmed().items():
+            if has_come_back(coins, as_datetime(disarmed_ms)):
+                self._registry.came_back(*coins, self._clock.now_ms())
 
     def disarmed_since(self, leg_a: str, leg_b: str) -> datetime | None:
         """When a pair was left without its spread having come back; None where it is armed."""

@@ -61,7 +61,8 @@ class Registry:
             for name, leg_a, leg_b, reason, closed_ms in self._store.left_pairs(dry_run=self._dry_run):
                 self.learn(name, leg_a, leg_b)
                 coins = coins_of(leg_a, leg_b)
-                if leaves_armed(reason):
+                came_back_ms = self.of(leg_a, leg_b).came_back_ms
+                if leaves_armed(reason) or (came_back_ms is not None and came_back_ms >= closed_ms):
                     self._put(coins, disarmed_ms=None, disarmed_by="")
                 else:
                     self._put(coins, disarmed_ms=closed_ms, disarmed_by=reason)
@@ -164,6 +165,21 @@ class Registry:
         with self._lock:
             if coins_of(leg_a, leg_b) in self._pairs:
                 self._put(coins_of(leg_a, leg_b), disarmed_ms=None, disarmed_by="")
+
+    def came_back(self, leg_a: str, leg_b: str, at_ms: int) -> bool:
+        """The spread of a pair that was left has been seen inside exit_z. Returns whether it could be stored
+        at once."""
+        with self._lock:
+            return self._change(coins_of(leg_a, leg_b), disarmed_ms=None, disarmed_by="", came_back_ms=at_ms)
+
+    def disarmed(self) -> dict[Coins, int]:
+        """Pairs that wait for their spread to come back, and since when, epoch ms."""
+        with self._lock:
+            return {
+                coins: memory.disarmed_ms
+                for coins, memory in self._pairs.items()
+                if memory.disarmed_ms is not None
+            }
 
     def flush(self) -> None:
         """Store what could not be stored before."""

@@ -36,6 +36,7 @@ class PairMemory:
     :param refused_openings: in a row.
     :param disarmed_ms: when it was left without its spread having come back; None where it may be entered.
     :param disarmed_by: the reason.
+    :param came_back_ms: when its spread was last seen inside exit_z after it had been left.
     """
 
     name: str = ""
@@ -44,6 +45,7 @@ class PairMemory:
     refused_openings: int = 0
     disarmed_ms: int | None = None
     disarmed_by: str = ""
+    came_back_ms: int | None = None
 
     @property
     def is_empty(self) -> bool:

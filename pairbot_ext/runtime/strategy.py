@@ -25,6 +25,8 @@ from pairbot_ext.desk.trade_desk import TradeDesk
 from pairbot_ext.host import access, private
 from pairbot_ext.host.bridge import Bridge
 from pairbot_ext.host.logfile import open_log_file
+from pairbot_ext.model.refusals import RefusedError
+from pairbot_ext.model.registry import coins_of
 from pairbot_ext.model.sizing import Leg
 from pairbot_ext.pairs import Pair
 from pairbot_ext.pairs.accept import validity
@@ -86,7 +88,7 @@ class PairsRuntime:
         except PairbotError as error:
             raise OperationalException(str(error)) from error
         self._told_validity: str | None = None
-        self._refused_at_start: str | None = None
+        self._refused_at_start: RefusedError | None = None
         self._strategy: IStrategy | None = None
         self._candles = SeenCandles()
         self._book: SignalBook | None = None
@@ -130,7 +132,9 @@ class PairsRuntime:
         assert isinstance(self._desk, TradeDesk)
         gate, now = self._desk.pairs, as_datetime(self._desk.clock.now_ms())
         since = gate.disarmed_since(*pair.symbols)
-        has_come_back = since is None or book.has_recovered(pair.id, since, book.newest_candle)
+        has_come_back = since is None or book.has_recovered(
+            coins_of(*pair.symbols), since, book.newest_candle
+        )
         return gate.is_out(pair.id, *pair.symbols, has_come_back, now)
 
     def _learn_names(self) -> None:
@@ -180,8 +184,9 @@ class PairsRuntime:
             report = check_live(strategy) if strategy.config.get("runmode") is RunMode.LIVE else None
             self._desk = self._trade_desk(rules, report) if self.is_trading else self._backtest_desk(rules)
             if isinstance(self._desk, TradeDesk):
-                self._refused_at_start = wrong or self._desk.entries.refused_because
-                self._desk.entries.refused_because = self._refused_at_start
+                if wrong is not None:
+                    self._desk.entries.refused_because = RefusedError("start", wrong)
+                self._refused_at_start = self._desk.entries.refused_because
         except PairbotError as error:
             raise OperationalException(str(error)) from error
         self._learn_names()
@@ -219,7 +224,7 @@ class PairsRuntime:
     def _trade_desk(self, rules: PairRules, report: Report | None) -> TradeDesk:
         desk = TradeDesk.start(self.strategy, rules, self.settings.leverage)
         if report is not None and not report.is_passed:
-            desk.entries.refused_because = report.total
+            desk.entries.refused_because = RefusedError("preflight", report.total)
         return desk
 
     def _pairs_now(self) -> PairsNow:
@@ -263,8 +268,17 @@ class PairsRuntime:
             # Telegram comes up in a thread of its own, perhaps after this strategy.
             self._control.attach()
         if self.is_trading:
+            self._note_returns()
             self._tell([*self.poll_pairs_file(), *self.untradable_pairs(), *self._judge_validity(now)])
             self._note_late_candles()
+
+    def _note_returns(self) -> None:
+        """By the models of the file in force, before another may take its place."""
+        book = self._last_book
+        if book is not None and isinstance(self._desk, TradeDesk):
+            self._desk.pairs.note_returns(
+                lambda coins, since: book.has_come_back(coins, since, book.newest_candle)
+            )
 
     def _note_late_candles(self) -> None:
         """Where a candle has come a loop later than its mate's, have the mates analysed again."""
@@ -320,10 +334,12 @@ class PairsRuntime:
         assert isinstance(self._desk, TradeDesk)
         current = self._watcher.current
         text, day = validity(current, now), now.date().isoformat()
-        if self._watcher.refused is not None and text is not None and current.epochs:
-            self._desk.entries.refused_because = (
-                f"{text}; the file on disk is refused: {self._watcher.refused}"
+        refused = self._refused_at_start
+        if refused is None and self._watcher.refused is not None and text is not None and current.epochs:
+            refused = RefusedError(
+                "pairs_file", f"{text}; the file on disk is refused: {self._watcher.refused}"
             )
+        self._desk.entries.refused_because = refused
         if text is None or day == self._told_validity:
             return []
         self._told_validity = day

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from pairbot_ext.model.plan import EntryModel, EntryPlan
+from pairbot_ext.model.registry import Coins, coins_of
 from pairbot_ext.model.sizing import Leg
 from pairbot_ext.model.thresholds import Thresholds
 from pairbot_ext.pairs import Epoch, Pair, PairsFile
@@ -100,11 +101,12 @@ class SpreadPath:
     """One pair of one epoch, from the first candle its model may be used on. Arrays have shape (m,).
 
     :param first_row: grid row of the arrays' first element.
-    :param may_enter: where the epoch is valid and no gate vetoes.
+    :param in_force: where its epoch is valid. :param may_enter: where no gate vetoes either.
     """
 
     pair: Pair
     first_row: int
+    in_force: BoolArray
     alpha: FloatArray
     beta: FloatArray
     mu: float
@@ -268,19 +270,22 @@ class SignalBook:
         """Open time of the last candle known."""
         return self.grid.start + (self.grid.size - 1) * self.grid.step
 
-    def has_recovered(self, pair_id: str, since: datetime, candle: datetime) -> bool:
+    def has_recovered(self, coins: Coins, since: datetime, candle: datetime) -> bool:
         """Whether a pair that was left may be entered again: |z| <= exit was seen, or it is long ago."""
-        is_forgotten = candle - since >= self._settings.rearm_lookback_candles * self.grid.step
-        return is_forgotten or self.has_come_back(pair_id, since, candle)
+        # A backtest leaves on the full candle, a bot some seconds after it.
+        left_on = self.grid.start + (since - self.grid.start) // self.grid.step * self.grid.step
+        is_forgotten = candle - left_on >= self._settings.rearm_lookback_candles * self.grid.step
+        return is_forgotten or self.has_come_back(coins, since, candle)
 
-    def has_come_back(self, pair_id: str, since: datetime, until: datetime) -> bool:
-        """Whether |z| <= exit has been seen on a candle in (since, until], by the model of each candle."""
+    def has_come_back(self, coins: Coins, since: datetime, until: datetime) -> bool:
+        """Whether |z| <= exit has been seen on a candle in (since, until], by the model in force on it: of
+        these coins, whatever the pair is called in that epoch and whichever of them is leg A."""
         first, last = self.grid.rows_closed_by(since), self.grid.rows_closed_by(until + self.grid.step)
         for path in self.paths:
             thresholds = self.thresholds(path.pair)
-            if path.pair.id == pair_id and thresholds is not None:
-                seen = path.z[max(first - path.first_row, 0) : max(last - path.first_row, 0)]
-                if (np.abs(seen) <= thresholds.exit).any():
+            if coins_of(*path.pair.symbols) == coins and thresholds is not None:
+                rows = slice(max(first - path.first_row, 0), max(last - path.first_row, 0))
+                if ((np.abs(path.z[rows]) <= thresholds.exit) & path.in_force[rows]).any():
                     return True
         return False
 
@@ -322,13 +327,15 @@ class SignalBook:
         if pair.half_life_hours is not None:
             half_life = np.full(log_a.size, pair.half_life_hours * 3600 / grid.step.total_seconds())
         rows = np.arange(first, end)
-        may_enter = (rows >= enter_from) & (rows < enter_to) & (beta > 0) & (pair.id not in self._disabled)
+        in_force = (rows >= enter_from) & (rows < enter_to)
+        may_enter = in_force & (beta > 0) & (pair.id not in self._disabled)
         for symbol in pair.symbols:
             if symbol in grid.volatile:
                 may_enter &= ~grid.volatile[symbol][first:end]
         return SpreadPath(
             pair=pair,
             first_row=first,
+            in_force=in_force,
             alpha=alpha,
             beta=beta,
             mu=mu,
@@ -366,7 +373,7 @@ class SignalBook:
             beta=whole(path.beta),
             mu=path.mu,
             sigma=whole(path.sigma),
-            z=whole(path.z),
+            z=whole(np.where(path.in_force, path.z, np.nan)),
             most_candles=whole(np.where(np.isfinite(half_lives), half_lives, without)),
         )
 

@@ -24,7 +24,7 @@ class Course:
 
     :param log_a, log_b: log closes of the legs.
     :param alpha, beta, mu, sigma: of the model an entry on that candle would be made with.
-    :param z: of the candidate's own model on each candle.
+    :param z: of the candidate's own model on each candle on which it is in force.
     :param most_candles: after so many a trade entered on that candle is closed; infinite for never.
     """
 
@@ -72,7 +72,10 @@ def out_on_paper(courses: Sequence[Course], lookback_candles: int) -> list[BoolA
     """
     size = courses[0].candidate.direction.size if courses else 0
     out = [np.zeros(size, np.bool_) for _ in courses]
-    touches = [course.last_touch() for course in courses]
+    touches: dict[Coins, IntArray] = {}
+    for course in courses:
+        coins, touch = coins_of(*course.candidate.legs), course.last_touch()
+        touches[coins] = np.maximum(touches[coins], touch) if coins in touches else touch
     busy: dict[str, int] = {}
     left: dict[Coins, int] = {}
     wanted = np.zeros(size, np.bool_)
@@ -84,8 +87,9 @@ def out_on_paper(courses: Sequence[Course], lookback_candles: int) -> list[BoolA
             if course.candidate.direction[row] == 0:
                 continue
             legs = course.candidate.legs
-            since = left.get(coins_of(*legs))
-            waits = since is not None and touches[number][row] <= since and row - since < lookback_candles
+            coins = coins_of(*legs)
+            since = left.get(coins)
+            waits = since is not None and touches[coins][row] <= since and row - since < lookback_candles
             out[number][row] = waits or any(busy.get(symbol, -1) >= row for symbol in legs)
             if not out[number][row]:
                 free.append(number)

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from pairbot_ext.model.findings import Breach, Reading, Verdict
 from pairbot_ext.model.plan import EntryPlan
+from pairbot_ext.model.registry import Coins
 
 
 class Signals(Protocol):
@@ -34,6 +35,6 @@ class Signals(Protocol):
         """Per leg, for how many candles up to the last closed one there was none that was traded."""
         ...
 
-    def has_recovered(self, pair_id: str, stopped_at: datetime, candle: datetime) -> bool:
-        """Whether a pair that was stopped may be entered again."""
+    def has_recovered(self, coins: Coins, left_at: datetime, candle: datetime) -> bool:
+        """Whether the pair of these coins, left at `left_at`, may be entered again."""
         ...

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from pairbot_ext.model.findings import Breach, Reading, Rule, Verdict
 from pairbot_ext.model.plan import EntryPlan
+from pairbot_ext.model.registry import Coins
 from pairbot_ext.model.thresholds import ExitReason
 from pairbot_ext.settings import Settings
 from pairbot_ext.signals.book import SignalBook
@@ -162,6 +163,6 @@ class PairRules:
         newest = self.last_closed(now)
         return {symbol: self._book().missing_candles(symbol, newest) for symbol in (plan.leg_a, plan.leg_b)}
 
-    def has_recovered(self, pair_id: str, stopped_at: datetime, candle: datetime) -> bool:
-        """Whether a pair that was stopped may be entered again: |z| <= exit was seen, or it is long ago."""
-        return self._book().has_recovered(pair_id, stopped_at, candle)
+    def has_recovered(self, coins: Coins, left_at: datetime, candle: datetime) -> bool:
+        """Whether a pair that was left may be entered again: |z| <= exit was seen, or it is long ago."""
+        return self._book().has_recovered(coins, left_at, candle)

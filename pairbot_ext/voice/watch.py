@@ -28,7 +28,8 @@ ORDINARY = frozenset(
     {
         *("z_moved", "depth", "slots", "money", "locked", "just_closed", "stopped", "symbol_taken"),
         *("paused", "risk_state", "pair_locked", "pair_barred", "unknown_order", "journal", "weight"),
-        *("risk_max_pairs", "risk_gross_exposure", "risk_coin_exposure", "risk_funding", "preflight"),
+        *("risk_max_pairs", "risk_gross_exposure", "risk_coin_exposure", "risk_funding"),
+        *("preflight", "start", "pairs_file"),
         *("risk_break_half_life", "risk_break_beta", "risk_break_test"),
     }
 )

@@ -143,13 +143,14 @@ def _symbols(run: Run) -> list[str]:
 
 def _after_stops(run: Run, oracle: Oracle) -> list[str]:
     found = []
-    stopped: dict[str, int] = {}
+    stopped: dict[frozenset[str], int] = {}
     for trade in pair_trades(run):
-        since = stopped.pop(trade.pair_id, None)
-        if since is not None and not oracle.has_recovered(trade.pair_id, since, trade.opened - 1):
+        coins = frozenset(leg.pair for leg in trade.legs)
+        since = stopped.pop(coins, None)
+        if since is not None and not oracle.has_recovered(coins, since, trade.opened - 1):
             found.append(f"{trade}: stopped at row {since} and not back inside exit_z since")
         if trade.legs[0].exit_reason != "pair_reverted":
-            stopped[trade.pair_id] = run.candles.row(trade.legs[0].close_date)
+            stopped[coins] = run.candles.row(trade.legs[0].close_date)
     return found
 
 

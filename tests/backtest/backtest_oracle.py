@@ -40,6 +40,7 @@ class Expected:
     """One pair trade, in rows of the candles."""
 
     pair_id: str
+    coins: frozenset[str]
     direction: int
     opened: int
     closed: int
@@ -170,7 +171,7 @@ class Oracle:
                     costs = (1 + model.beta) * (2 * FEE + SPREAD)
                     edge = (abs(line.z[row]) - line.pair.exit_z) * model.sigma - costs
                     coins = frozenset(line.pair.symbols)
-                    waits = coins in left and not self.has_recovered(line.pair.id, left[coins], row)
+                    waits = coins in left and not self.has_recovered(coins, left[coins], row)
                     is_out = waits or any(busy.get(name, -1) > row for name in coins)
                     wishes.append((is_out, -edge, place, line, direction))
             taken: set[str] = set()
@@ -219,34 +220,37 @@ class Oracle:
         first = self.candles.first_row[name] + STARTUP_CANDLES + 1
         return first <= row < self.candles.last_row[name]
 
-    def has_recovered(self, pair_id: str, stopped: int, row: int) -> bool:
-        """Whether |z| <= exit was seen on a close from `stopped` to `row`, or the stop is forgotten."""
+    def has_recovered(self, coins: frozenset[str], stopped: int, row: int) -> bool:
+        """Whether |z| <= exit was seen on a close from `stopped` to `row`, by a model in force then, or the
+        stop is forgotten."""
         if row - stopped >= REARM_CANDLES:
             return True
         return any(
             abs(line.z[seen]) <= line.pair.exit_z
             for line in self.lines
-            if line.pair.id == pair_id
+            if frozenset(line.pair.symbols) == coins
             for seen in range(stopped, row + 1)
+            if line.epoch.is_valid_at(self.candles.time(seen) + HOUR)
         )
 
     def trades(self) -> list[Expected]:
         """Every pair trade of a run in which neither slots, nor money, nor protections bind."""
         done: list[Expected] = []
         busy_until: dict[str, int] = {}
-        stopped: dict[str, int] = {}
+        stopped: dict[frozenset[str], int] = {}
         for row in range(1, self.candles.size):
             for trade in done:
                 if trade.closed == row and trade.reason != "pair_reverted":
-                    stopped[trade.pair_id] = row
+                    stopped[trade.coins] = row
             for pair_id, (line, direction) in self.winners[row - 1].items():
                 if any(busy_until.get(name, 0) >= row for name in line.pair.symbols):
                     continue
                 if not all(self.is_tradable(name, row) for name in line.pair.symbols):
                     continue
-                if pair_id in stopped and not self.has_recovered(pair_id, stopped[pair_id], row - 1):
+                coins = frozenset(line.pair.symbols)
+                if coins in stopped and not self.has_recovered(coins, stopped[coins], row - 1):
                     continue
                 closed, reason = self.closing(line, direction, row)
-                done.append(Expected(pair_id, direction, row, closed, reason))
+                done.append(Expected(pair_id, coins, direction, row, closed, reason))
                 busy_until.update(dict.fromkeys(line.pair.symbols, closed))
         return sorted(done, key=lambda trade: (trade.opened, trade.pair_id))

@@ -158,10 +158,7 @@ class Plain:
 
 
 class Histories(RuleBasedStateMachine):
-    """Closes, renames, swaps, new files, restarts, modes, locks, bars, full disks, in any order.
-
-    That a spread has come back is no record but read from candles: after a restart it is looked for anew.
-    """
+    """Closes, renames, swaps, new files, restarts, modes, locks, bars, full disks, in any order."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -188,8 +185,6 @@ class Histories(RuleBasedStateMachine):
         self.store.is_full = False
         self.registry.flush()
         self.dry_run = mode
-        for plain in self.known.values():
-            plain.is_rearmed = False
         self.registry = started(self.store, dry_run=mode, **self.file)
 
     @rule(legs=st.sampled_from(PAIRS), name=st.sampled_from(NAMES), reason=st.sampled_from(list(ExitReason)))
@@ -208,7 +203,8 @@ class Histories(RuleBasedStateMachine):
 
     @rule(legs=st.sampled_from(PAIRS))
     def its_spread_comes_back(self, legs: tuple[str, str]) -> None:
-        self.registry.rearm(*legs)
+        self.now_ms += 1
+        self.registry.came_back(*legs, self.now_ms)
         self.of(legs).is_rearmed = True
 
     @rule(legs=st.sampled_from(PAIRS), name=st.sampled_from(NAMES))

@@ -103,6 +103,26 @@ def test_a_running_bot_takes_no_file_over_that_a_start_would_refuse(
     assert rig.states() == ["HEDGED"], "a good file comes in again"
 
 
+def test_an_old_selection_is_entered_no_more_while_a_newer_file_is_refused(
+    make_rig: Callable[..., Rig], tmp_path: Path
+) -> None:
+    rig = make_rig(**arb.options(tmp_path, arb.pair("ADA-ALGO", z=0.0)))
+    rig.loop(2)
+    path = tmp_path / "pairs.json"
+    document = json.loads(path.read_text())
+    path.write_text(json.dumps(document | {"timeframe": "4h"}))
+    rig.clock.advance(30 * 24 * 3_600_000)
+    arb.move_z(rig, "ADA-ALGO", 5.0)
+    for _ in range(2):
+        arb.next_candle(rig, 2)
+    assert not rig.pair_trades()
+    assert set(rig.desk.watch.statistics.refused) == {"pairs_file"}
+    path.write_text(json.dumps(document))
+    rig.loop()
+    arb.next_candle(rig, 2)
+    assert rig.states() == ["HEDGED"], "the file is readable again: what is told daily is its age"
+
+
 def break_it(path: Path) -> None:
     path.write_text('{"pairs": ["ADA/USD')
 

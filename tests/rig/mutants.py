@@ -336,7 +336,7 @@ MUTANTS = (
         "pairbot_ext/risk/duration.py",
         "        self._since_ms = None\n        return True",
         "        return False",
-        (_test("test_freshness.py"), "-k", "away"),
+        (_test("test_freshness.py"), "-k", "breach_ends"),
     ),
     Mutant(
         "account: read before each entry (I14)",

@@ -16,6 +16,7 @@ import numpy as np
 import time_machine
 
 from pairbot_ext.model.plan import EntryModel, EntryPlan
+from pairbot_ext.model.registry import Coins
 from pairbot_ext.model.thresholds import LONG_SPREAD, Thresholds
 from pairbot_ext.sim.market.fixed import FixedMarket
 
@@ -189,6 +190,6 @@ class Script:
         """See plan.Signals."""
         return []
 
-    def has_recovered(self, pair_id: str, stopped_at: datetime, candle: datetime) -> bool:
+    def has_recovered(self, coins: Coins, left_at: datetime, candle: datetime) -> bool:
         """See desk.Signals."""
-        return pair_id not in self.still_out
+        return all(set(coins) != {unified(name) for name in PAIRS[each][:2]} for each in self.still_out)

@@ -156,6 +156,38 @@ def test_a_venue_that_was_away_for_a_moment_holds_no_bot(make_rig: MakeRig, secs
     assert rig.states()[-1] == "HEDGED", rig.desk.risk.trip
 
 
+@pytest.mark.parametrize("rule", ["api_errors", "stale_data"])
+def test_a_breach_ends_when_its_cause_has_been_gone_for_a_minute(make_rig: MakeRig, rule: str) -> None:
+    errors = {"stale_data": {"max_api_error_percent": 100}, "api_errors": {}}[rule]
+    rig = make_rig(pairbot={"risk": {"break_stop": None, **errors}})
+    rig.open()
+    assert rig.states() == ["HEDGED"]
+    sick: dict[str, list[dict[str, object]]] = {
+        "api_errors": [{"call": "GET /fapi/v3/positionRisk"}, {"call": "GET /fapi/v1/depth"}],
+        "stale_data": [{"call": "GET /fapi/v1/depth", "symbol": "ADAUSDT"}],
+    }
+    for call in sick[rule]:
+        rig.fault(when={**call, "times": None}, answer="overloaded_1008")
+    for _ in range(200):
+        rig.work()
+        if rig.desk.risk.state is RiskState.REDUCING:
+            break
+    assert rig.desk.risk.trip is not None
+    assert rig.desk.risk.trip.rule == rule
+    rig.gateway.faults.clear()
+    rig.work()
+    assert rig.desk.risk.state is RiskState.REDUCING, "not at once"
+    for _ in range(200):
+        rig.work()
+        if rig.desk.risk.state is RiskState.ACTIVE:
+            break
+    assert rig.desk.risk.state is RiskState.ACTIVE
+    assert len([text for text in rig.told if "ACTIVE" in text]) == 1
+    rig.next_candle()
+    rig.open("XRP-DOGE")
+    assert rig.states()[-1] == "HEDGED"
+
+
 @pytest.mark.parametrize("each", Input)
 def test_each_input_has_its_row_in_the_guide(each: Input, repo_root: Path) -> None:
     bound = FRESHNESS[each]

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pairbot_ext.model.registry import coins_of
 from pairbot_ext.model.sizing import Leg
 from pairbot_ext.pairs import Epoch, Pair, PairsFile, Scan, symbols_of
 from pairbot_ext.settings import Settings, VolatilityGate
@@ -152,7 +153,8 @@ def test_nothing_said_of_a_candle_depends_on_later_ones(file, seed, now) -> None
             mine, theirs = this.plan(pair_id, candle), that.plan(pair_id, candle)
             assert (mine is None) == (theirs is None)
             assert mine is None or mine.to_json() == theirs.to_json()
-            assert this.has_come_back(pair_id, START, candle) == that.has_come_back(pair_id, START, candle)
+            coins = next(coins_of(*path.pair.symbols) for path in this.paths if path.pair.id == pair_id)
+            assert this.has_come_back(coins, START, candle) == that.has_come_back(coins, START, candle)
 
 
 def test_both_legs_enter_together_in_opposite_directions_under_one_tag() -> None:
@@ -273,4 +275,4 @@ def test_coming_back_is_asked_after_the_stop_only() -> None:
         for until in (since, since + 1, since + 4):
             # A stop at the open of row `since`: the closes from there on count.
             expected = bool((z[since : until + 1] <= 0.4).any())
-            assert made.has_come_back("AAA_BBB", START + since * HOUR, START + until * HOUR) == expected
+            assert made.has_come_back((A, B), START + since * HOUR, START + until * HOUR) == expected
