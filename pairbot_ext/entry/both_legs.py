@@ -133,10 +133,11 @@ class BothLegs:
                 )
             if self._broker.has_open_trade(symbol):
                 raise RefusedError("symbol_taken", f"Freqtrade has an open trade on {symbol}")
-            if symbol not in whitelist:
-                raise RefusedError("not_whitelisted", f"{symbol} is not in the whitelist")
+            # Freqtrade takes such a symbol off its whitelist too: the reason first.
             if not self._broker.is_tradable(symbol):
                 raise RefusedError("not_tradable", f"the venue does not trade {symbol}")
+            if symbol not in whitelist:
+                raise RefusedError("not_whitelisted", f"{symbol} is not in the whitelist")
             lock = self._broker.lock_reason(symbol, plan.side(plan.leg_of(symbol)), now)
             if lock is not None:
                 raise RefusedError("locked", f"{symbol} is locked: {lock}")

@@ -1,7 +1,7 @@
 """What the coordinator asks of the bot and has it do: positions, books, trades, entries, exits."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, cast
@@ -11,6 +11,7 @@ from freqtrade.exceptions import DependencyException
 from freqtrade.persistence import Order, PairLocks, Trade
 
 from pairbot_ext.host.bridge import Bridge
+from pairbot_ext.host.legs import LegBooking, OpenLeg
 from pairbot_ext.model.findings import Funding
 from pairbot_ext.model.orderbook import DryMarket, OrderBook
 from pairbot_ext.model.records import LegSizing, OrderRecord, PairTrade
@@ -24,42 +25,6 @@ from pairbot_ext.venue.protocol import AccountSettings, Position, Venue
 BOOK_LEVELS = 20
 MAX_EXIT_REASON_CHARS = 255
 """What Freqtrade's column holds; PostgreSQL refuses more."""
-
-
-@dataclass(frozen=True)
-class LegBooking:
-    """What Freqtrade's database says of one leg.
-
-    :param fills: per exchange order id: (side, filled amount, average price) of settled rows with fills.
-    :param stale: exchange order ids of rows Freqtrade still takes for open.
-    """
-
-    trade_id: int
-    is_open: bool
-    amount: Decimal
-    fills: dict[str, tuple[str, Decimal, float]]
-    stale: frozenset[str]
-
-
-@dataclass(frozen=True)
-class OpenLeg:
-    """An open trade of Freqtrade's.
-
-    :param amount: base currency; :param open_rate: quote currency; :param side: 1 long, -1 short.
-    """
-
-    amount: float
-    open_rate: float
-    side: int
-
-    @property
-    def notional(self) -> float:
-        """At the entry price, quote currency."""
-        return self.amount * self.open_rate
-
-    def unrealised(self, price: float) -> float:
-        """Profit of the price alone, quote currency."""
-        return self.side * self.amount * (price - self.open_rate)
 
 
 class Broker:
@@ -378,8 +343,22 @@ class Broker:
     def look_for_fills(self, symbol: str, since: datetime) -> None:
         """Have Freqtrade read the symbol's orders on the venue and book those it does not know."""
         trade = self._bridge.open_trade(symbol)
-        if trade is not None and not self._bridge.is_dry_run:
-            self._bridge.book_history(trade, since)
+        if trade is None or self._bridge.is_dry_run:
+            return
+        held = trade.amount
+        self._bridge.book_history(trade, since)
+        if not trade.is_open or trade.amount < held:
+            since_ms = int(trade.open_date_utc.timestamp() * 1000)
+            self._bridge.deferral.ask_charges(
+                trade.id,
+                symbol,
+                lambda: self._venue.charges(self._bridge.api, symbol, since_ms),
+                lambda taken: self.tell(
+                    f"{symbol}: the venue took {-taken:.4f} for a liquidation. "
+                    "It is in the profit of this leg",
+                    is_warning=True,
+                ),
+            )
 
     def write_off(self, order: OrderRecord, price: float) -> None:
         """Have Freqtrade book an amount that is gone from the venue without any fill, free of fees: its trade

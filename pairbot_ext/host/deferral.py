@@ -24,6 +24,8 @@ logger = logging.getLogger(__name__)
 
 MESSAGE_RANK = 4
 """Messages come last: the profit they name has its fees and funding."""
+CHARGES = "pairbot_charges"
+"""What of the venue's charges is in a trade's books already: Freqtrade's custom data of it."""
 MAX_TRIES = 5
 """Loops in which a question is asked again before it is given up (I6)."""
 
@@ -144,6 +146,18 @@ class Deferral:
         """Somebody is told later: a webhook that does not answer takes its whole timeout."""
         self._hold(("message", str(next(self._numbers))), _Task("the operator", MESSAGE_RANK, send))
 
+    def ask_charges(
+        self, trade_id: int, pair: str, read: Callable[[], float], booked: Callable[[float], None]
+    ) -> None:
+        """What the venue took beside a fill, for a liquidation, belongs into the books too. Asked at once; a
+        question that fails is asked again in the next loops.
+
+        :param booked: is told what was new.
+        """
+        book = partial(self._book_charges, trade_id, read, booked)
+        task = _Task(f"what the venue took on {pair}", 3, book)
+        self._do({("charges", str(trade_id)): task})
+
     def catch_up(self) -> None:
         """At the start of a loop: ask again what has failed or was left behind."""
         with self._lock:
@@ -224,6 +238,23 @@ class Deferral:
                 dry_run=bool(self._bot.config["dry_run"]),
             )
             Trade.commit()
+
+    def _book_charges(
+        self, trade_id: int, read: Callable[[], float], booked: Callable[[float], None]
+    ) -> None:
+        taken, trade = read(), Trade.session.get(Trade, trade_id)
+        if trade is None:
+            return
+        fresh = taken - float(trade.get_custom_data(CHARGES, 0.0))
+        exits = [order for order in trade.orders if order.filled and order.ft_order_side == trade.exit_side]
+        if not fresh or not exits:
+            return
+        # Freqtrade has no column for it; funding is what else comes and goes without a fill.
+        exits[-1].funding_fee = (exits[-1].funding_fee or 0.0) + fresh
+        trade.set_custom_data(CHARGES, taken)
+        trade.recalc_trade_from_orders(is_closing=not trade.is_open)
+        Trade.commit()
+        booked(fresh)
 
     def _update_funding(self, question: FundingQuestion) -> None:
         fees = self._read_funding(question)

@@ -37,6 +37,7 @@ from pairbot_ext.runtime.banner import banner, plot_config
 from pairbot_ext.runtime.candles import SeenCandles
 from pairbot_ext.runtime.port import Desk
 from pairbot_ext.runtime.stand_in import open_symbols, watch_file
+from pairbot_ext.runtime.untradable import Untradable
 from pairbot_ext.settings import Settings, parse_settings
 from pairbot_ext.signals.book import SignalBook
 from pairbot_ext.signals.rules import PairRules
@@ -93,7 +94,7 @@ class PairsRuntime:
         self._candles = SeenCandles()
         self._book: SignalBook | None = None
         self._overrides: dict[str, float] = {}
-        self._untradable: set[str] = set()
+        self._untradable = Untradable()
         self._desk: Desk | None = None
         self._last_book: SignalBook | None = None
         self._control: Control | None = None
@@ -121,7 +122,7 @@ class PairsRuntime:
                 self._candles.frames,
                 fee=self.settings.taker_fee_bp / 1e4,
                 overrides=self._overrides,
-                disabled=frozenset(self._untradable),
+                disabled=self._untradable.pair_ids,
                 is_out_now=self._is_out_now if isinstance(self._desk, TradeDesk) else None,
             )
             self._last_book = self._book
@@ -233,7 +234,7 @@ class PairsRuntime:
             pairs_file=self._watcher.current,
             path=self.settings.pairs_file,
             book=self._last_book,
-            untradable=frozenset(self._untradable),
+            untradable=self._untradable.pair_ids,
             candle_secs=int(self.timeframe.total_seconds()),
         )
 
@@ -347,23 +348,10 @@ class PairsRuntime:
 
     def untradable_pairs(self) -> list[str]:
         """Disable the pairs with a leg the venue does not trade (now). One message per change."""
-        messages = []
-        untradable: dict[str, list[str]] = {}
-        for epoch in self._watcher.current.epochs:
-            for pair in epoch.pairs:
-                missing = [symbol for symbol in pair.symbols if not self._is_traded(symbol)]
-                if missing:
-                    untradable[pair.id] = missing
-        for pair_id in untradable.keys() - self._untradable:
-            messages.append(
-                f"Pair {pair_id} is disabled: the venue does not trade {', '.join(untradable[pair_id])}"
-            )
-        for pair_id in self._untradable - untradable.keys():
-            messages.append(f"Pair {pair_id} is enabled again: the venue trades both legs")
+        messages = self._untradable.look(self._watcher.current, self._is_traded)
         if messages:
-            self._untradable = set(untradable)
             self._book = None
-        return sorted(messages)
+        return messages
 
     def _is_traded(self, symbol: str) -> bool:
         market = self.strategy.dp.market(symbol)

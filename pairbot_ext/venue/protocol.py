@@ -242,6 +242,11 @@ class Venue(Protocol):
         """What the symbol's orders since then have filled, each with its client id."""
         ...
 
+    def charges(self, client: Any, symbol: str, since_ms: int) -> float:
+        """What the venue took for liquidations on a symbol since then, settle currency, 0 or less: it is in
+        the wallet and in no fill."""
+        ...
+
     def account_settings(self, client: Any) -> AccountSettings:
         """The account's modes, and margin mode and leverage of every symbol, position or not."""
         ...

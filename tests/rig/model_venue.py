@@ -18,7 +18,7 @@ from typing import Any
 import ccxt
 from freqtrade.exceptions import DependencyException
 
-from pairbot_ext.host.broker import LegBooking
+from pairbot_ext.host.legs import LegBooking
 from pairbot_ext.model.orderbook import OrderBook
 from pairbot_ext.model.records import LegSizing, OrderRecord, PairTrade
 from pairbot_ext.model.sizing import MarketLimits

@@ -96,6 +96,11 @@ class Acme:
         self.asked["fills"] += 1
         return self._behind.fills(client, symbol, since_ms)
 
+    def charges(self, client: Any, symbol: str, since_ms: int) -> float:
+        """See Venue."""
+        self.asked["charges"] += 1
+        return self._behind.charges(client, symbol, since_ms)
+
     def account_settings(self, client: Any) -> AccountSettings:
         """See Venue."""
         self.asked["account_settings"] += 1

@@ -76,6 +76,10 @@ class BinanceFutures:
         """See Venue (weight 5)."""
         return positions.read_fills(client, symbol, since_ms)
 
+    def charges(self, client: Any, symbol: str, since_ms: int) -> float:
+        """See Venue (weight 30)."""
+        return positions.read_charges(client, symbol, since_ms)
+
     def account_settings(self, client: Any) -> AccountSettings:
         """See Venue (weight 10)."""
         return account.account_settings(client)

@@ -52,6 +52,21 @@ def read_fills(client: Any, symbol: str, since_ms: int) -> list[Fill]:
     return [fill for fill in fills if fill.amount]
 
 
+def read_charges(client: Any, symbol: str, since_ms: int) -> float:
+    """Liquidation fees of a symbol since then (weight 30), 0 or less. Raises as `read_positions`.
+
+    Source: Binance's Get Income History: a liquidation's fee is booked as INSURANCE_CLEAR, apart from its
+    fill's commission.
+    """
+    request = {
+        "symbol": client.market(symbol)["id"], "incomeType": "INSURANCE_CLEAR", "startTime": since_ms,
+    }  # fmt: skip
+    answer = client.fapiPrivateGetIncome(request)
+    if answer == []:
+        return 0.0
+    return sum(float(row["income"]) for row in rows_of(answer, "income", "income"))
+
+
 def rows_of(answer: Any, name: str, *keys: str) -> list[dict[str, Any]]:
     """An answer that must be a list of rows with these keys. Raises ccxt.BadResponse where it is none."""
     if not isinstance(answer, list) or not all(

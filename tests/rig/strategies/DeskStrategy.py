@@ -79,7 +79,7 @@ class FileScript:
         """See desk.Signals."""
         return []
 
-    def has_recovered(self, pair_id: str, stopped_at: datetime, candle: datetime) -> bool:
+    def has_recovered(self, coins: tuple[str, str], left_at: datetime, candle: datetime) -> bool:
         """See desk.Signals."""
         return True
 
