@@ -96,6 +96,10 @@ class BothLegs:
             )
             if not is_right
         ]
+        wrong += [
+            f"the account's margin is held in {name}: what of the stake currency is free cannot be known"
+            for name in self._broker.credit_held()
+        ]
         if wrong:
             raise RefusedError("account", "; ".join(wrong))
         for symbol in (plan.leg_a, plan.leg_b):

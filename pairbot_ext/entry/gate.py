@@ -118,6 +118,7 @@ class EntryGate:
                 raise RefusedError("weight", f"{self._limiter.used()} of the venue's request weight are used")
             cleared = self._both_legs.clear(plan, ask.proposed_stake, now)
             self._risk.check_size(plan, cleared.sizing)
+            self._pairs.rehearse(plan, cleared.sizing)
             sizing = cleared.sizing[Leg.A]
             stake = stake_for(sizing.amount, sizing.step, ask.price, ask.leverage)
             if not ask.min_stake <= stake <= ask.max_stake:

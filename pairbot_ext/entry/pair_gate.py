@@ -7,13 +7,16 @@ The memory is the journal's registry; what a pair trade's end means for the next
 from collections.abc import Callable
 from datetime import datetime
 
+import ccxt
+
 from pairbot_ext.host.broker import Broker
 from pairbot_ext.journal.journal import Journal
 from pairbot_ext.journal.registry import Registry
 from pairbot_ext.model.plan import EntryPlan
-from pairbot_ext.model.records import PairTrade
+from pairbot_ext.model.records import PairTrade, Sizing
 from pairbot_ext.model.refusals import RefusedError
 from pairbot_ext.model.registry import MOST_REFUSED_OPENINGS, Coins, coins_of, leaves_armed
+from pairbot_ext.model.sizing import Leg
 from pairbot_ext.model.states import OrderStatus, PairState, Refusal
 from pairbot_ext.signals.port import Signals
 from pairbot_ext.support.clock import Clock, as_datetime
@@ -54,6 +57,25 @@ class PairGate:
                     "stopped", f"left at {since} ({memory.disarmed_by}) and not back inside exit_z since"
                 )
             self._registry.rearm(plan.leg_a, plan.leg_b)
+
+    def rehearse(self, plan: EntryPlan, sizing: Sizing) -> None:
+        """A pair whose last opening was refused asks the venue about both legs before leg A is sent: what is
+        refused for good costs no second round of fees (I17). Raises RefusedError."""
+        if not self._registry.of(plan.leg_a, plan.leg_b).refused_openings:
+            return
+        for leg in (Leg.B, Leg.A):
+            size, side = sizing[leg], "buy" if plan.side(leg) == "long" else "sell"
+            try:
+                self._broker.rehearse(plan.symbol(leg), side, float(size.amount), size.price)
+            except ccxt.BaseError as error:
+                if self._venue.refusal_of(error) is not Refusal.HARD:
+                    raise RefusedError("venue_unreadable", f"the venue could not be read: {error}") from error
+                text = self._refused(plan, str(error))
+                if text is not None:
+                    self._broker.tell(text, is_warning=True)
+                raise RefusedError(
+                    "known_refusal", f"the venue refuses leg {leg}'s order still: {error}"
+                ) from error
 
     def is_out(self, pair_id: str, leg_a: str, leg_b: str, has_come_back: bool, now: datetime) -> bool:
         """Whether a pair takes no part in the arbitration of shared coins: it could not be entered anyway.

@@ -117,9 +117,21 @@ class Broker:
         """Read the wallet now (weight 10). Raises FreqtradeException."""
         self._bot.wallets.update()
 
+    def credit_held(self) -> list[str]:
+        """Balances of the account that stand in for the stake currency."""
+        balances = self._bot.wallets.get_all_balances()
+        return sorted(
+            name for name in self._venue.credit_assets if name in balances and balances[name].total > 0
+        )
+
     def account_settings(self) -> AccountSettings | None:
         """What account and symbols are set to now (weight 10); None in dry-run, where nothing is set."""
         return None if self.is_dry_run else self._venue.account_settings(self._bridge.api)
+
+    def rehearse(self, symbol: str, side: str, amount: float, price: float) -> None:
+        """See Venue.rehearse; a dry run has nobody to ask."""
+        if not self.is_dry_run:
+            self._venue.rehearse(self._bridge.api, symbol, side, amount, price)
 
     def tagged_trades(self) -> dict[str, list[str]]:
         """Open trades that carry a pair's tag, as "symbol (tag)", with the exchange ids of their orders."""

@@ -31,6 +31,18 @@ def account_mode(setup: Setup) -> Finding:
         setup.account()
     except NotCheckedError as error:
         return Finding(error.status, error.in_full, error.remedy)
+    held = [
+        name
+        for name, balance in setup.account().get_balances().items()
+        if name in setup.venue.credit_assets and float(balance.get("total") or 0.0) > 0
+    ]
+    if held:
+        return Finding(
+            Status.FAIL,
+            f"the account's margin is held in {', '.join(held)}: what of the stake currency is free cannot "
+            "be known, and no pair would be entered",
+            "Trade pairs from an account whose margin is the stake currency itself",
+        )
     return Finding(Status.PASS, "the key is accepted; one-way mode, single-asset mode")
 
 

@@ -194,6 +194,11 @@ class Venue(Protocol):
         ...
 
     @property
+    def credit_assets(self) -> frozenset[str]:
+        """Balances that stand in for the stake currency: with one of these what is free cannot be known."""
+        ...
+
+    @property
     def most_clock_skew_ms(self) -> int:
         """A request dated further ahead of the venue's clock than this is refused."""
         ...
@@ -203,6 +208,11 @@ class Venue(Protocol):
     def order_params(self, client_id: str, *, is_ioc: bool, reduce_only: bool) -> dict[str, Any]:
         """ccxt parameters that give an order its client id, its arrival window and, for a limit order, the
         promise that nothing of it rests. Of two open orders with one id the venue refuses the second."""
+        ...
+
+    def rehearse(self, client: Any, symbol: str, side: str, amount: float, price: float) -> None:
+        """Have the venue check a limit IOC order without executing it. Raises what the order itself would be
+        refused with; that it passes proves nothing."""
         ...
 
     def id_params(self, client_id: str) -> dict[str, Any]:

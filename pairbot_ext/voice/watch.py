@@ -27,10 +27,10 @@ TOLD_AT = 3
 ORDINARY = frozenset(
     {
         *("z_moved", "depth", "slots", "money", "locked", "just_closed", "stopped", "symbol_taken"),
-        *("paused", "risk_state", "pair_locked", "pair_barred", "unknown_order", "journal", "weight"),
-        *("risk_max_pairs", "risk_gross_exposure", "risk_coin_exposure", "risk_funding"),
+        *("paused", "risk_state", "pair_locked", "pair_barred", "known_refusal", "unknown_order"),
+        *("journal", "weight", "risk_max_pairs", "risk_gross_exposure", "risk_coin_exposure"),
+        *("risk_funding", "risk_break_half_life", "risk_break_beta", "risk_break_test"),
         *("preflight", "start", "pairs_file"),
-        *("risk_break_half_life", "risk_break_beta", "risk_break_test"),
     }
 )
 """Refusals of markets, limits and states: they were told, or nobody has to do anything about them."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 
 import pytest
 from harness import Rig
@@ -66,6 +67,7 @@ def test_what_is_wrong_and_cannot_be_set_is_refused_and_told_once(live: Rig) -> 
         (AccountMode(dual_side=True), "hedge mode"),
         (AccountMode(multi_assets=True), "multi-asset mode"),
         (AccountMode(can_trade=False), "may not trade"),
+        (AccountMode(credit=Decimal(900)), "BNFCR"),
     ],
 )
 def test_an_account_that_has_become_another_is_not_entered(live: Rig, mode: AccountMode, says: str) -> None:
@@ -73,6 +75,8 @@ def test_an_account_that_has_become_another_is_not_entered(live: Rig, mode: Acco
     live.close()
     live.script.exits.clear()
     live.act(mode)
+    live.clock.advance(3_600_000)
+    live.loop()
     live.next_candle()
     live.open()
     assert live.states() == ["CLOSED"]
@@ -99,3 +103,35 @@ def test_a_dry_run_asks_no_account(make_rig: Callable[..., Rig]) -> None:
     rig.open()
     assert rig.states() == ["HEDGED"]
     assert not rig.gateway.log.calls("GET /fapi/v1/symbolConfig")
+
+
+def test_a_pair_that_was_refused_asks_about_both_orders_before_it_sends_one(live: Rig) -> None:
+    """I17: fees are paid for one refusal of leg B, not for each."""
+    for call in ("POST /fapi/v1/order", "POST /fapi/v1/order/test"):
+        live.fault(when={"call": call, "symbol": "ALGOUSDT", "times": None}, answer="reject", code=-4999)
+    for _ in range(5):
+        live.open()
+        live.next_candle()
+    assert live.states() == ["ABORTED"]
+    assert live.desk.watch.statistics.refused == {"known_refusal": 2, "pair_barred": 2}
+    assert len([text for text in live.told if "is not entered again" in text]) == 1
+    live.gateway.faults.clear()
+    live.desk.risk.unlock_pair("ADA-ALGO", "a person")
+    live.next_candle()
+    live.open()
+    assert live.states()[-1] == "HEDGED"
+
+
+def test_a_refusal_that_has_gone_is_found_gone(live: Rig) -> None:
+    live.fault(when={"leg": "B", "role": "e"}, answer="reject", code=-4999)
+    live.open()
+    assert live.states() == ["ABORTED"]
+    live.next_candle()
+    live.open()
+    assert live.states() == ["ABORTED", "HEDGED"]
+    assert len(live.gateway.log.calls("POST /fapi/v1/order/test")) == 2
+    live.close()
+    live.script.exits.clear()
+    live.next_candle()
+    live.open()
+    assert len(live.gateway.log.calls("POST /fapi/v1/order/test")) == 2, "asked only after a refusal"

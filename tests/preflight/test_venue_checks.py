@@ -113,6 +113,7 @@ def test_candles_on_disk_without_an_exchange(make_setup: MakeSetup) -> None:
     [
         (AccountMode(dual_side=True), "Hedge Mode"),
         (AccountMode(multi_assets=True), "Multi-Asset Mode"),
+        (AccountMode(credit=Decimal(900)), "BNFCR"),
     ],
 )
 def test_account_mode(make_setup: MakeSetup, mode: AccountMode, words: str) -> None:

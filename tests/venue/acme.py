@@ -53,6 +53,8 @@ class Acme:
     budget = RequestBudget(startup=1, candles=1, held_pair=1, funding_pair=1, close_pair=1, housekeeping=1)
     most_clock_skew_ms = 500
 
+    credit_assets = frozenset({"ACMECREDIT"})
+
     def __init__(self, behind: Venue) -> None:
         self._behind = behind
         self.asked: Counter[str] = Counter()
@@ -61,6 +63,11 @@ class Acme:
         """Acme's names, which the translator knows."""
         self.asked["order_params"] += 1
         return {"acme_label": client_id, "acme_now_or_never": is_ioc, "acme_shrink_only": reduce_only}
+
+    def rehearse(self, client: Any, symbol: str, side: str, amount: float, price: float) -> None:
+        """See Venue."""
+        self.asked["rehearse"] += 1
+        self._behind.rehearse(client, symbol, side, amount, price)
 
     def id_params(self, client_id: str) -> dict[str, Any]:
         """See Venue."""

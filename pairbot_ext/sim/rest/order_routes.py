@@ -68,6 +68,12 @@ def _new_order(call: Call) -> Any:
     return shapes.new_order(call.venue.engine.spec(order.request.symbol), order)
 
 
+def _test_order(call: Call) -> Any:
+    """Checked like any other, and executed by nobody."""
+    call.venue.engine.check(_new_order_request(call))
+    return {}
+
+
 def _named_order(call: Call, error: int) -> Order:
     symbol = call.venue.engine.spec(call.params.text("symbol")).symbol
     order_id, client_id = call.params.integer("orderId"), call.params.optional("origClientOrderId")
@@ -209,6 +215,7 @@ _LIST_WEIGHT = by_symbol(1, 40)
 
 ROUTES: dict[str, Route] = {
     "POST /fapi/v1/order": Route(_new_order, 0, signed=True, counts_order=True),
+    "POST /fapi/v1/order/test": Route(_test_order, 1, signed=True),
     "GET /fapi/v1/order": Route(_get_order, 1, signed=True),
     "DELETE /fapi/v1/order": Route(_cancel_order, 1, signed=True),
     "GET /fapi/v1/openOrder": Route(_get_open_order, 1, signed=True),

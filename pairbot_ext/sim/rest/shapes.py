@@ -162,11 +162,14 @@ def account(engine: Engine) -> dict[str, Any]:
         "crossUnPnl": money_text(cross_profit),
     }
     tail = {"availableBalance": money_text(available), "maxWithdrawAmount": money_text(available)}
+    nothing = {name: money_text(ZERO) for name in total | tail}
+    amount = dict.fromkeys(("walletBalance", "marginBalance", *tail), money_text(held.credit))
+    credit = [{"asset": "BNFCR"} | nothing | amount | {"updateTime": held.updated_ms}] if held.credit else []
     return (
         {f"total{name[0].upper()}{name[1:]}": value for name, value in total.items()}
         | tail
         | {
-            "assets": [{"asset": QUOTE_ASSET} | total | tail | {"updateTime": held.updated_ms}],
+            "assets": [{"asset": QUOTE_ASSET} | total | tail | {"updateTime": held.updated_ms}, *credit],
             "positions": [_account_position(engine, position) for position in positions],
         }
     )

@@ -52,6 +52,7 @@ class Account:
         self.positions: dict[str, Position] = {}
         self.dual_side = False
         self.multi_assets = False
+        self.credit = ZERO
         self.can_trade = True
         self.updated_ms = now_ms
         self.book_income(IncomeType.TRANSFER, deposit, now_ms)

@@ -133,17 +133,19 @@ class Transfer(_Action):
 
 
 class AccountMode(_Action):
-    """Set what the bot cannot trade with: hedge mode, multi-assets margin, an account that may not trade."""
+    """Set what the bot cannot trade with: hedge mode, multi-assets margin, an account that may not trade, one
+    whose margin is held in BNFCR."""
 
     do: Literal["account_mode"] = "account_mode"
     dual_side: bool = False
     multi_assets: bool = False
     can_trade: bool = True
+    credit: Decimal = Decimal(0)
 
     def apply(self, venue: Venue, symbol: str | None) -> None:  # noqa: ARG002 (one signature for all actions)
         """Set them all."""
         venue.account.dual_side, venue.account.multi_assets = self.dual_side, self.multi_assets
-        venue.account.can_trade = self.can_trade
+        venue.account.can_trade, venue.account.credit = self.can_trade, self.credit
 
 
 class SymbolSettings(_Action):

@@ -73,8 +73,7 @@ class Engine:
         self._next_order_id = 8_886_774_001
         self._next_trade_id = 500_000_001
 
-    # -- the market as this account sees it
-    # -------------------------------------------------------------------------
+    # -- the market as this account sees it --
 
     def now_ms(self) -> int:
         """The venue's time."""
@@ -107,8 +106,7 @@ class Engine:
             asks=self._consumption.remaining(symbol, Side.BUY, book.asks, now_ms),
         )
 
-    # -- orders
-    # -----------------------------------------------------------------------------------------------------
+    # -- orders --
 
     def place(self, request: OrderRequest, rule: FillRule | None = None) -> Order:
         """Check and execute a new order.
@@ -116,14 +114,7 @@ class Engine:
         :param rule: a fault's way with its execution.
         :raises VenueError: refused; nothing was recorded.
         """
-        spec = self.spec(request.symbol)
-        mark = self.mark(request.symbol)
-        if self.status(request.symbol) != TRADING and not request.reduce_only:
-            raise VenueError(Code.SYMBOL_NOT_TRADING)
-        check_order(spec, request, mark)
-        self._check_client_id(request)
-        if len(self.orders_open_on(request.symbol)) >= MAX_OPEN_ORDERS:
-            raise VenueError(Code.MAX_OPEN_ORDERS)
+        mark = self.check(request)
         amount = self._reducible(request) if request.reduce_only else request.amount
         now_ms = self._clock()
         order = Order(self._next_order_id, request, amount, created_ms=now_ms, updated_ms=now_ms)
@@ -136,6 +127,17 @@ class Engine:
         self._consumption.record(request.symbol, request.side, executions, now_ms)
         self._finish(order, rule)
         return order
+
+    def check(self, request: OrderRequest) -> Decimal:
+        """What is asked of an order before it meets the book; the mark price. Raises VenueError."""
+        mark = self.mark(request.symbol)
+        if self.status(request.symbol) != TRADING and not request.reduce_only:
+            raise VenueError(Code.SYMBOL_NOT_TRADING)
+        check_order(self.spec(request.symbol), request, mark)
+        self._check_client_id(request)
+        if len(self.orders_open_on(request.symbol)) >= MAX_OPEN_ORDERS:
+            raise VenueError(Code.MAX_OPEN_ORDERS)
+        return mark
 
     def _check_client_id(self, request: OrderRequest) -> None:
         for known in self._by_client_id.get(request.client_order_id, ()):
@@ -325,8 +327,7 @@ class Engine:
             return True
         return age_ms <= (ORDER_MEMORY_MS if order.executed else UNFILLED_MEMORY_MS)
 
-    # -- what happens to resting orders
-    # ------------------------------------------------------------------------------
+    # -- what happens to resting orders --
 
     def match_resting(self) -> None:
         """Fill resting orders that the market has reached, at their own price, as maker."""

@@ -33,6 +33,8 @@ class BinanceFutures:
     orders = OrderRules(arrival_window_ms=2_000, history_days=7, most_id_chars=36)
     weights: WeightRules = counted.RULES
     budget: RequestBudget = counted.BUDGET
+    # Accounts of the European Economic Area have their margin in it.
+    credit_assets = frozenset({"BNFCR"})
     # Code -1021: dated more than this ahead, or older than its recvWindow.
     most_clock_skew_ms = 1_000
 
@@ -47,6 +49,19 @@ class BinanceFutures:
         if is_ioc:
             params["timeInForce"] = "IOC"
         return params
+
+    def rehearse(self, client: Any, symbol: str, side: str, amount: float, price: float) -> None:
+        """See Venue: Binance's Test Order (weight 1)."""
+        client.fapiPrivatePostOrderTest(
+            {
+                "symbol": client.market(symbol)["id"],
+                "side": side.upper(),
+                "type": "LIMIT",
+                "timeInForce": "IOC",
+                "quantity": client.amount_to_precision(symbol, amount),
+                "price": client.price_to_precision(symbol, price),
+            }
+        )
 
     def id_params(self, client_id: str) -> dict[str, Any]:
         """See Venue."""
