@@ -37,6 +37,7 @@ from pairbot_ext.pairtrade.native import NativeOrders
 from pairbot_ext.pairtrade.performer import Performer
 from pairbot_ext.pairtrade.prices import Prices
 from pairbot_ext.recovery.lone import LoneExits
+from pairbot_ext.recovery.orphans import Orphans
 from pairbot_ext.recovery.reconciler import Reconciler
 from pairbot_ext.recovery.silence import Silence
 from pairbot_ext.recovery.standstill import Standstill
@@ -108,6 +109,7 @@ class TradeDesk:
             self.journal, self._broker, self.coordinator, self._clock, self._bridge.deferred
         )
         self.lone_exits = LoneExits(self.journal, self._broker, self.guard, self._clock)
+        self.orphans = Orphans(self.journal, self._broker, self._clock)
         candle_secs = timeframe_to_seconds(strategy.timeframe)
         self.risk = RiskDesk(
             parse_settings(config.get("pairbot")),
@@ -193,13 +195,9 @@ class TradeDesk:
         return self._clock
 
     def _look_for_lost_journal(self) -> None:
-        unknown = [
-            name
-            for name, order_ids in self._broker.tagged_trades().items()
-            if order_ids and not self.journal.knows_any(order_ids)
-        ]
+        unknown = self.orphans.unknown()
         if unknown:
-            self.risk.hold_for_lost_journal(unknown)
+            self.risk.hold_for_lost_journal([f"{leg.symbol} ({leg.tag})" for leg in unknown])
 
     def _refuse_other_mode(self) -> None:
         mine = self._bridge.is_dry_run
@@ -334,6 +332,7 @@ class TradeDesk:
         with self._bridge.exit_lock:
             self.reconciler.run()
             self.lone_exits.run()
+            self.orphans.run()
             now = as_datetime(self._clock.now_ms())
             self.risk.on_loop(now)
             self.freshness.look(self.journal.open_pair_trades(), self.reconciler.unreadable_secs, now)

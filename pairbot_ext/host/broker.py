@@ -133,14 +133,6 @@ class Broker:
         if not self.is_dry_run:
             self._venue.rehearse(self._bridge.api, symbol, side, amount, price)
 
-    def tagged_trades(self) -> dict[str, list[str]]:
-        """Open trades that carry a pair's tag, as "symbol (tag)", with the exchange ids of their orders."""
-        return {
-            f"{trade.pair} ({trade.enter_tag})": [order.order_id for order in trade.orders]
-            for trade in Trade.get_open_trades()
-            if trade.enter_tag
-        }
-
     def open_legs(self) -> dict[str, OpenLeg]:
         """Every open trade Freqtrade holds, by symbol."""
         return {
@@ -328,6 +320,14 @@ class Broker:
                 sub_trade_amt=None if is_whole else float(order.amount),
             )
         )
+
+    def exit_natively(self, symbol: str, reason: str) -> None:
+        """Have Freqtrade close a trade that belongs to no pair trade of the journal."""
+        trade = self._bridge.open_trade(symbol)
+        if trade is not None:
+            rate = self._bridge.last_rate(symbol) or trade.open_rate
+            check = ExitCheckTuple(exit_type=ExitType.CUSTOM_EXIT, exit_reason=reason)
+            self._bot.execute_trade_exit(trade, rate, check, ordertype="market")
 
     def send_only(self, order: OrderRecord) -> None:
         """Send an exit past Freqtrade's books: they cannot be written, or have no trade. Booked later."""

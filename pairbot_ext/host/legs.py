@@ -1,7 +1,13 @@
 """What Freqtrade's own database says of one leg."""
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from decimal import Decimal
+
+from freqtrade.persistence import Trade
+
+MATES_OPEN_WITHIN = timedelta(minutes=10)
+"""The trades of one pair trade's legs."""
 
 
 @dataclass(frozen=True)
@@ -17,6 +23,23 @@ class LegBooking:
     amount: Decimal
     fills: dict[str, tuple[str, Decimal, float]]
     stale: frozenset[str]
+
+
+@dataclass(frozen=True)
+class TaggedLeg:
+    """An open trade that carries a pair's tag.
+
+    :param amount: base currency.
+    :param order_ids: the venue's ids of its orders.
+    :param has_lost_its_mate: the other leg was opened within minutes and its trade is closed.
+    """
+
+    symbol: str
+    tag: str
+    amount: Decimal
+    order_ids: tuple[str, ...]
+    opened: datetime
+    has_lost_its_mate: bool
 
 
 @dataclass(frozen=True)
@@ -38,3 +61,27 @@ class OpenLeg:
     def unrealised(self, price: float) -> float:
         """Profit of the price alone, quote currency."""
         return self.side * self.amount * (price - self.open_rate)
+
+
+def tagged_legs() -> list[TaggedLeg]:
+    """Freqtrade's open trades that carry a pair's tag."""
+    return [
+        TaggedLeg(
+            trade.pair,
+            trade.enter_tag,
+            Decimal(str(trade.amount)),
+            tuple(order.order_id for order in trade.orders),
+            trade.open_date_utc,
+            _has_lost_its_mate(trade),
+        )
+        for trade in Trade.get_open_trades()
+        if trade.enter_tag
+    ]
+
+
+def _has_lost_its_mate(trade: Trade) -> bool:
+    """Whether the other leg of its pair, opened within minutes, is closed."""
+    return any(
+        other.pair != trade.pair and abs(other.open_date_utc - trade.open_date_utc) < MATES_OPEN_WITHIN
+        for other in Trade.get_trades([Trade.enter_tag == trade.enter_tag, Trade.is_open.is_(False)])
+    )

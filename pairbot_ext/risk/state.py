@@ -73,8 +73,9 @@ def lost_journal(trades: list[str], at_ms: int) -> Trip:
     """Freqtrade holds trades of pairs that the journal has never seen."""
     text = (
         f"Rule {JOURNAL_LOST}: Freqtrade holds {', '.join(trades[:4])}, the journal knows nothing "
-        "of them: its tables (pairbot_...) were not moved with the database. Nothing is entered, and nobody "
-        "closes these trades: bring the tables back and restart, or /forceexit each of them. "
+        "of them: its tables (pairbot_...) were not moved with the database. Nothing is entered; a leg whose "
+        "mate is gone is closed, the others stay: bring the tables back and restart, or /forceexit each of "
+        "them, or stop the bot and use pairbot flatten all --direct --ignore-database. "
         f"{RELEASE}"
     )
     return Trip(JOURNAL_LOST, len(trades), 0, "trades", at_ms, None, text)
