@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import os
 import pkgutil
 import sys
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ from pairbot_ext import __version__, commands
 from pairbot_ext.support.errors import PairbotError
 from pairbot_ext.support.exitcode import ExitCode
 from pairbot_ext.support.redact import scrub
+from pairbot_ext.support.terminal import speak_any_encoding
 
 
 def build_parser(only: str | None = None) -> argparse.ArgumentParser:
@@ -28,13 +30,20 @@ def build_parser(only: str | None = None) -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one subcommand. Returns its exit code: 0 ok, 1 found a problem, 2 usage or bad input."""
+    speak_any_encoding(sys.stdout, sys.stderr)
     arguments = list(sys.argv[1:] if argv is None else argv)
     args = build_parser(arguments[0] if arguments else None).parse_args(arguments)
     try:
-        return int(args.run(args))
+        code = int(args.run(args))
+        sys.stdout.flush()
+        return code
     except PairbotError as error:
         print(f"pairbot {args.command}: {scrub(str(error))}", file=sys.stderr)
         return ExitCode.USAGE
+    except BrokenPipeError:
+        # `pairbot status | head`: nobody reads on. Python would complain once more at its last flush.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.OK
     except KeyboardInterrupt:
         print(f"pairbot {args.command}: stopped by Ctrl+C", file=sys.stderr)
         return 130

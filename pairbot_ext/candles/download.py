@@ -112,7 +112,7 @@ def stored_candles(datadir: Path, symbols: Sequence[str], timeframe: str) -> dic
     from freqtrade.data.history import get_datahandler
     from freqtrade.enums import CandleType
 
-    handler = get_datahandler(datadir, "feather")
+    handler = get_datahandler(datadir, data_format(datadir))
     found: dict[str, Stored] = {}
     for symbol in symbols:
         first, last, count = handler.ohlcv_data_min_max(symbol, timeframe, CandleType.FUTURES)

@@ -11,6 +11,14 @@ import pandas as pd
 from pairbot_ext.support.errors import DataError
 
 FUNDING_TIMEFRAME = "1h"
+FORMATS = {".feather": "feather", ".parquet": "parquet", ".json": "json", ".json.gz": "jsongz"}
+"""Ends of candle files, and Freqtrade's names for them (`dataformat_ohlcv`)."""
+
+
+def data_format(datadir: Path) -> str:
+    """The format most candle files of `datadir` are in; Freqtrade's default where there are none."""
+    counts = {name: len(list((datadir / "futures").glob(f"*-*{end}"))) for end, name in FORMATS.items()}
+    return max(counts, key=lambda name: (counts[name], name == "feather"))
 
 
 def candle_length(timeframe: str) -> timedelta:
@@ -50,7 +58,8 @@ def available_symbols(datadir: Path, timeframe: str, *, quote: str = "USDT") -> 
             remedy="Give the exchange's directory as Freqtrade does, e.g. user_data/data/binance, "
             "or fetch candles with `pairbot download`",
         )
-    found = get_datahandler(datadir, "feather").ohlcv_get_available_data(datadir, TradingMode.FUTURES)
+    handler = get_datahandler(datadir, data_format(datadir))
+    found = handler.ohlcv_get_available_data(datadir, TradingMode.FUTURES)
     candles = [(pair, tf) for pair, tf, kind in found if kind == CandleType.FUTURES]
     symbols = sorted({pair for pair, tf in candles if tf == timeframe and pair.endswith(f"/{quote}:{quote}")})
     if not symbols:
@@ -72,7 +81,7 @@ def load_candles(datadir: Path, timeframe: str, symbols: Sequence[str]) -> dict[
     from freqtrade.data.history import get_datahandler
     from freqtrade.enums import CandleType
 
-    handler = get_datahandler(datadir, "feather")
+    handler = get_datahandler(datadir, data_format(datadir))
     return {
         symbol: handler.ohlcv_load(
             symbol, timeframe, CandleType.FUTURES, fill_missing=False, warn_no_data=False
@@ -86,7 +95,7 @@ def load_funding(datadir: Path, symbols: Sequence[str]) -> dict[str, pd.DataFram
     from freqtrade.data.history import get_datahandler
     from freqtrade.enums import CandleType
 
-    handler = get_datahandler(datadir, "feather")
+    handler = get_datahandler(datadir, data_format(datadir))
     # Freqtrade stores funding under one timeframe whatever the candles' is.
     loaded = {
         symbol: handler.ohlcv_load(

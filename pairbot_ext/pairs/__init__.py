@@ -5,6 +5,7 @@ half of either (I18).
 """
 
 from pairbot_ext.pairs.files import (
+    content_hash,
     load_pairs_file,
     parse_pairs_file,
     problem_text,
@@ -30,6 +31,7 @@ __all__ = [
     "Pair",
     "PairsFile",
     "Scan",
+    "content_hash",
     "is_symbol",
     "json_schema",
     "load_pairs_file",

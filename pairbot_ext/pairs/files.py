@@ -1,5 +1,6 @@
 """Reading and writing pairs files: what is wrong is named by its place, what is replaced, replaced whole."""
 
+import hashlib
 import json
 import os
 import tempfile
@@ -108,6 +109,11 @@ def write_pairs_file(path: Path, pairs_file: PairsFile) -> None:
     for epoch in document["epochs"]:
         epoch.setdefault("valid_to", None)
     write_json(path, document)
+
+
+def content_hash(pairs_file: PairsFile) -> str:
+    """Of everything that decides what is traded: two files with the same one trade alike."""
+    return hashlib.sha256(pairs_file.model_dump_json().encode()).hexdigest()[:16]
 
 
 def write_json(path: Path, document: Any) -> None:

@@ -125,11 +125,41 @@ def check_replaceable(path: Path) -> None:
         document = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, json.JSONDecodeError):
         document = None
-    if not isinstance(document, dict) or "pairs" not in document:
+    if not _is_ours(document):
         raise PairsFileError(
             f"output {path} exists and is not a pairs file; it was not overwritten",
             remedy="Choose another --out, or delete that file first",
         )
+    beside = overlay_path(path)
+    if beside.exists() and beside.stat().st_size and not _is_overlay(beside):
+        raise PairsFileError(
+            f"{beside}, which is written beside it, exists and is no overlay; it was not overwritten",
+            remedy="Choose another --out, or move that file away first",
+        )
+
+
+def _is_ours(document: Any) -> bool:
+    """Whether a file was written by `pairbot scan`: other programs have files with a `pairs` key too."""
+    return isinstance(document, dict) and {"pairs", "epochs", "scan", "generated_at"} <= document.keys()
+
+
+def _is_overlay(path: Path) -> bool:
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(document, dict) and {"pairlists", "pairbot"} <= document.keys()
+
+
+def previous_path(path: Path) -> Path:
+    """`pairs.json` -> `pairs.json.previous`: what was there before the last scan."""
+    return path.with_name(path.name + ".previous")
+
+
+def _keep_previous(path: Path) -> None:
+    """Copy the file that is about to be replaced, in one step too."""
+    if path.exists() and path.stat().st_size:
+        write_json(previous_path(path), json.loads(path.read_text(encoding="utf-8")))
 
 
 def write_scan(path: Path, pairs_file: PairsFile) -> Path:
@@ -139,6 +169,7 @@ def write_scan(path: Path, pairs_file: PairsFile) -> Path:
     """
     beside = overlay_path(path)
     try:
+        _keep_previous(path)
         write_pairs_file(path, pairs_file)
         write_json(beside, overlay(path, pairs_file.refresh_period))
     except OSError as error:

@@ -35,6 +35,8 @@ from pairbot_ext.recovery.silence import wait_out
 from pairbot_ext.runtime.backtest_port import StrategyPort
 from pairbot_ext.runtime.banner import banner, plot_config
 from pairbot_ext.runtime.candles import SeenCandles
+from pairbot_ext.runtime.columns import indicator_columns
+from pairbot_ext.runtime.identity import identify
 from pairbot_ext.runtime.port import Desk
 from pairbot_ext.runtime.stand_in import open_symbols, watch_file
 from pairbot_ext.runtime.untradable import Untradable
@@ -71,6 +73,7 @@ class PairsRuntime:
             self.settings: Settings = parse_settings(config.get("pairbot"))
             self._open_symbols = open_symbols(config)
             self._watcher = watch_file(config, self.settings, timeframe, self._open_symbols)
+            identify(config, self._watcher.current)
             if config.get("runmode") in TRADE_MODES:
                 # Before Telegram comes up: a token it refuses is in its error message.
                 protect(config=config)
@@ -169,6 +172,8 @@ class PairsRuntime:
         """
         self._strategy = strategy
         self._overrides = dict(overrides)
+        if not self.is_trading:
+            self._read_again(strategy)
         # Started again (a second backtest of one strategy object), with other parameters perhaps.
         self._book = None
         history = self.startup_candles(strategy.timeframe)
@@ -209,6 +214,13 @@ class PairsRuntime:
                 *(self.untradable_pairs() if knows_markets else []),
             ]
         )
+
+    def _read_again(self, strategy: IStrategy) -> None:
+        """A second backtest of one strategy object (the web server's) is of the file as it is now."""
+        change = self._watcher.poll()
+        if change is not None and change.pairs_file is None:
+            raise OperationalException(change.message)
+        identify(strategy.config, self._watcher.current)
 
     def _check(self, strategy: IStrategy, overrides: Mapping[str, float]) -> str | None:
         """Whatever is wrong at a start, open pairs are managed. Returns what is wrong where pairs are open,
@@ -378,17 +390,7 @@ class PairsRuntime:
 
     def indicators(self, symbol: str, dates: pd.Series) -> dict[str, np.ndarray]:
         """Columns for `populate_indicators`: `spread_<id>`, `z_<id>` of its pairs, thresholds."""
-        rows = self._rows(dates)
-        columns = {name: values[rows] for name, values in self.book.columns(symbol).items()}
-        for path in self.book.paths:
-            levels = self.book.thresholds(path.pair)
-            if symbol in path.pair.symbols and levels is not None:
-                # One set of lines per plot: pairs of one file share their thresholds unless edited by hand.
-                for name, level in (("entry", levels.entry), ("exit", levels.exit), ("stop", levels.stop)):
-                    columns[f"z_{name}"] = np.full(len(dates), level)
-                    columns[f"z_{name}_below"] = np.full(len(dates), -level)
-                break
-        return columns
+        return indicator_columns(self.book, symbol, self._rows(dates))
 
     def entries(self, symbol: str, dates: pd.Series) -> tuple[np.ndarray, np.ndarray]:
         """Side (1, -1, 0) and pair id for each of `dates`. A bot opens leg B itself: only leg A then."""

@@ -5,7 +5,7 @@ Freqtrade lets the config file and the strategy's parameter file override strate
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,12 @@ from freqtrade.enums.runmode import TRADE_MODES
 from freqtrade.exchange import timeframe_to_seconds
 from freqtrade.strategy import IStrategy
 
-from pairbot_ext.pairs import PairsFile
+from pairbot_ext.candles.files import data_format
+from pairbot_ext.pairs import Pair, PairsFile
 from pairbot_ext.pairs.accept import Terms, accept
 from pairbot_ext.settings import MAX_STARTUP_CANDLES, Settings
 from pairbot_ext.signals.book import effective_thresholds
+from pairbot_ext.signals.breaks import MIN_CANDLES
 from pairbot_ext.support.errors import SettingsError
 from pairbot_ext.venue import LIVE
 
@@ -36,17 +38,40 @@ def required_startup_candles(pairs_file: PairsFile, settings: Settings, timefram
 
     :raises SettingsError: where that is more than Freqtrade loads from Binance.
     """
-    formation = math.ceil(pairs_file.longest_formation_secs / timeframe_to_seconds(timeframe))
-    is_rolling = any(not pair.is_frozen for epoch in pairs_file.epochs for pair in epoch.pairs)
-    rolling = settings.rolling_window_candles if is_rolling else 0
-    window = max(rolling, formation, 1)
+    candle_secs = timeframe_to_seconds(timeframe)
+    formation = math.ceil(pairs_file.longest_formation_secs / candle_secs)
+    window = max((_needed(pair, settings, formation, candle_secs) for pair in _pairs(pairs_file)), default=1)
     if window > MAX_STARTUP_CANDLES:
         raise SettingsError(
             f"the pairs need {window} candles before the first decision, "
             f"Freqtrade loads {MAX_STARTUP_CANDLES} from Binance at most",
             remedy="Use a shorter formation (`pairbot scan --formation`) or `pairbot.rolling_window_candles`",
         )
-    return min(window + settings.rearm_lookback_candles, MAX_STARTUP_CANDLES)
+    needed = window + settings.rearm_lookback_candles
+    if all(pair.is_frozen for pair in _pairs(pairs_file)):
+        # Data that begin with the formation of the first epoch let that epoch trade from its first candle.
+        needed = min(needed, max(formation, settings.rearm_lookback_candles + 1))
+    return min(needed, MAX_STARTUP_CANDLES)
+
+
+def _pairs(pairs_file: PairsFile) -> Iterator[Pair]:
+    for epoch in pairs_file.epochs:
+        yield from epoch.pairs
+
+
+def _needed(pair: Pair, settings: Settings, formation: int, candle_secs: int) -> int:
+    """What one pair's signals look back on: a frozen model on nothing, the break rules on so many half-lives
+    of it, a rolling model on its window."""
+    gate, breaks = settings.volatility_gate, settings.risk.break_stop
+    needed = max(1, gate.period_candles + 1 if gate else 1)
+    if not pair.is_frozen:
+        return max(needed, settings.rolling_window_candles, formation)
+    if breaks is None:
+        return needed
+    if pair.half_life_hours is None:
+        return max(needed, formation)
+    half_life = pair.half_life_hours * 3600 / candle_secs
+    return max(needed, min(formation, max(MIN_CANDLES, math.ceil(breaks.window_half_lives * half_life))))
 
 
 def check_start(strategy: IStrategy, pairs_file: PairsFile, settings: Settings) -> None:
@@ -69,7 +94,7 @@ def check_start(strategy: IStrategy, pairs_file: PairsFile, settings: Settings) 
 def check_startup_candles(strategy: IStrategy, pairs_file: PairsFile, settings: Settings) -> None:
     """Refuse to start with less history than the models need. Raises SettingsError."""
     needed = required_startup_candles(pairs_file, settings, strategy.timeframe)
-    least = needed - settings.rearm_lookback_candles
+    least = max(1, needed - settings.rearm_lookback_candles)
     if strategy.startup_candle_count < least:
         raise SettingsError(
             f"startup_candle_count is {strategy.startup_candle_count}, the pairs need {least}",
@@ -153,9 +178,20 @@ def check_candles(config: Mapping[str, Any], pairs_file: PairsFile) -> None:
                 f"no {timeframe} {kind} candles of {len(missing)} symbols of the pairs file in "
                 f"{datadir / 'futures'}",
                 value=shown,
-                remedy="Download them with `pairbot download`, name another directory with --datadir, "
+                remedy=_other_format(config, datadir)
+                or "Download them with `pairbot download`, name another directory with --datadir, "
                 "or take their pairs out of the file",
             )
+
+
+def _other_format(config: Mapping[str, Any], datadir: Path) -> str | None:
+    """What to do where the candles are there, in a format that is not the configured one."""
+    configured, found = config.get("dataformat_ohlcv", "feather"), data_format(datadir)
+    return (
+        None
+        if found == configured
+        else f'The candles there are in another format: "dataformat_ohlcv": "{found}"'
+    )
 
 
 def check_exits(strategy: IStrategy) -> None:

@@ -5,6 +5,8 @@ Read with pyarrow alone: a simulated exchange should not spend a second on impor
 
 from __future__ import annotations
 
+import gzip
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -22,7 +24,8 @@ from pairbot_ext.sim.symbols import SIMULATED, SymbolSpec, load_symbol, load_sym
 from pairbot_ext.support.errors import DataError
 
 OBSERVED = "tick and step observed in the recorded candles; limits simulated"
-_FUTURES_SUFFIX = "_USDT_USDT-{timeframe}-futures.feather"
+_FUTURES_SUFFIX = "_USDT_USDT-{timeframe}-futures"
+_ENDS = (".feather", ".parquet", ".json", ".json.gz")
 _DEFAULT_TIMEFRAME = "1h"
 _MAX_PRICE_DIGITS = 10
 _MAX_AMOUNT_DIGITS = (
@@ -60,19 +63,19 @@ def load_datadir(
     """
     timeframe = timeframe or recorded_timeframe(datadir) or _DEFAULT_TIMEFRAME
     interval_ms(timeframe)
-    suffix = _FUTURES_SUFFIX.format(timeframe=timeframe)
+    suffix, end = _FUTURES_SUFFIX.format(timeframe=timeframe), _file_end(datadir)
     known = load_symbols()
     wanted = set(symbols) if symbols is not None else None
     found = {
         symbol: path
-        for path in sorted((datadir / "futures").glob(f"*{suffix}"))
-        if (symbol := path.name.removesuffix(suffix) + "USDT") in known
+        for path in sorted((datadir / "futures").glob(f"*{suffix}{end}"))
+        if (symbol := path.name.removesuffix(suffix + end) + "USDT") in known
         and (wanted is None or symbol in wanted)
     }
     missing = sorted((wanted or set()) - set(found))
     if missing or not found:
         raise DataError(
-            f"No {timeframe} futures candles (feather) in {datadir / 'futures'}"
+            f"No {timeframe} futures candles in {datadir / 'futures'}"
             + (f" for {', '.join(missing)}" if missing else ""),
             remedy="Download them with `pairbot download`, or name another directory",
         )
@@ -81,13 +84,17 @@ def load_datadir(
 
 def recorded_timeframe(datadir: Path) -> str | None:
     """The timeframe `load_datadir` takes by itself: 1h, else the finest recorded, None if there is none."""
-    found = {
-        path.name.split("-")[-2]
-        for path in (datadir / "futures").glob("*" + _FUTURES_SUFFIX.format(timeframe="*"))
-    }
+    pattern = "*" + _FUTURES_SUFFIX.format(timeframe="*") + _file_end(datadir)
+    found = {path.name.split("-")[-2] for path in (datadir / "futures").glob(pattern)}
     if _DEFAULT_TIMEFRAME in found:
         return _DEFAULT_TIMEFRAME
     return next((timeframe for timeframe in INTERVAL_MS if timeframe in found), None)
+
+
+def _file_end(datadir: Path) -> str:
+    """Of the format most candle files are in."""
+    counts = {end: len(list((datadir / "futures").glob(f"*-*{end}"))) for end in _ENDS}
+    return max(counts, key=lambda end: (counts[end], end == ".feather"))
 
 
 def replay_market(
@@ -222,13 +229,12 @@ def _candles(path: Path) -> tuple[np.ndarray, CandleArrays]:
 def _table(path: Path) -> dict[str, Any]:
     """Columns as numpy arrays, `date` as epoch ms, rows with a missing number left out."""
     import pyarrow as pa
-    from pyarrow import feather
 
     try:
-        table = feather.read_table(path)
+        table = _arrow_table(path)
         stamps = table["date"].cast(pa.timestamp("ms", "UTC")).cast(pa.int64()).to_numpy()
         columns = {name: table[name].to_numpy() for name in table.column_names if name != "date"}
-    except (OSError, KeyError, pa.ArrowException) as error:
+    except (OSError, KeyError, ValueError, pa.ArrowException) as error:
         raise DataError(
             f"{path} cannot be read: {type(error).__name__} {error}",
             remedy="Futures need candles, mark and funding files; download them with `pairbot download`",
@@ -237,3 +243,20 @@ def _table(path: Path) -> dict[str, Any]:
     if not whole.any():
         raise DataError(f"{path} holds no complete row", remedy="Download it again with `pairbot download`")
     return {"date": stamps[whole], **{name: column[whole] for name, column in columns.items()}}
+
+
+def _arrow_table(path: Path) -> Any:
+    """Whatever format Freqtrade keeps candles in."""
+    import pyarrow as pa
+    from pyarrow import feather, parquet
+
+    if path.suffix == ".feather":
+        return feather.read_table(path)
+    if path.suffix == ".parquet":
+        return parquet.read_table(path)
+    text = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    rows = np.array(json.loads(text), dtype=np.float64)
+    columns = dict(zip(("open", "high", "low", "close", "volume"), rows[:, 1:].T, strict=False))
+    return pa.table(
+        {"date": pa.array(rows[:, 0].astype(np.int64)).cast(pa.timestamp("ms", "UTC")), **columns}
+    )
