@@ -17,6 +17,7 @@ from typing import Protocol
 
 from freqtrade.persistence import LocalTrade, Order, Trade
 
+from pairbot_ext.backtest.funnel import Funnel
 from pairbot_ext.backtest.shadow import ShadowPairs
 from pairbot_ext.model.entry_ask import EntryAsk, OrderAsk, StakeAsk
 from pairbot_ext.model.plan import EntryPlan
@@ -92,6 +93,7 @@ class BacktestDesk:
         self._this_candle: dict[tuple[str, datetime], OpenPair] = {}
         self._left_at: dict[Coins, datetime] = {}
         self._now: datetime | None = None
+        self.funnel: Funnel | None = None
 
     def on_loop_start(self, now: datetime) -> None:
         """Start of a candle. A step back in time is a new run (hyperopt reuses the strategy)."""
@@ -102,6 +104,8 @@ class BacktestDesk:
         self._now = now
         if self._shadow is not None:
             self._shadow.advance(now)
+        if self.funnel is not None:
+            self.funnel.candle(now)
 
     def leverage(self, max_leverage: float) -> float:
         """The configured leverage; where the symbol allows less, the entry is refused in `stake`."""
@@ -126,6 +130,7 @@ class BacktestDesk:
             planned = self._plan_pair(plan, ask)
             if isinstance(planned, str):
                 logger.debug("%s at %s not opened: %s", plan.pair_id, now, planned)
+                self._count(plan, now, planned)
                 return 0.0
             opened = self._open[key] = self._this_candle[key] = planned
         elif self._open_trade(plan.symbol(leg.mate), key) is None:
@@ -137,9 +142,14 @@ class BacktestDesk:
         )
         stake = stake_for(amount, limits.amount_step, ask.price, ask.leverage)
         if not ask.min_stake <= stake <= ask.max_stake:
+            self._count(plan, now, "the stake is below Freqtrade's minimum or above its maximum")
             return 0.0
         opened.amounts[leg] = float(amount)
         return stake
+
+    def _count(self, plan: EntryPlan, now: datetime, why: str) -> None:
+        if self.funnel is not None:
+            self.funnel.refused(plan.pair_id, now, why)
 
     def entry_price(self, ask: EntryAsk) -> float:
         """The proposed price: backtesting fills at the limit and would charge a slippage cap each time."""
@@ -151,7 +161,14 @@ class BacktestDesk:
         if opened is None:
             return False
         planned = opened.amounts.get(opened.plan.leg_of(ask.symbol), 0.0)
-        return planned > 0 and abs(ask.amount - planned) <= 1e-9 * planned
+        is_planned = planned > 0 and abs(ask.amount - planned) <= 1e-9 * planned
+        if is_planned and self.funnel is not None:
+            self.funnel.opened(opened.plan.pair_id, ask.now)
+        elif not is_planned:
+            self._count(
+                opened.plan, ask.now, "Freqtrade changed the amount, below a minimum or for want of money"
+            )
+        return is_planned
 
     def exit_reason(self, trade: Trade, now: datetime) -> ExitReason | None:
         """Why this leg is to be closed now. Both legs get the same answer on the same candle."""
@@ -184,6 +201,12 @@ class BacktestDesk:
             return reason
         # Before the question for the mate: of two legs that end together the second would find it gone.
         spans = self._spans()
+        following = candle_now + self._timeframe
+        if any(
+            spans[each].is_split_within(candle_now, following) for each in (trade.pair, mate) if each in spans
+        ):
+            # What the next candle would book is no price anybody traded at.
+            return ExitReason.DATA_END
         ends = min(spans[symbol].last for symbol in (trade.pair, mate) if symbol in spans)
         if candle_now >= ends and ends < max(span.last for span in spans.values()):
             return ExitReason.DATA_END
@@ -239,6 +262,8 @@ class BacktestDesk:
                 return f"{symbol} is not in the whitelist"
             if symbol not in spans or not spans[symbol].first <= now < spans[symbol].last:
                 return f"{symbol} has no tradable candle after this one"
+            if spans[symbol].is_split_within(now - self._timeframe, now + 2 * self._timeframe):
+                return f"the prices of {symbol} make a step no market makes"
             if any(
                 trade.close_date_utc is not None and trade.close_date_utc >= now
                 for trade in Trade.get_trades_proxy(pair=symbol, is_open=False)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from pairbot_ext.candles.files import candle_length
+from pairbot_ext.candles.files import candle_length, data_format
 from pairbot_ext.pairs import PairsFile
 from pairbot_ext.settings import Settings
 

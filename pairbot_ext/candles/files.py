@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -44,9 +46,10 @@ def floor_to_candle(when: datetime, timeframe: str) -> datetime:
     return datetime.fromtimestamp(when.timestamp() // length * length, tz=UTC)
 
 
-def available_symbols(datadir: Path, timeframe: str, *, quote: str = "USDT") -> list[str]:
+def available_symbols(datadir: Path, timeframe: str, *, quote: str | None = None) -> list[str]:
     """Linear futures with candles of `timeframe` in `datadir`, alphabetically.
 
+    :param quote: what they are quoted and settled in; None takes the one most of them are.
     :raises DataError: no such directory, or it holds no futures candles of that timeframe.
     """
     from freqtrade.data.history import get_datahandler
@@ -61,7 +64,10 @@ def available_symbols(datadir: Path, timeframe: str, *, quote: str = "USDT") -> 
     handler = get_datahandler(datadir, data_format(datadir))
     found = handler.ohlcv_get_available_data(datadir, TradingMode.FUTURES)
     candles = [(pair, tf) for pair, tf, kind in found if kind == CandleType.FUTURES]
-    symbols = sorted({pair for pair, tf in candles if tf == timeframe and pair.endswith(f"/{quote}:{quote}")})
+    linear = {pair for pair, tf in candles if tf == timeframe and re.fullmatch(r".+/(\w+):\1", pair)}
+    settled = Counter(pair.rsplit(":", 1)[-1] for pair in linear)
+    quote = quote or max(settled, key=lambda name: (settled[name], name == "USDT"), default="USDT")
+    symbols = sorted(pair for pair in linear if pair.endswith(f":{quote}"))
     if not symbols:
         others = sorted({tf for _, tf in candles})
         raise DataError(

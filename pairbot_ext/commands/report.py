@@ -75,6 +75,8 @@ def run(args: argparse.Namespace) -> int:
 
     from rich.console import Console
 
+    from pairbot_ext.candles.files import load_funding
+    from pairbot_ext.candles.funding import coverage
     from pairbot_ext.report.data_files import as_json, pair_tables, pairs_csv
     from pairbot_ext.report.document import build_report
     from pairbot_ext.report.folder import write_report
@@ -83,14 +85,16 @@ def run(args: argparse.Namespace) -> int:
     console = Console(stderr=args.json or args.csv)
     source = open_source(args.source, args.strategy)
     pairs_file = _pairs_file(args.pairs_file, source)
-    frames = {}
+    frames, funding = {}, {}
     if args.datadir is not None:
         frames = _candles(args.datadir, source, pairs_file)
+        funding = coverage(load_funding(args.datadir, sorted(frames)), sorted(frames))
     report = build_report(
         source,
         pairs_file,
         now=datetime.now(UTC),
         frames=frames,
+        funding=funding,
         simulated=datadir_notice(args.datadir) if args.datadir else "",
     )
     if args.json:

@@ -110,7 +110,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--show", type=int, default=10, metavar="N", help="refused pairs to list with reasons (default: 10)"
     )
     provenance = parser.add_argument_group("provenance written to the file")
-    provenance.add_argument("--exchange-name", default="binance", help="default: %(default)s")
+    provenance.add_argument(
+        "--exchange-name", help="default: the data directory's name where it is an exchange's, else binance"
+    )
     provenance.add_argument("--generated-at", type=_utc_time, metavar="ISO", help="default: now")
     provenance.add_argument(
         "--provenance",
@@ -138,7 +140,17 @@ def run(args: argparse.Namespace) -> int:
     from pairbot_ext.scan.session import run_scan
 
     _check_usage(args)
+    if args.exchange_name is None:
+        args.exchange_name = _exchange_of(args.datadir)
     return run_scan(args, _draw)
+
+
+def _exchange_of(datadir: Path | None) -> str:
+    """Freqtrade keeps each exchange's candles in a directory of its name."""
+    import ccxt
+
+    name = datadir.resolve().name.lower() if datadir is not None else ""
+    return name if name in ccxt.exchanges else "binance"
 
 
 def _draw(args: argparse.Namespace, candles: Candles, epochs: Sequence[Epoch]) -> None:

@@ -119,7 +119,10 @@ def refusal(
         notional = leg_notional(pair_notional, hedge_ratio, leg)
         least = limit.least_notional(price, reserve) + limit.step_notional(price)
         if notional < least:
-            return f"leg {leg} notional {notional:.2f} is below the smallest tradable {least:.2f}"
+            return (
+                f"leg {leg} notional {notional:.2f} is below the venue's minimum of {least:.2f}: the stake "
+                "is too small"
+            )
         if leverage > limit.max_leverage:
             return f"leg {leg} allows leverage {limit.max_leverage:g} at most, configured is {leverage}"
     error = worst_hedge_error(

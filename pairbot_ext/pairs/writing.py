@@ -95,8 +95,15 @@ def pairlist_url(pairs_path: Path) -> str:
     return f"file:///{pairs_path}"
 
 
-def overlay(pairs_path: Path, refresh_period_secs: int = REFRESH_PERIOD_SECS) -> dict[str, Any]:
-    """Config to pass after the main one with `-c`: whitelist and pair definitions from the same file."""
+def overlay(
+    pairs_path: Path, refresh_period_secs: int = REFRESH_PERIOD_SECS, symbols: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Config to pass after the main one with `-c`: whitelist and pair definitions from the same file.
+
+    :param symbols: the whitelist for commands of Freqtrade that ask no pairlist (plot-profit); what they
+        settle in becomes the stake where it is not the usual one.
+    """
+    settled = {symbol.rsplit(":", 1)[-1] for symbol in symbols} - {"USDT"}
     return {
         "pairlists": [
             {
@@ -109,6 +116,8 @@ def overlay(pairs_path: Path, refresh_period_secs: int = REFRESH_PERIOD_SECS) ->
             }
         ],
         "pairbot": {"pairs_file": str(pairs_path)},
+        **({"exchange": {"pair_whitelist": list(symbols)}} if symbols else {}),
+        **({"stake_currency": settled.pop()} if len(settled) == 1 else {}),
     }
 
 
@@ -171,7 +180,7 @@ def write_scan(path: Path, pairs_file: PairsFile) -> Path:
     try:
         _keep_previous(path)
         write_pairs_file(path, pairs_file)
-        write_json(beside, overlay(path, pairs_file.refresh_period))
+        write_json(beside, overlay(path, pairs_file.refresh_period, pairs_file.pairs))
     except OSError as error:
         raise PairsFileError(
             f"output {path} cannot be written: {error.strerror or error}",

@@ -6,11 +6,10 @@ import math
 from dataclasses import dataclass
 
 from pairbot_ext.preflight.results import Finding, Status
-from pairbot_ext.preflight.setup import NotCheckedError, Setup
+from pairbot_ext.preflight.setup import STRATEGY_FAILED, NotCheckedError, Setup
 from pairbot_ext.signals.arbiter import most_pairs_at_once
 from pairbot_ext.startup.checks import (
     check_exits,
-    check_market,
     check_orders,
     check_slots,
     check_startup_candles,
@@ -20,7 +19,11 @@ from pairbot_ext.startup.checks import (
 
 def market_mode(setup: Setup) -> Finding:
     """Futures, isolated, one-way, the pairs file's timeframe and stake currency."""
-    check_market(setup.config, setup.pairs_file())
+    setup.pairs_file()
+    try:
+        setup.check_market()
+    except NotCheckedError as error:
+        return Finding(error.status, error.in_full, error.remedy)
     return Finding(
         Status.PASS,
         f"futures, isolated, one-way; timeframe {setup.config.get('timeframe')}, "
@@ -53,7 +56,9 @@ def strategy_settings(setup: Setup) -> Finding:
     try:
         strategy = setup.strategy()
     except NotCheckedError as error:
-        return Finding(error.status, error.in_full, error.remedy)
+        is_own = error.why == STRATEGY_FAILED
+        text = error.in_full if is_own else f"not checked: {error}"
+        return Finding(error.status, text, error.remedy)
     settings, pairs_file = setup.settings(), setup.pairs_file()
     check_exits(strategy)
     check_orders(strategy)

@@ -30,7 +30,10 @@ def configuration(setup: Setup) -> Finding:
         config = setup.validated()
     except NotCheckedError as error:
         return Finding(error.status, error.in_full, error.remedy)
-    settings = setup.settings()
+    try:
+        settings = setup.settings()
+    except NotCheckedError as error:
+        return Finding(error.status, error.in_full, error.remedy)
     is_dry = bool(setup.config.get("dry_run", True))
     return Finding(
         Status.PASS,
@@ -42,7 +45,11 @@ def configuration(setup: Setup) -> Finding:
 
 def pairs_file(setup: Setup) -> Finding:
     """The pairs file exists and follows its schema."""
-    found = setup.pairs_file()
+    setup.settings()
+    try:
+        found = setup.pairs_file()
+    except NotCheckedError as error:
+        return Finding(error.status, error.in_full, error.remedy)
     count, symbols = len(found.pair_ids()), len(found.pairs)
     numbers = {"pairs": count, "symbols": symbols, "epochs": len(found.epochs)}
     if not count:
@@ -219,7 +226,7 @@ def directories(setup: Setup) -> Finding:
     wanted = {
         "user data": user_data,
         "logs": Path(logfile).absolute().parent if is_file else user_data / "logs",
-        "plots": user_data / "plot",
+        "pictures": user_data / "plot",
     }
     details: list[dict[str, Number]] = []
     problems: list[str] = []

@@ -26,6 +26,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from pairbot_ext.pairs import Epoch, Pair, PairsFile, load_pairs_file
 from pairbot_ext.preflight.results import Status
 from pairbot_ext.settings import Settings, parse_settings
+from pairbot_ext.startup.checks import check_market
 from pairbot_ext.support.errors import PairbotError
 from pairbot_ext.support.redact import secrets_of
 from pairbot_ext.venue import venue_of
@@ -36,6 +37,8 @@ PINNED_VERSIONS = {"freqtrade": "2026.9", "ccxt": "4.5.90"}
 
 _FROM_STRATEGY = {"stoploss": -0.99, "minimal_roi": {}, "timeframe": "1h"}
 """Freqtrade's schema requires these, and the strategy sets them before Freqtrade validates."""
+
+STRATEGY_FAILED = "the strategy cannot be loaded"
 
 T = TypeVar("T")
 Config = dict[str, Any]
@@ -51,6 +54,7 @@ class NotCheckedError(Exception):
 
     def __init__(self, why: str, status: Status, remedy: str = "", *, cause: object = None) -> None:
         super().__init__(why)
+        self.why = why
         self.status = status
         self.remedy = remedy
         self.in_full = why if cause is None else f"{why}: {cause}"
@@ -176,8 +180,8 @@ class Setup:
         self.versions = versions
         self._open_exchange = open_exchange
         self.validated: Part[Config] = Part(self._validate)
-        self.settings: Part[Settings] = Part(lambda: parse_settings(config.get("pairbot")))
-        self.pairs_file: Part[PairsFile] = Part(lambda: load_pairs_file(self.settings().pairs_path()))
+        self.settings: Part[Settings] = Part(self._parse_settings)
+        self.pairs_file: Part[PairsFile] = Part(self._read_pairs_file)
         self.strategy: Part[IStrategy] = Part(self._load_strategy)
         self.exchange: Part[Exchange] = Part(self._public_exchange)
         self.account: Part[Exchange] = Part(self._private_exchange)
@@ -224,12 +228,35 @@ class Setup:
             ) from error
         return config
 
+    def _parse_settings(self) -> Settings:
+        try:
+            return parse_settings(self.config.get("pairbot"))
+        except PairbotError as error:
+            raise _told_once("the pairbot block is wrong", error) from error
+
+    def _read_pairs_file(self) -> PairsFile:
+        path = self.settings().pairs_path()
+        try:
+            return load_pairs_file(path)
+        except PairbotError as error:
+            raise _told_once("the pairs file cannot be used", error) from error
+
+    def check_market(self) -> None:
+        """Configuration and pairs file belong together. Raises NotCheckedError: what needs both says no more
+        than that."""
+        try:
+            check_market(self.config, self.pairs_file())
+        except PairbotError as error:
+            raise _told_once("configuration and pairs file do not go together", error) from error
+
     def _load_strategy(self) -> IStrategy:
+        # What is wrong with these is told by their own checks; the strategy would say it again.
+        self.check_market()
         try:
             return StrategyResolver.load_strategy(deepcopy(self.config))
         except (FreqtradeException, PairbotError) as error:
             raise NotCheckedError(
-                "the strategy cannot be loaded",
+                STRATEGY_FAILED,
                 Status.FAIL,
                 "Correct what is named first",
                 cause=_short(error),
@@ -305,13 +332,19 @@ class Setup:
             ) from error
 
 
+def _told_once(why: str, error: PairbotError) -> NotCheckedError:
+    """The check it is about says all of it, the others that they depend on it."""
+    value = "" if error.value is None else f" (found: {error.value})"
+    return NotCheckedError(why, Status.FAIL, error.remedy, cause=f"{error.what}{value}")
+
+
 def _short(error: BaseException) -> str:
     """One line of an error whose text may be a whole page, and what lies at its bottom."""
     root = error
     while (deeper := root.__cause__ or root.__context__) is not None:
         root = deeper
     texts = [" ".join(str(error).split()) or type(error).__name__]
-    if root is not error:
+    if root is not error and texts[0] not in " ".join(str(root).split()):
         texts.append(f"{type(root).__name__}: {' '.join(str(root).split())}")
     return " <- ".join(text if len(text) <= 240 else text[:237] + "..." for text in texts)
 

@@ -55,8 +55,8 @@ def pair_record(line: PairSummary) -> dict[str, Any]:
     )
 
 
-def trade_record(trade: PairTrade, until: datetime) -> dict[str, Any]:
-    """One pair trade. Money in the stake currency, NaN as None; times ISO 8601 UTC."""
+def trade_record(trade: PairTrade, until: datetime, unknown: int = 0) -> dict[str, Any]:
+    """One pair trade; `unknown`: settlements whose rate nobody knows. Money in the stake currency, NaN as None; times ISO 8601 UTC."""
     return plain(
         {
             "pair": trade.pair_id,
@@ -70,6 +70,7 @@ def trade_record(trade: PairTrade, until: datetime) -> dict[str, Any]:
             "gross": trade.gross,
             "fees": -trade.fees,
             "funding": trade.funding,
+            "funding_settlements_unknown": unknown,
             "net": trade.profit,
             "net_bp": trade.net_bp,
             "hedge_ratio": trade.beta,
@@ -106,7 +107,7 @@ def as_json(report: Report) -> dict[str, Any]:
             "pairs": [pair_record(line) for line in report.lines],
             "drawdown": fall and {**asdict(fall), "is_marked": report.equity.is_marked},
             "trades": [
-                trade_record(trade, report.until)
+                trade_record(trade, report.until, report.unknown_funding.of(trade))
                 | {
                     "legs": [
                         {
@@ -139,7 +140,10 @@ def pairs_csv(report: Report) -> str:
 
 def trades_csv(report: Report) -> str:
     """One line per pair trade."""
-    return _csv([trade_record(trade, report.until) for trade in report.trades], report.simulated)
+    return _csv(
+        [trade_record(trade, report.until, report.unknown_funding.of(trade)) for trade in report.trades],
+        report.simulated,
+    )
 
 
 def pair_tables(

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from pairbot_ext.report import wording
 from pairbot_ext.report.database import JournalTrade
 from pairbot_ext.report.equity import EquityPath, marked_path, realized_path
+from pairbot_ext.report.funding import Unknown, unknown_funding
+from pairbot_ext.report.funding import said as funding_said
 from pairbot_ext.report.legs import PairTrade
 from pairbot_ext.report.models import (
     ModelOf,
@@ -29,6 +31,7 @@ from pairbot_ext.support.redact import without_secrets
 if TYPE_CHECKING:
     import pandas as pd
 
+    from pairbot_ext.candles.funding import Known
     from pairbot_ext.pairs import PairsFile
 
 LARGEST_HEDGE_ERROR = 0.02
@@ -69,6 +72,7 @@ class Report:
     simulated: str
     until: datetime
     frames: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    unknown_funding: Unknown = Unknown({}, 0.0)
 
     @property
     def first_opened(self) -> datetime | None:
@@ -82,6 +86,7 @@ def build_report(
     *,
     now: datetime,
     frames: Mapping[str, pd.DataFrame] | None = None,
+    funding: Mapping[str, Known] | None = None,
     simulated: str = "",
 ) -> Report:
     """Pair up the source's trades and say what they show.
@@ -89,6 +94,7 @@ def build_report(
     :param pairs_file: names the legs and the frozen models; a journal makes it unnecessary.
     :param now: the end of what is known of a running bot.
     :param frames: candles of the legs (columns date, open, high, low, close, volume).
+    :param funding: the rates on disk by symbol, for a backtest: what is not there was charged as 0.
     :param simulated: why the figures mean nothing, if the source itself does not know.
     :raises DataError: there are trades, but none of a known pair.
     """
@@ -124,6 +130,8 @@ def build_report(
         *wording.evidence(everything),
         *wording.costs(everything, source.kind, source.stake_currency),
     ]
+    unknown = unknown_funding(trades, (funding or {}) if source.kind is SourceKind.BACKTEST else {})
+    statements += funding_said(unknown, len(trades), source.stake_currency)
     if source.kind is not SourceKind.BACKTEST:
         statements += wording.legging(
             [trade.naked_secs(until) for trade in trades if trade.closed is not None],
@@ -145,6 +153,7 @@ def build_report(
         simulated=source.simulated or simulated,
         until=until,
         frames=candles,
+        unknown_funding=unknown,
     )
 
 

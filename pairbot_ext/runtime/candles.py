@@ -8,6 +8,7 @@ from freqtrade.exchange import timeframe_to_seconds
 from freqtrade.strategy import IStrategy
 
 from pairbot_ext.model.spans import DataSpan, data_span
+from pairbot_ext.stats.steps import price_steps
 
 _COLUMNS = ["date", "open", "high", "low", "close", "volume"]
 
@@ -22,6 +23,7 @@ class SeenCandles:
     def __init__(self) -> None:
         self.frames: dict[str, pd.DataFrame] = {}
         self.spans: dict[str, DataSpan] = {}
+        self.steps: dict[str, list[pd.Timestamp]] = {}
         self._asked: set[str] = set()
 
     def update(self, strategy: IStrategy, symbol: str, frame: pd.DataFrame, symbols: Iterable[str]) -> bool:
@@ -44,7 +46,13 @@ class SeenCandles:
         # Next to another strategy (--strategy-list) Freqtrade drops the longer startup of the two.
         startup = max(strategy.startup_candle_count, strategy.dp.get_required_startup(strategy.timeframe))
         timeframe = timedelta(seconds=timeframe_to_seconds(strategy.timeframe))
-        self.spans = {each: data_span(candles, startup, timeframe) for each, candles in frames.items()}
+        self.steps = price_steps(frames, pd.Timedelta(timeframe))
+        self.spans = {
+            each: data_span(
+                candles, startup, timeframe, tuple(when.to_pydatetime() for when in self.steps.get(each, []))
+            )
+            for each, candles in frames.items()
+        }
         return True
 
     def late(self, strategy: IStrategy) -> set[str]:

@@ -17,8 +17,6 @@ from freqtrade.exceptions import OperationalException
 from freqtrade.exchange import timeframe_to_seconds
 from freqtrade.strategy import IStrategy
 
-from pairbot_ext.backtest.desk import BacktestDesk
-from pairbot_ext.backtest.shadow import ShadowPairs
 from pairbot_ext.control.attach import Control
 from pairbot_ext.control.service import PairsNow
 from pairbot_ext.desk.trade_desk import TradeDesk
@@ -32,7 +30,7 @@ from pairbot_ext.pairs import Pair
 from pairbot_ext.pairs.accept import validity
 from pairbot_ext.preflight import Report, check_live
 from pairbot_ext.recovery.silence import wait_out
-from pairbot_ext.runtime.backtest_port import StrategyPort
+from pairbot_ext.runtime.backtest_start import Sight, start_backtest
 from pairbot_ext.runtime.banner import banner, plot_config
 from pairbot_ext.runtime.candles import SeenCandles
 from pairbot_ext.runtime.columns import indicator_columns
@@ -44,12 +42,12 @@ from pairbot_ext.settings import Settings, parse_settings
 from pairbot_ext.signals.book import SignalBook
 from pairbot_ext.signals.rules import PairRules
 from pairbot_ext.startup.checks import (
-    ANALYSIS_MODES,
     check_candles,
     check_has_pairs,
     check_market,
     check_overrides,
     check_pairs_source,
+    check_spaces,
     check_start,
     check_trading_mode,
     required_startup_candles,
@@ -88,6 +86,8 @@ class PairsRuntime:
                 check_market(effective, self._watcher.current)
                 check_pairs_source(effective, self.settings)
                 check_has_pairs(self._watcher.current, self.settings)
+                if config.get("runmode") is RunMode.HYPEROPT:
+                    check_spaces(config)
                 check_candles(effective, self._watcher.current)
         except PairbotError as error:
             raise OperationalException(str(error)) from error
@@ -188,7 +188,11 @@ class PairsRuntime:
                 private.check()
                 Bridge.of(strategy).refuse_orders()
             report = check_live(strategy) if strategy.config.get("runmode") is RunMode.LIVE else None
-            self._desk = self._trade_desk(rules, report) if self.is_trading else self._backtest_desk(rules)
+            self._desk = (
+                self._trade_desk(rules, report)
+                if self.is_trading
+                else start_backtest(self.strategy, self.settings, rules, self._candles, self._sight)
+            )
             if isinstance(self._desk, TradeDesk):
                 if wrong is not None:
                     self._desk.entries.refused_because = RefusedError("start", wrong)
@@ -216,7 +220,7 @@ class PairsRuntime:
         )
 
     def _read_again(self, strategy: IStrategy) -> None:
-        """A second backtest of one strategy object (the web server's) is of the file as it is now."""
+        # A second backtest of one strategy object (the web server's) is of the file as it is now.
         change = self._watcher.poll()
         if change is not None and change.pairs_file is None:
             raise OperationalException(change.message)
@@ -250,21 +254,9 @@ class PairsRuntime:
             candle_secs=int(self.timeframe.total_seconds()),
         )
 
-    def _backtest_desk(self, rules: PairRules) -> BacktestDesk:
-        strategy, config = self.strategy, self.strategy.config
-        stake = config.get("stake_amount")
-        is_analysis = config.get("runmode") in ANALYSIS_MODES
-        return BacktestDesk(
-            StrategyPort(strategy, self.settings.leverage),
-            rules,
-            self.settings,
-            lambda: self._candles.spans,
-            max_open_trades=strategy.max_open_trades,
-            fixed_stake=None if stake == "unlimited" else float(stake or 0.0),
-            shadow=ShadowPairs(rules, self._watcher.current.pair_ids, lambda: self._candles.spans)
-            if is_analysis
-            else None,
-        )
+    @property
+    def _sight(self) -> Sight:
+        return Sight(self._watcher.current, lambda: self.book, lambda: self._untradable.pair_ids)
 
     def _tell(self, messages: list[str]) -> None:
         """To the log, and to the operator where there is one (outside trade modes Freqtrade drops it)."""
@@ -308,7 +300,7 @@ class PairsRuntime:
             access.analyse_again(self.strategy, sorted(mates & seen))
 
     def cleanup(self) -> None:
-        """Shutdown: half-open pair trades are finished or parked, the final statistics are logged."""
+        """Half-open pair trades are finished or parked, the final statistics are logged."""
         if self._control is not None:
             self._control.close()
         if self._desk is not None:

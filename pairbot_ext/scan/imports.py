@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -35,6 +37,7 @@ _NUMBER_COLUMNS = {
     "qvalue": "q_value",
 }
 _COLUMNS = _TEXT_COLUMNS | _NUMBER_COLUMNS
+_QUOTES = ("USDT", "USDC")
 _REQUIRED = ("leg_a", "leg_b", "hedge_ratio", "adf_p", "coint_p")
 
 
@@ -56,12 +59,7 @@ def import_table(
     :param provenance: keys of the `scan` block, such as rule, combinations, source, note.
     :raises PairsFileError: no table, a missing column, or a row that is no valid pair (named by its line).
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise PairsFileError(
-            f"table {path} cannot be read: {error}", remedy="Name a Markdown or CSV file"
-        ) from error
+    text = _text(path)
     pairs = [_pair(path, line, cells, thresholds) for line, cells in _rows(path, text)]
     end = floor_to_candle(generated_at, timeframe)
     window = Window(timeframe, formation_candles, end)
@@ -90,24 +88,74 @@ def _first(error: ValidationError) -> str:
     return f"{place}: {problem_text(first)}" if place else problem_text(first)
 
 
+def _text(path: Path) -> str:
+    """Whatever spreadsheets write: UTF-8 with and without a mark, UTF-16, or a Western code page."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise PairsFileError(
+            f"table {path} cannot be read: {error}", remedy="Name a Markdown or CSV file"
+        ) from error
+    encodings = (
+        ["utf-16"] if content[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else ["utf-8-sig", "cp1252"]
+    )
+    for encoding in encodings:
+        try:
+            text = content.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        if "\0" not in text:
+            return text
+    raise PairsFileError(
+        f"table {path} cannot be read: it is no text in UTF-8, UTF-16 or cp1252",
+        remedy="Save it as CSV (UTF-8)",
+    )
+
+
+@dataclass(frozen=True)
+class _Row:
+    """One row: where it stands, its cells."""
+
+    line: int
+    cells: list[str]
+
+
+def _table(path: Path, text: str) -> tuple[list[_Row], str]:
+    """All rows that could belong to a table, and the delimiter."""
+    lines = text.splitlines()
+    if path.suffix.lower() not in (".csv", ".tsv", ".txt") or any(
+        line.lstrip("> ").startswith("|") for line in lines
+    ):
+        marked = [(number, line) for number, line in enumerate(lines, start=1) if "|" in line]
+        return [_Row(number, _bars(line)) for number, line in marked], "|"
+    heading = next((line for line in lines if line.strip() and not line.startswith("#")), "")
+    delimiter = max(";\t,", key=heading.count)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True)
+    rows, begin = [], 1
+    for cells in reader:
+        if cells and any(cell.strip() for cell in cells) and not cells[0].startswith("#"):
+            rows.append(_Row(begin, [cell.strip() for cell in cells]))
+        begin = reader.line_num + 1
+    return rows, delimiter
+
+
+def _bars(line: str) -> list[str]:
+    """Cells of a Markdown row, leading quote marks and outer bars removed."""
+    return [cell.strip().strip("`") for cell in line.lstrip("> \t").strip().strip("|").split("|")]
+
+
 def _rows(path: Path, text: str) -> list[tuple[int, dict[str, str]]]:
     """(line number, cells by field) for each row of the first table whose header has the required columns."""
-    lines = text.splitlines()
-    table = [
-        (number, _cells(line))
-        for number, line in enumerate(lines, start=1)
-        if line.strip() and _is_row(line, path)
-    ]
+    table, delimiter = _table(path, text)
     best: list[str] = []
-    for position, (_, cells) in enumerate(table):
-        fields = [_COLUMNS.get(re.sub(r"[\s_-]", "", cell.lower()), "") for cell in cells]
+    for position, header in enumerate(table):
+        fields = [_COLUMNS.get(re.sub(r"[\s_-]", "", cell.lower()), "") for cell in header.cells]
         missing = [name for name in _REQUIRED if name not in fields]
         if not missing:
-            return [
-                (number, dict(zip(fields, row, strict=False)))
-                for number, row in table[position + 1 :]
-                if not all(re.fullmatch(r":?-+:?", cell) for cell in row)
+            rows = [
+                row for row in table[position + 1 :] if not all(re.fullmatch(r":?-+:?", c) for c in row.cells)
             ]
+            return [(row.line, _by_field(path, fields, header, row, delimiter)) for row in rows]
         if len(missing) < len(_REQUIRED):
             best = missing
     wanted = (
@@ -120,15 +168,34 @@ def _rows(path: Path, text: str) -> list[tuple[int, dict[str, str]]]:
     )
 
 
-def _is_row(line: str, path: Path) -> bool:
-    return "|" in line if path.suffix.lower() != ".csv" else not line.startswith("#")
+def _by_field(path: Path, fields: list[str], header: _Row, row: _Row, delimiter: str) -> dict[str, str]:
+    """A row's cells under its headings; numbers with a decimal comma where the comma separates no cells."""
+    cells = row.cells
+    while len(cells) > len(fields) and not cells[-1]:
+        cells = cells[:-1]
+    if len(cells) != len(fields):
+        column = min(len(cells), len(fields)) + 1
+        raise PairsFileError(
+            f"table {path} line {row.line}, column {column}: {len(cells)} cells under {len(fields)} headings",
+            value=repr(cells[len(fields)]) if len(cells) > len(fields) else None,
+            remedy=f"Give each heading of line {header.line} one cell",
+        )
+    found = dict(zip(fields, cells, strict=True))
+    for name in _NUMBER_COLUMNS.values():
+        if delimiter != "," and re.fullmatch(r"[+-]?\d+,\d+(?:[eE][+-]?\d+)?", found.get(name, "")):
+            found[name] = found[name].replace(",", ".")
+    return found
 
 
-def _cells(line: str) -> list[str]:
-    """Cells of a Markdown row (leading quote marks and outer bars removed) or of a CSV line."""
-    if "|" in line:
-        return [cell.strip().strip("`") for cell in line.lstrip("> \t").strip().strip("|").split("|")]
-    return [cell.strip() for cell in next(csv.reader(io.StringIO(line)))]
+def _symbol(text: str) -> str:
+    """ALGO, algo/usdt, ALGOUSDT, ALGO/USDT -> ALGO/USDT:USDT."""
+    coin, slash, rest = text.strip().upper().partition("/")
+    for quote in _QUOTES:
+        if not slash and coin.endswith(quote) and coin != quote:
+            return f"{coin.removesuffix(quote)}/{quote}:{quote}"
+        if slash and rest == quote:
+            return f"{coin}/{quote}:{quote}"
+    return f"{coin}/USDT:USDT" if not slash else f"{coin}/{rest}"
 
 
 def _pair(path: Path, line: int, cells: Mapping[str, str], thresholds: Thresholds) -> Pair:
@@ -138,19 +205,19 @@ def _pair(path: Path, line: int, cells: Mapping[str, str], thresholds: Threshold
         if not text:
             continue
         if name in _TEXT_COLUMNS.values():
-            fields[name] = text
+            fields[name] = " ".join(text.split())
             continue
         try:
             fields[name] = float(text)
         except ValueError:
             raise PairsFileError(
-                f"table {path} line {line}: {name} is not a number",
+                f"table {path} line {line}, column {name}: is not a number",
                 value=repr(text),
                 remedy="Correct the table",
             ) from None
     for leg in ("leg_a", "leg_b"):
-        if leg in fields and "/" not in fields[leg]:
-            fields[leg] = f"{fields[leg]}/USDT:USDT"
+        if leg in fields:
+            fields[leg] = _symbol(fields[leg])
     if "id" not in fields and "leg_a" in fields and "leg_b" in fields:
         fields["id"] = pair_id(fields["leg_a"], fields["leg_b"])
     try:

@@ -6,7 +6,7 @@ rebuilt whenever a candle arrives. Every value at a candle depends on that candl
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import numpy as np
 import pandas as pd
@@ -16,84 +16,13 @@ from pairbot_ext.model.registry import Coins, coins_of
 from pairbot_ext.model.sizing import Leg
 from pairbot_ext.model.thresholds import Thresholds
 from pairbot_ext.pairs import Epoch, Pair, PairsFile
-from pairbot_ext.settings import Settings, VolatilityGate
+from pairbot_ext.settings import Settings
 from pairbot_ext.signals.arbiter import Candidate, arbitrate, contested_rows, expected_edge
 from pairbot_ext.signals.forward import Course, out_on_paper
+from pairbot_ext.signals.grid import build_grid
 from pairbot_ext.signals.zpath import entry_direction, is_armed
 from pairbot_ext.stats.arrays import BoolArray, FloatArray, IntArray
-from pairbot_ext.stats.candles import log_close
 from pairbot_ext.stats.rolling import rolling_models
-
-
-@dataclass(frozen=True)
-class PriceGrid:
-    """Log closes of all symbols on one regular grid of candles.
-
-    :param start: open time of row 0.
-    :param step: the timeframe.
-    :param size: number of rows, n.
-    :param log_close: per symbol, shape (n,), NaN where a candle is missing.
-    :param volatile: per symbol, shape (n,), True where the volatility gate vetoes an entry.
-    """
-
-    start: datetime
-    step: timedelta
-    size: int
-    log_close: Mapping[str, FloatArray]
-    volatile: Mapping[str, BoolArray]
-
-    def row(self, candle: datetime) -> int | None:
-        """The row of the candle that opens at `candle`, or None where the grid does not hold it."""
-        offset, rest = divmod(candle - self.start, self.step)
-        return offset if not rest and 0 <= offset < self.size else None
-
-    def rows_closed_by(self, when: datetime) -> int:
-        """How many leading rows have closed at or before `when`."""
-        return min(max((when - self.start) // self.step, 0), self.size)
-
-    def candle(self, row: int) -> datetime:
-        """Open time of a row."""
-        return self.start + row * self.step
-
-
-def build_grid(
-    frames: Mapping[str, pd.DataFrame], timeframe_secs: int, gate: VolatilityGate | None = None
-) -> PriceGrid:
-    """Align candle frames (columns date, open, high, low, close, volume) on their union of dates.
-
-    A candle that Freqtrade filled in (zero volume, O=H=L=C) is missing. Frames may begin and end at
-    different times; empty ones are left out.
-    """
-    step = timedelta(seconds=timeframe_secs)
-    present = {symbol: frame for symbol, frame in frames.items() if not frame.empty}
-    if not present:
-        return PriceGrid(datetime.fromtimestamp(0, UTC), step, 0, {}, {})
-    start = min(frame["date"].iloc[0] for frame in present.values()).to_pydatetime()
-    end = max(frame["date"].iloc[-1] for frame in present.values()).to_pydatetime()
-    size = (end - start) // step + 1
-    closes: dict[str, FloatArray] = {}
-    volatile: dict[str, BoolArray] = {}
-    for symbol, frame in present.items():
-        rows = ((frame["date"] - start) // step).to_numpy(dtype=np.int64)
-        closes[symbol] = np.full(size, np.nan)
-        closes[symbol][rows] = log_close(frame).to_numpy()
-        if gate is not None:
-            volatile[symbol] = np.ones(size, np.bool_)
-            volatile[symbol][rows] = ~(_natr_percent(frame, gate.period_candles) <= gate.max_natr_percent)
-    return PriceGrid(start, step, size, closes, volatile)
-
-
-def _natr_percent(frame: pd.DataFrame, period_candles: int) -> FloatArray:
-    """Normalised average true range, per cent of the close. NaN until the period is full. Shape (rows,).
-
-    TA-Lib smooths it recursively from the first candle, so the average is taken over the window alone: the
-    same candles give the same value wherever the series begins.
-    """
-    import talib
-
-    true_range = talib.TRANGE(*(frame[column].to_numpy(np.float64) for column in ("high", "low", "close")))
-    average = pd.Series(true_range).rolling(period_candles).apply(np.mean, raw=True).to_numpy()
-    return 100.0 * average / frame["close"].to_numpy(np.float64)
 
 
 @dataclass(frozen=True)
@@ -239,6 +168,9 @@ class SignalBook:
         row = self.grid.row(candle)
         if row is None or plan.leg_a not in self.grid.log_close or plan.leg_b not in self.grid.log_close:
             return float("nan")
+        made = self.grid.rows_closed_by(plan.candle + self.grid.step)
+        if np.any(self.grid.split_rows((plan.leg_a, plan.leg_b), made) <= row):
+            return float("nan")
         return float(plan.model.z(self.grid.log_close[plan.leg_a][row], self.grid.log_close[plan.leg_b][row]))
 
     def window(self, plan: EntryPlan, candle: datetime, rows: int) -> tuple[FloatArray, FloatArray]:
@@ -324,6 +256,7 @@ class SignalBook:
             rolling = rolling_models(log_a, log_b, self._settings.rolling_window_candles)
             alpha, beta, sigma, z = rolling.alpha, rolling.beta, rolling.sigma, rolling.z
             half_life, mu = rolling.half_life_candles, 0.0
+        z = self._without_steps(epoch, pair, z, first)
         if pair.half_life_hours is not None:
             half_life = np.full(log_a.size, pair.half_life_hours * 3600 / grid.step.total_seconds())
         rows = np.arange(first, end)
@@ -344,6 +277,21 @@ class SignalBook:
             z=z,
             may_enter=may_enter,
         )
+
+    def _without_steps(self, epoch: Epoch, pair: Pair, z: FloatArray, first: int) -> FloatArray:
+        """No z where a step lies between the prices a model was made of and the candle it is asked about."""
+        window = self._settings.rolling_window_candles
+        since = self.grid.rows_closed_by(epoch.formation_start) if pair.is_frozen else 0
+        z = z.copy()
+        for row in self.grid.split_rows(pair.symbols, since):
+            begin = max(int(row) - first, 0)
+            z[begin : None if pair.is_frozen else begin + window] = np.nan
+        return z
+
+    def count_signals(self, first: datetime, last: datetime) -> int:
+        """How many (pair, candle) entries there are on candles that close in [first, last]."""
+        rows = slice(max(self.grid.rows_closed_by(first) - 1, 0), self.grid.rows_closed_by(last))
+        return sum(int(np.count_nonzero(direction[rows])) for direction in self._directions)
 
     def _out(self, candidates: Sequence[Candidate]) -> list[BoolArray]:
         """Where each pair could not be entered anyway."""

@@ -145,6 +145,22 @@ def check_market(config: Mapping[str, Any], pairs_file: PairsFile) -> None:
     accept(pairs_file, Terms.of(config))
 
 
+OWN_SPACES = frozenset({"buy", "sell"})
+"""What hyperopt may tune: the thresholds of pairs."""
+
+
+def check_spaces(config: Mapping[str, Any]) -> None:
+    """Refuse hyperopt's spaces that would let one leg leave alone. Raises SettingsError."""
+    spaces = set(config.get("spaces") or ["default"])
+    if not spaces <= OWN_SPACES:
+        raise SettingsError(
+            "hyperopt --spaces: return targets, stop-losses, trailing stops and slots act on one leg, and a leg "
+            "that leaves alone is no pair",
+            value=" ".join(sorted(spaces)),
+            remedy="Use --spaces buy sell: entry_z, exit_z, stop_z and max_half_lives of all pairs",
+        )
+
+
 def check_has_pairs(pairs_file: PairsFile, settings: Settings) -> None:
     """A bot waits for pairs, a backtest cannot: Freqtrade needs symbols. Raises SettingsError."""
     if not pairs_file.pairs:

@@ -1,4 +1,4 @@
-"""What is printed reaches any terminal, pipe or log: characters it does not know are written in ones it does."""
+"""What is printed reaches any terminal, pipe or log: characters it does not know are written in others."""
 
 import codecs
 import sys
@@ -7,8 +7,9 @@ from typing import TextIO
 HANDLER = "pairbot"
 _PLAIN = str.maketrans(
     {
-        "–": "-", "—": "-", "−": "-", "→": "->", "←": "<-", "≤": "<=", "≥": ">=", "≠": "!=", "×": "x", "·": "-",
-        "…": "...", "±": "+-", "σ": "sigma", "β": "beta", "α": "alpha", "μ": "mu", "Δ": "delta", "²": "^2",
+        "–": "-", "—": "-", "−": "-", "→": "->", "←": "<-", "≤": "<=", "≥": ">=", "≠": "!=", "×": "x",
+        "·": "-", "…": "...", "±": "+-", "σ": "sigma", "β": "beta", "α": "alpha", "μ": "mu", "Δ": "delta",
+        "²": "^2",
         "Ⓢ": "(S)", "ⓢ": "(S)", "’": "'", "‘": "'", "“": '"', "”": '"', "•": "*", "✓": "ok", "✗": "x",
         "─": "-", "━": "-", "│": "|", "┃": "|", "┼": "+", "╇": "+", "┏": "+", "┓": "+", "┗": "+", "┛": "+",
         "┌": "+", "┐": "+", "└": "+", "┘": "+", "├": "+", "┤": "+", "┬": "+", "┴": "+", "┳": "+", "┡": "+",

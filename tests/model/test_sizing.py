@@ -114,7 +114,7 @@ def test_a_pair_that_fits_is_not_refused() -> None:
 @pytest.mark.parametrize(
     ("total", "beta", "given_limits", "leverage", "names"),
     [
-        (15.0, 1.0, (limits(), limits()), 1, ["leg A notional 7.50", "smallest tradable 7.60"]),
+        (15.0, 1.0, (limits(), limits()), 1, ["leg A notional 7.50", "minimum of 7.60"]),
         (100.0, 0.05, (limits(), limits()), 1, ["leg B notional 4.76"]),
         (1000.0, 1.0, (limits(), limits(leverage=2.0)), 3, ["leg B", "leverage 2", "configured is 3"]),
         (1000.0, 1.0, (limits("40"), limits()), 1, ["hedge error", "2.0", "40.00 of leg A"]),

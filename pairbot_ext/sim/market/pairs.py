@@ -25,7 +25,10 @@ def market_pairs_file(
         own.
     """
     if source is not None:
-        return served_pairs_file(source, market.time_map)
+        served = served_pairs_file(source, market.time_map)
+        # A file that was scanned long after its candles is not from the future here.
+        made = min(served.generated_at, datetime.fromtimestamp(now_ms // 1000, tz=UTC))
+        return served.model_copy(update={"generated_at": made})
     return planted_pairs_file(market, now_ms=now_ms) if market.truth is not None else None
 
 

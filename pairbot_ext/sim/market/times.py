@@ -84,4 +84,7 @@ def served_pairs_file(source: PairsFile, time_map: TimeMap) -> PairsFile:
             "served_from": f"{source.scan.rule}; times moved, 1 recorded hour = {60 // hours} served minutes"
         }
     )
-    return source.model_copy(update={"epochs": epochs, "timeframe": timeframe, "scan": scan})
+    made = moved(source.generated_at)
+    return source.model_copy(
+        update={"epochs": epochs, "timeframe": timeframe, "scan": scan, "generated_at": made}
+    )
