@@ -56,9 +56,12 @@ class Funnel:
         self._opened.add((pair_id, now))
 
     def lines(self) -> list[str]:
-        """The last lines; empty where no candle was seen."""
+        """The last lines."""
         if self._first is None or self._last is None:
-            return []
+            return [
+                "pairbot: NO PAIR TRADE: no candle was left to trade. The timerange is shorter than the "
+                "warm-up of the pairs, or lies outside of the data"
+            ]
         dropped, count = self._dropped(), len(self._opened)
         signals = self._signals(self._first, self._last)
         reasons = Counter(why for key, why in self._asked.items() if key not in self._opened)

@@ -34,8 +34,9 @@ class Known:
         rates = frame["funding_rate"] if "funding_rate" in frame else frame["open"]
         is_known = np.isfinite(rates.to_numpy(np.float64))
         stamps = frame["date"].dt.as_unit("s").astype("int64").to_numpy()[is_known]
-        gaps = np.diff(stamps)
-        usual = float(np.median(gaps)) if gaps.size else USUAL_INTERVAL.total_seconds()
+        # The most frequent one, of equally frequent ones the shortest: holes make longer ones.
+        gaps, counts = np.unique(np.diff(stamps), return_counts=True)
+        usual = float(gaps[np.argmax(counts)]) if gaps.size else USUAL_INTERVAL.total_seconds()
         worst = float(np.abs(rates.to_numpy(np.float64)[is_known]).max()) if is_known.any() else float("nan")
         return cls(stamps, timedelta(seconds=usual), worst)
 

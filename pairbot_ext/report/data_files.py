@@ -56,7 +56,10 @@ def pair_record(line: PairSummary) -> dict[str, Any]:
 
 
 def trade_record(trade: PairTrade, until: datetime, unknown: int = 0) -> dict[str, Any]:
-    """One pair trade; `unknown`: settlements whose rate nobody knows. Money in the stake currency, NaN as None; times ISO 8601 UTC."""
+    """One pair trade. Money in the stake currency, NaN as None; times ISO 8601 UTC.
+
+    :param unknown: funding settlements without a rate.
+    """
     return plain(
         {
             "pair": trade.pair_id,

@@ -72,7 +72,7 @@ class Report:
     simulated: str
     until: datetime
     frames: Mapping[str, pd.DataFrame] = field(default_factory=dict)
-    unknown_funding: Unknown = Unknown({}, 0.0)
+    unknown_funding: Unknown = field(default_factory=lambda: Unknown({}, 0.0))
 
     @property
     def first_opened(self) -> datetime | None:

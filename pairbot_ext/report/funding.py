@@ -1,4 +1,4 @@
-"""Funding of a backtest that nobody knows: how many pair trades it concerns, and how much it can be at most."""
+"""Funding of a backtest that nobody knows: how many pair trades it concerns, and how much it can be."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

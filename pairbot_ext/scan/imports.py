@@ -188,7 +188,7 @@ def _by_field(path: Path, fields: list[str], header: _Row, row: _Row, delimiter:
 
 
 def _symbol(text: str) -> str:
-    """ALGO, algo/usdt, ALGOUSDT, ALGO/USDT -> ALGO/USDT:USDT."""
+    """A coin, or coin and quote with or without a slash, in any case -> ALGO/USDT:USDT."""
     coin, slash, rest = text.strip().upper().partition("/")
     for quote in _QUOTES:
         if not slash and coin.endswith(quote) and coin != quote:
@@ -211,7 +211,7 @@ def _pair(path: Path, line: int, cells: Mapping[str, str], thresholds: Threshold
             fields[name] = float(text)
         except ValueError:
             raise PairsFileError(
-                f"table {path} line {line}, column {name}: is not a number",
+                f"table {path} line {line}: {name} is not a number",
                 value=repr(text),
                 remedy="Correct the table",
             ) from None

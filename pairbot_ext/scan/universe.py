@@ -19,6 +19,7 @@ from pairbot_ext.candles.files import candle_length
 from pairbot_ext.pairs import is_symbol
 from pairbot_ext.stats.candles import missing_candles
 from pairbot_ext.stats.regression import MIN_STD
+from pairbot_ext.stats.steps import price_steps
 from pairbot_ext.support.errors import DataError
 
 FloatArray = NDArray[np.float64]
@@ -103,11 +104,17 @@ def cut_window(
     columns: list[FloatArray] = []
     volumes: list[float] = []
     symbols: list[str] = []
+    cuts: dict[str, pd.DataFrame] = {}
     for symbol in sorted(frames):
-        cut = _on_grid(frames[symbol], window, grid) if is_symbol(symbol) else _NO_SYMBOL
-        if isinstance(cut, str):
-            rejected[symbol] = cut
-            continue
+        found = _on_grid(frames[symbol], window, grid) if is_symbol(symbol) else _NO_SYMBOL
+        if isinstance(found, str):
+            rejected[symbol] = found
+        else:
+            cuts[symbol] = found
+    for symbol, steps in price_steps(cuts, pd.Timedelta(window.candle)).items():
+        del cuts[symbol]
+        rejected[symbol] = f"price step at {steps[0]:%Y-%m-%d %H:%M} no market makes: two series, not one"
+    for symbol, cut in cuts.items():
         close = cut["close"].to_numpy(dtype=np.float64)
         symbols.append(symbol)
         columns.append(np.log(close))

@@ -154,8 +154,8 @@ def check_spaces(config: Mapping[str, Any]) -> None:
     spaces = set(config.get("spaces") or ["default"])
     if not spaces <= OWN_SPACES:
         raise SettingsError(
-            "hyperopt --spaces: return targets, stop-losses, trailing stops and slots act on one leg, and a leg "
-            "that leaves alone is no pair",
+            "hyperopt may not tune these spaces: return targets, stop-losses, trailing stops and slots act "
+            "on one leg, and a leg that leaves alone is no pair",
             value=" ".join(sorted(spaces)),
             remedy="Use --spaces buy sell: entry_z, exit_z, stop_z and max_half_lives of all pairs",
         )

@@ -191,7 +191,9 @@ def test_leverage(make_setup: MakeSetup, tmp_path: Path) -> None:
 
 @red("pair sizes")
 def test_pair_sizes_below_the_minimum(make_setup: MakeSetup) -> None:
-    found = check("pair sizes", make_setup(stake_amount=4), Status.FAIL, "ADA_ALGO", "below the smallest")
+    found = check(
+        "pair sizes", make_setup(stake_amount=4), Status.FAIL, "ADA_ALGO", "below the venue's minimum"
+    )
     assert found.numbers["refused"] == 2
 
 

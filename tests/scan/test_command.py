@@ -10,6 +10,8 @@ from pairbot_ext.cli import main
 from pairbot_ext.pairs import load_pairs_file
 
 END = "2025-01-26"
+OLD_FILE = '{"pairs": ["kept"], "epochs": [], "scan": {}, "generated_at": ""}'
+"""What an earlier scan has left."""
 
 
 @pytest.fixture
@@ -124,10 +126,10 @@ def test_later_candles_do_not_change_the_scan(scan, market, store_candles):
     ],
 )
 def test_bad_input_is_one_message_exit_code_2_and_nothing_overwritten(scan, capsys, args, message):
-    Path("pairs.json").write_text('{"pairs": ["kept"]}')
+    Path("pairs.json").write_text(OLD_FILE)
     assert scan("--out", "pairs.json", *args) == 2
     assert message in capsys.readouterr().err
-    assert Path("pairs.json").read_text() == '{"pairs": ["kept"]}'
+    assert Path("pairs.json").read_text() == OLD_FILE
     assert not Path("pairs.json.overlay.json").exists()
 
 

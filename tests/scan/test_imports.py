@@ -11,6 +11,8 @@ from pairbot_ext.pairs import load_pairs_file
 
 HEADER = "id,leg A,leg B,hedge ratio,half-life h,ADF p,coint p\n"
 ROW = "AI_ALGO,AI,ALGO,0.7077,5.1,0.0033,0.0037\n"
+OLD_FILE = '{"pairs": [], "epochs": [], "scan": {}, "generated_at": ""}'
+"""What an earlier scan has left."""
 
 
 def _documented_command(repo_root: Path) -> list[str]:
@@ -82,12 +84,12 @@ def test_bad_tables_are_refused_by_line_and_nothing_is_written(
 ):
     monkeypatch.chdir(tmp_path)
     Path("table.csv").write_text(content)
-    Path("p.json").write_text('{"pairs": []}')
+    Path("p.json").write_text(OLD_FILE)
     assert main(["scan", "--import-table", "table.csv", "--out", "p.json"]) == 2
     error = capsys.readouterr().err
     assert message in error
     assert "table.csv" in error
-    assert Path("p.json").read_text() == '{"pairs": []}'
+    assert Path("p.json").read_text() == OLD_FILE
 
 
 @pytest.mark.parametrize("content", ["[1]", "no json", '{"combinations": -1}'])
