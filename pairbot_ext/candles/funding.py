@@ -18,41 +18,54 @@ class Known:
     """One symbol's funding rates.
 
     :param stamps: epoch seconds of the rates there are, ascending. Shape (n,).
-    :param interval: between two settlements, as most of them lie.
+    :param holes: epoch seconds of settlements between them that have none. Shape (m,).
     :param worst: largest |rate| seen, a fraction of the notional; NaN without any.
     """
 
     stamps: np.ndarray
-    interval: timedelta
+    holes: np.ndarray
     worst: float
 
     @classmethod
     def of(cls, frame: pd.DataFrame | None) -> "Known":
-        """From a frame with the columns date and funding_rate (or open, as Freqtrade stores it)."""
+        """From a frame with the columns date and funding_rate."""
         if frame is None or frame.empty:
-            return cls(np.empty(0, np.int64), USUAL_INTERVAL, float("nan"))
-        rates = frame["funding_rate"] if "funding_rate" in frame else frame["open"]
-        is_known = np.isfinite(rates.to_numpy(np.float64))
-        stamps = frame["date"].dt.as_unit("s").astype("int64").to_numpy()[is_known]
-        # The most frequent one, of equally frequent ones the shortest: holes make longer ones.
-        gaps, counts = np.unique(np.diff(stamps), return_counts=True)
-        usual = float(gaps[np.argmax(counts)]) if gaps.size else USUAL_INTERVAL.total_seconds()
-        worst = float(np.abs(rates.to_numpy(np.float64)[is_known]).max()) if is_known.any() else float("nan")
-        return cls(stamps, timedelta(seconds=usual), worst)
+            return cls(np.empty(0), np.empty(0), float("nan"))
+        rates = frame["funding_rate"].to_numpy(np.float64)
+        is_known = np.isfinite(rates)
+        stamps = frame["date"].dt.as_unit("s").astype("int64").to_numpy()[is_known].astype(np.float64)
+        worst = float(np.abs(rates[is_known]).max()) if is_known.any() else float("nan")
+        return cls(stamps, _holes(stamps), worst)
 
     def missing(self, begin: datetime, end: datetime) -> int:
         """How many settlements in (begin, end] have no rate."""
-        step = self.interval.total_seconds()
-        first, last = begin.timestamp() // step + 1, end.timestamp() // step
-        due = (np.arange(first, last + 1) * step).astype(np.int64)
-        # A settlement may be stamped some seconds late.
-        known = np.round(self.stamps / step) * step
-        return int(due.size - np.isin(due, known.astype(np.int64)).sum())
+        first, last = begin.timestamp(), end.timestamp()
+        usual = USUAL_INTERVAL.total_seconds()
+        if not self.stamps.size:
+            return int(last // usual - first // usual)
+        gaps = np.diff(self.stamps)
+        early, late = (float(gaps[0]), float(gaps[-1])) if gaps.size else (usual, usual)
+        inside = int(((self.holes > first) & (self.holes <= last)).sum())
+        before = np.arange(self.stamps[0] - early, first, -early) if early > 0 else np.empty(0)
+        after = np.arange(self.stamps[-1] + late, last + 1, late) if late > 0 else np.empty(0)
+        return inside + int((before <= last).sum()) + int((after > first).sum())
 
     @property
     def first(self) -> datetime | None:
         """The first settlement that is known."""
         return datetime.fromtimestamp(int(self.stamps[0]), UTC) if self.stamps.size else None
+
+
+def _holes(stamps: np.ndarray) -> np.ndarray:
+    """Settlements that are missing between those that are there. A venue changes a coin's interval (8 h, 4 h,
+    1 h): a gap is a hole only where it is longer than both its neighbours."""
+    gaps, found = np.diff(stamps), []
+    for number, gap in enumerate(gaps):
+        beside = [*gaps[max(number - 1, 0) : number], *gaps[number + 1 : number + 2]]
+        usual = max(beside, default=gap)
+        if gap > 1.5 * usual > 0:
+            found += [stamps[number] + usual * step for step in range(1, round(gap / usual))]
+    return np.array(found, np.float64)
 
 
 def coverage(funding: Mapping[str, pd.DataFrame], symbols: list[str]) -> dict[str, Known]:
