@@ -1,4 +1,4 @@
-"""A backtest of whatever data there are: nothing is silently empty, invented or charged as zero."""
+"""I16: a backtest of whatever data there are: nothing is silently empty, invented or charged as zero."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def test_a_step_no_market_makes_earns_nothing(
     tmp_path: Path,
     factor: float,
 ) -> None:
-    """I11 of money: nobody earned what a new unit books."""
+    """Nobody earned what a new unit books."""
     files = market_files("calm")
     datadir = clone(files, tmp_path / "step" / "binance")
     when = START + 500 * HOUR

@@ -1,6 +1,6 @@
 """Tables, pairs files and candles as other people and programs write them: read right, or refused by place.
 
-Nothing here may end in a traceback, and nothing that is not ours is overwritten.
+I18: nothing that is not ours is overwritten. Nothing here may end in a traceback.
 """
 
 from __future__ import annotations
