@@ -113,6 +113,7 @@ def _when(found: PairsFile, now: datetime) -> str:
 
 def whitelist(setup: Setup) -> Finding:
     """Freqtrade's whitelist and the pairs come from the same file."""
+    setup.pairs_file()
     check_pairs_source(setup.config, setup.settings())
     methods = [str(entry.get("method")) for entry in setup.config.get("pairlists", [])]
     symbols = setup.pairs_file().pairs

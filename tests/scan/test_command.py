@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from pairbot_ext.cli import main
@@ -259,3 +260,50 @@ def test_csv_and_plots_hold_every_tested_and_every_selected_pair(scan):
     assert len(table) == 21
     assert {"leg_a", "leg_b", "coint_p", "robust_p", "q_value", "failed", "reason"} <= set(table.columns)
     assert sorted(path.name for path in Path("pictures").iterdir()) == ["THIN_WALK0.html", "THIN_WALK0.png"]
+
+
+@pytest.mark.parametrize(("folder", "exchange"), [("bybit", "bybit"), ("OKX", "okx"), ("my data", "binance")])
+def test_the_exchange_is_the_folder_s(tmp_path, market, store_candles, monkeypatch, folder, exchange):
+    named = store_candles(market).rename(tmp_path / folder)
+    monkeypatch.chdir(tmp_path)
+    command = ["scan", "--datadir", str(named), "--formation", "500", "--end", END, "--rule", "naive"]
+    assert main([*command, "--out", "pairs.json"]) == 0
+    assert load_pairs_file(Path("pairs.json")).exchange == exchange
+    assert main([*command, "--out", "told.json", "--exchange-name", "gate"]) == 0
+    assert load_pairs_file(Path("told.json")).exchange == "gate"
+
+
+def test_pairs_of_another_stake_are_named_and_staked_in_it(tmp_path, market, store_candles, monkeypatch):
+    datadir = store_candles(market)
+    for path in (datadir / "futures").iterdir():
+        path.rename(path.with_name(path.name.replace("_USDT_USDT-", "_USDC_USDC-")))
+    monkeypatch.chdir(tmp_path)
+    command = ["scan", "--datadir", str(datadir), "--formation", "500", "--end", END, "--rule", "naive"]
+    assert main([*command, "--out", "pairs.json"]) == 0
+    assert all(symbol.endswith("/USDC:USDC") for symbol in load_pairs_file(Path("pairs.json")).pairs)
+    assert json.loads(Path("pairs.json.overlay.json").read_text())["stake_currency"] == "USDC"
+
+
+def test_a_symbol_whose_prices_make_a_step_is_not_tested(
+    tmp_path, market, store_candles, monkeypatch, capsys
+):
+    datadir = store_candles(market)
+    (path,) = (datadir / "futures").glob("WALK1_*-1h-futures.feather")
+    frame = pd.read_feather(path)
+    frame.loc[len(frame) // 2 :, ["open", "high", "low", "close"]] *= 10
+    frame.to_feather(path)
+    monkeypatch.chdir(tmp_path)
+    command = [
+        "scan",
+        "--datadir",
+        str(datadir),
+        "--formation",
+        "500",
+        "--end",
+        END,
+        "--rule",
+        "naive",
+        "--json",
+    ]
+    assert main(command) == 0
+    assert "price step" in capsys.readouterr().out

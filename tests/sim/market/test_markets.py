@@ -287,6 +287,7 @@ def test_a_recorded_pairs_file_moves_with_the_compressed_market(small_datadir: S
     minute = datetime.fromtimestamp(NOW // MINUTE_MS * MINUTE_MS / 1000, tz=UTC)
     assert (served.valid_from, served.valid_to) == (minute, minute + timedelta(hours=1))
     assert served.formation_start == minute - timedelta(minutes=200)
+    assert moved.generated_at == minute, "everything dated moves together"
     assert served.pairs[0].half_life_hours == pytest.approx(0.1)
     assert served.pairs[0].model_dump(exclude={"half_life_hours"}) == pair.model_dump(
         exclude={"half_life_hours"}
