@@ -130,7 +130,7 @@ WORKS: dict[str, tuple[Command, str]] = {
     "hyperopt": (
         lambda w: (
             "hyperopt", *w.config, *w.data, *w.span, "--strategy", "PairsArb", "--hyperopt-loss",
-            "SharpeHyperOptLoss", "-e", "2", "-j", "1", "--spaces", "buy", "sell",
+            "SharpeHyperOptLoss", "-e", "2", "-j", "1", "--disable-param-export", "--spaces", "buy", "sell",
         ),
         "Best result",
     ),

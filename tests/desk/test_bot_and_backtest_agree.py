@@ -25,7 +25,7 @@ from pairbot_ext.sim.market import open_market
 from pairbot_ext.sim.market.paths import PlantedPair
 from pairbot_ext.sim.server import LoopbackServer
 
-CANDLES = int(os.environ.get("PAIRBOT_AGREEMENT_CANDLES", "260"))
+CANDLES = int(os.environ.get("PAIRBOT_AGREEMENT_CANDLES", "230"))
 FORMATION = 120
 BEGIN = 150
 """Past the warm-up of the backtest."""

@@ -15,7 +15,7 @@ from pairbot_ext.sim.market import open_market
 LEGS = [("ADA", "ALGO"), ("DOT", "AVAX"), ("LTC", "BCH"), ("OP", "ARB")]
 FORMATION_CANDLES = 240
 START = datetime(2025, 8, 1, 0, 0, 10, tzinfo=UTC)
-WANTED = 10
+WANTED = 6
 MOST_CANDLES = 600
 
 pytestmark = pytest.mark.shared_data

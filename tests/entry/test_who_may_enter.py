@@ -350,4 +350,4 @@ class Histories(RuleBasedStateMachine):
 class TestHistories(Histories.TestCase):
     # What a mutant is noticed by need not be the smallest history.
     phases = (Phase.explicit, Phase.generate) if "PAIRBOT_MUTANT" in os.environ else tuple(Phase)
-    settings = settings(max_examples=500, stateful_step_count=8, deadline=None, phases=phases)
+    settings = settings(max_examples=500, stateful_step_count=6, deadline=None, phases=phases)
