@@ -5,11 +5,14 @@ Told in the last lines of a backtest, and written beside its result for the repo
 
 import atexit
 import re
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from pathlib import Path
 
-from pairbot_ext.pairs import PairsFile
+from pairbot_ext.model.results import lines_path
+from pairbot_ext.pairs import PairsFile, write_json
 
 MOST_REASONS = 6
 NOT_ASKED = "Freqtrade did not ask: slots, wallet, a lock, or the coin was held"
@@ -102,17 +105,24 @@ class Funnel:
         return "no signal could be taken" if signals else "no spread reached its entry threshold"
 
 
-_told: list[Funnel] = []
+_told: list[tuple[Funnel, Path | None, float]] = []
 
 
-def tell_at_the_end(funnel: Funnel) -> None:
-    """Have the process say it last, after Freqtrade's tables; of several runs each."""
+def tell_at_the_end(funnel: Funnel, results: Path | None) -> None:
+    """Have the process say it last, after Freqtrade's tables; of several runs each.
+
+    :param results: folder of the result it belongs to, for the report; None where none is written.
+    """
     if not _told:
         atexit.register(_tell)
-    _told.append(funnel)
+    _told.append((funnel, results, time.time()))
 
 
 def _tell() -> None:
-    for funnel in _told:
-        for line in funnel.lines():
+    for funnel, results, began in _told:
+        lines = funnel.lines()
+        for line in lines:
             print(line, flush=True)
+        written = [path for path in results.glob("*.zip") if path.stat().st_mtime >= began] if results else []
+        if written:
+            write_json(lines_path(max(written, key=lambda path: path.stat().st_mtime)), {"lines": lines})

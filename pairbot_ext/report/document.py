@@ -196,7 +196,7 @@ def _notes(
     own: list[dict[str, Any]],
 ) -> list[str]:
     """What else a reader must know about these figures."""
-    said = [source.left_out] if source.left_out else []
+    said = [*source.last_lines, *([source.left_out] if source.left_out else [])]
     money, traded = source.stake_currency, {str(row["enter_tag"]) for row in own}
     if everything.open:
         amount = wording.number(everything.open_profit, signed=True)

@@ -15,6 +15,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from pairbot_ext.model.results import lines_path
 from pairbot_ext.model.simulated import BOT_NAME, SIMULATED
 from pairbot_ext.report.database import BotDatabase, JournalTrade, read_database
 from pairbot_ext.support.errors import DataError
@@ -46,6 +47,7 @@ class Source:
     :param made_at: when the backtest ran.
     :param pairs_file: the path its configuration names, as written there.
     :param journal: None where there is none (a backtest, a bot of another strategy).
+    :param last_lines: what the backtest said of its signals, of what is missing and of what nobody knows.
     :param left_out: what the database holds that is not in the rows, as a sentence; "" for nothing.
     :param simulated: the sentence without which a simulated market's figures must not be seen; "" for none.
     """
@@ -65,6 +67,7 @@ class Source:
     journal: tuple[JournalTrade, ...] | None = None
     simulated: str = ""
     left_out: str = ""
+    last_lines: tuple[str, ...] = ()
 
 
 def open_source(where: str, strategy: str | None = None) -> Source:
@@ -102,6 +105,16 @@ def open_source(where: str, strategy: str | None = None) -> Source:
     return _backtest_source(path, strategy)
 
 
+def _last_lines(result: Path) -> tuple[str, ...]:
+    """As the strategy wrote them beside its result; a result of another strategy, or an old one, has none."""
+    path = lines_path(result)
+    try:
+        lines = json.loads(path.read_text(encoding="utf-8"))["lines"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return ()
+    return tuple(str(line).removeprefix("pairbot: ") for line in lines)
+
+
 def _backtest_source(path: Path, strategy: str | None) -> Source:
     from freqtrade.data.btanalysis import get_latest_backtest_filename, load_backtest_stats
     from freqtrade.exceptions import OperationalException
@@ -127,6 +140,7 @@ def _backtest_source(path: Path, strategy: str | None) -> Source:
             timeframe=str(stats["timeframe"]),
             stake_currency=str(stats["stake_currency"]),
             starting_balance=float(stats["starting_balance"]),
+            last_lines=_last_lines(file),
             start=_from_ms(stats["backtest_start_ts"]),
             end=_from_ms(stats["backtest_end_ts"]),
             made_at=_from_ms(stats["backtest_run_start_ts"] * 1000),

@@ -69,7 +69,9 @@ def start_backtest(
             lambda: sight.dropped(candles),
             lambda: [*_steps_said(candles), *_funding_said(Path(strategy.config["datadir"]), candles)],
         )
-        tell_at_the_end(desk.funnel)
+        folder = strategy.config.get("exportdirectory")
+        is_written = strategy.config.get("export") not in (None, "none") and folder is not None
+        tell_at_the_end(desk.funnel, Path(str(folder)) if is_written else None)
     return desk
 
 

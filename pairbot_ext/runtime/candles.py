@@ -24,6 +24,7 @@ class SeenCandles:
         self.frames: dict[str, pd.DataFrame] = {}
         self.spans: dict[str, DataSpan] = {}
         self.steps: dict[str, list[pd.Timestamp]] = {}
+        self._told_steps: set[tuple[str, pd.Timestamp]] = set()
         self._asked: set[str] = set()
 
     def update(self, strategy: IStrategy, symbol: str, frame: pd.DataFrame, symbols: Iterable[str]) -> bool:
@@ -54,6 +55,18 @@ class SeenCandles:
             for each, candles in frames.items()
         }
         return True
+
+    def fresh_steps(self) -> list[str]:
+        """A sentence for each price step that has not been told yet."""
+        fresh = [(symbol, when) for symbol, dates in self.steps.items() for when in dates]
+        fresh = [each for each in fresh if each not in self._told_steps]
+        self._told_steps.update(fresh)
+        return [
+            f"{symbol}: the candle of {when:%Y-%m-%d %H:%M} UTC opens where no market brings it from the "
+            "close before. Its pairs have no z until a selection is formed after it; stops on live books go "
+            "on. Compare it with the venue"
+            for symbol, when in fresh
+        ]
 
     def late(self, strategy: IStrategy) -> set[str]:
         """Symbols of which Freqtrade holds a newer candle than was analysed."""

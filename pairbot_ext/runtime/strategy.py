@@ -275,6 +275,7 @@ class PairsRuntime:
         if self.is_trading:
             self._note_returns()
             self._tell([*self.poll_pairs_file(), *self.untradable_pairs(), *self._judge_validity(now)])
+            self._tell(self._candles.fresh_steps())
             self._note_late_candles()
 
     def _note_returns(self) -> None:

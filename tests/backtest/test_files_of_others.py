@@ -35,7 +35,9 @@ def last_lines(
 ) -> MakeRun:
     """Run a backtest; what it says last."""
     told: list[funnel.Funnel] = []
-    monkeypatch.setattr("pairbot_ext.runtime.backtest_start.tell_at_the_end", told.append)
+    monkeypatch.setattr(
+        "pairbot_ext.runtime.backtest_start.tell_at_the_end", lambda made, _: told.append(made)
+    )
     files = market_files("calm")
 
     def run(file: PairsFile | None = None, datadir: Path | None = None, **settings: object) -> list[str]:

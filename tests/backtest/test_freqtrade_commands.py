@@ -95,6 +95,15 @@ def world(tmp_path_factory: pytest.TempPathFactory, market_files: Callable[[str]
     return World(folder, files.datadir, said)
 
 
+def test_the_report_of_a_result_says_it_too(world: World) -> None:
+    done = subprocess.run(
+        [str(BIN / "pairbot"), "report", world.result, "--pairs-file", str(world.folder / "pairs.json")],
+        cwd=REPO_ROOT, env=os.environ | {"COLUMNS": "200", "PYTHONPATH": str(REPO_ROOT)}, capture_output=True,
+        text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert re.search(r"2 pairs, [\d,]+ candles, [\d,]+ signals", done.stdout), done.stdout + done.stderr
+
+
 Command = Callable[[World], tuple[str, ...]]
 WORKS: dict[str, tuple[Command, str]] = {
     "backtesting-show": (

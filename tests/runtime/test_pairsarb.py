@@ -4,12 +4,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from arb import move_z, next_candle, options, pair
 from harness import Rig
 from verdict import executed_entries
 
 from pairbot_ext.orders.dryport import DryFault, DryFaultKind
+from pairbot_ext.support.clock import as_datetime
 
 INSIDE = {
     "bot_loop_start": ("runtime", "on_loop_start"),
@@ -184,3 +186,25 @@ def test_a_raising_clean_up_leaves_the_pair_to_the_next_start(
     rig.restart()
     rig.loop()
     rig.check_rest()
+
+
+def test_a_price_step_under_a_pair_is_told_once_and_ends_its_z(
+    make_rig: Callable[..., Rig], tmp_path: Path
+) -> None:
+    """A coin is redenominated, or a tick is wrong: no entry on a price that is another unit."""
+    rig = make_rig(**options(tmp_path, pair("ADA-ALGO", z=0.0)))
+    rig.loop(2)
+    candles = rig.bot.strategy.pairs._candles  # type: ignore[attr-defined]
+    seen = dict(candles.frames)
+    frame = seen["ADA/USDT:USDT"].copy()
+    frame.loc[len(frame) - 1, ["open", "high", "low", "close"]] *= 10
+    candles.frames = {}
+    rig.bot.strategy.pairs.update("ADA/USDT:USDT", frame)  # type: ignore[attr-defined]
+    for _ in range(3):
+        rig.bot.strategy.pairs.on_loop_start(as_datetime(rig.clock.now_ms()))  # type: ignore[attr-defined]
+    book = rig.bot.strategy.pairs.book  # type: ignore[attr-defined]
+    (path,) = book.paths
+    assert np.isnan(path.z[-1])
+    assert np.isfinite(path.z[-2])
+    rig.loop()
+    assert len([text for text in rig.told if "no market brings it" in text and "ADA/USDT:USDT" in text]) == 1
