@@ -7,7 +7,9 @@ the database or how to close them; a leg alone is closed, when two answers at le
 
 import logging
 from collections import defaultdict
+from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 
 import ccxt
 from freqtrade.exceptions import FreqtradeException
@@ -33,6 +35,7 @@ class Orphans:
         self._clock = clock
         self._looked_ms: int | None = None
         self._missed: set[str] = set()
+        self._told: set[str] = set()
         self._is_lost = False
 
     def unknown(self) -> list[TaggedLeg]:
@@ -47,10 +50,14 @@ class Orphans:
         if not self._is_lost or (self._looked_ms is not None and now_ms - self._looked_ms < PERIOD_MS):
             return
         self._looked_ms = now_ms
+        self._attempt("Legs without a journal could not be looked at", self._look)
+
+    def _attempt(self, what: str, work: Callable[[], None]) -> None:
+        """One failure keeps no other leg from being closed."""
         try:
-            self._look()
+            work()
         except (FreqtradeException, ccxt.BaseError, SQLAlchemyError) as error:
-            logger.warning(f"Legs without a journal could not be looked at: {error}")
+            logger.warning(f"{what}: {error}")
             if isinstance(error, SQLAlchemyError):
                 self._broker.discard_changes()
 
@@ -71,10 +78,16 @@ class Orphans:
         self._missed = alone
 
     def _close(self, leg: TaggedLeg, gone: list[TaggedLeg]) -> None:
+        """The exit first, it waits for no question about the mate (I5); tried each period, told once."""
+        exit_leg = partial(self._broker.exit_natively, leg.symbol, ExitReason.MATE_GONE)
+        self._attempt(f"{leg.symbol} could not be closed, it is tried again", exit_leg)
+        if leg.symbol not in self._told:
+            self._told.add(leg.symbol)
+            self._broker.tell(
+                f"{leg.symbol} of pair {leg.tag} is held alone and the journal of its pair is lost: "
+                "it is closed",
+                is_warning=True,
+            )
         for mate in gone:
-            self._broker.look_for_fills(mate.symbol, mate.opened)
-        self._broker.tell(
-            f"{leg.symbol} of pair {leg.tag} is held alone and the journal of its pair is lost: it is closed",
-            is_warning=True,
-        )
-        self._broker.exit_natively(leg.symbol, ExitReason.MATE_GONE)
+            read = partial(self._broker.look_for_fills, mate.symbol, mate.opened)
+            self._attempt(f"The fills of {mate.symbol} cannot be read", read)

@@ -56,6 +56,22 @@ def test_a_leg_alone_is_closed(lost: Rig, symbol: str) -> None:
     assert len([told for told in lost.told if "held alone" in told]) == 1
 
 
+def test_no_question_about_the_mate_holds_up_the_exit(lost: Rig) -> None:
+    """I5"""
+    lost.fault(when={"call": "GET /fapi/v1/allOrders", "times": None}, answer="html_503")
+    lost.act(ClosePosition(symbol="ADAUSDT"))
+    lost.loop(5, pause_secs=31)
+    assert not lost.positions()
+
+
+def test_an_exit_that_is_refused_is_tried_again_and_told_once(lost: Rig) -> None:
+    lost.fault(when={"reduce_only": True, "times": 3}, answer="reject", code=-1008)
+    lost.act(ClosePosition(symbol="ADAUSDT"))
+    lost.loop(9, pause_secs=31)
+    assert not lost.positions()
+    assert len([told for told in lost.told if "held alone" in told]) == 1
+
+
 def test_one_answer_that_misses_a_leg_closes_nothing(lost: Rig) -> None:
     lost.fault(when={"call": "GET /fapi/v3/positionRisk", "times": 1}, answer="custom", status=200, body="[]")
     lost.loop(5, pause_secs=31)
