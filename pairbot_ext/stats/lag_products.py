@@ -128,11 +128,8 @@ class Tile:
         def of(values: FloatArray) -> FloatArray:
             return values[:, a] - beta * values[:, b]
 
-        covariance = self.covariance[i, j]
-        total = source.sum_squares[a] - beta * (2.0 * covariance - beta * source.sum_squares[b])
-        # Nearly collinear legs: the quadratics above are small differences of large sums. Few pairs are like
-        # that, so their sums are taken from the spread itself.
-        for column in np.flatnonzero(total < (1.0 - PRECISE_ABOVE_R2) * source.sum_squares[a]):
+        total, precise = self.totals(i, j, a, b, beta)
+        for column in precise:
             u = source.levels[:, a[column]] - beta[column] * source.levels[:, b[column]]
             steps = np.diff(u)
             total[column] = u @ u
@@ -146,3 +143,17 @@ class Tile:
             total=total,
             n_candles=last,
         )
+
+    def totals(
+        self, i: IndexArray, j: IndexArray, a: IndexArray, b: IndexArray, beta: FloatArray
+    ) -> tuple[FloatArray, IndexArray]:
+        """(Sum of each spread's squares; which spreads must be summed candle by candle).
+
+        Nearly collinear legs: the quadratics in beta are small differences of large sums. Few pairs are like
+        that, so their sums are taken from the spread itself.
+
+        :param a, b: the series of leg A and leg B.
+        """
+        squares = self.source.sum_squares
+        total = squares[a] - beta * (2.0 * self.covariance[i, j] - beta * squares[b])
+        return total, np.flatnonzero(total < (1.0 - PRECISE_ABOVE_R2) * squares[a])

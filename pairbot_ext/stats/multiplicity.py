@@ -83,6 +83,7 @@ class SelectionRule:
         log_prices: ArrayLike,
         names: Sequence[object],
         *,
+        threads: int | None = None,
         progress: Callable[[int, int], None] | None = None,
     ) -> pd.DataFrame:
         """Judge one row per tested *unordered* pair.
@@ -92,6 +93,7 @@ class SelectionRule:
             this rule's tests. Rows with a reason were rejected before testing and are not counted.
         :param log_prices: the array given to ``scan_pairs``, shape (T, N).
         :param names: its N names.
+        :param threads, progress: see ``robust_p_values``.
         :return: on ``pairs``' index: ``robust_t, robust_p`` (1 where the textbook p is too large to matter,
             NaN where the pair was rejected), ``q_bh, q_by`` (of the robust p over all tests made), ``passes``
             and ``verdict`` (a sentence with the numbers).
@@ -100,25 +102,33 @@ class SelectionRule:
         absent = [column for column in required if column not in pairs.columns]
         if absent:
             raise DataError("the table of tested pairs lacks columns", value=", ".join(absent))
-        legs = pd.Series([frozenset(pair) for pair in zip(pairs["leg_a"], pairs["leg_b"], strict=True)])
-        if legs.duplicated().any():
+        known = pd.Index(np.array(list(names), dtype=object))
+        places = known.get_indexer(pd.concat([pairs["leg_a"], pairs["leg_b"]])).reshape(2, -1)
+        twice = pd.DataFrame(np.sort(places, axis=0).T).duplicated()
+        if twice.any():
             raise DataError(
                 "a pair occurs twice in the table",
-                value=" / ".join(str(leg) for leg in legs[legs.duplicated()].iloc[0]),
+                value=" / ".join(str(pairs[leg][twice.to_numpy()].iloc[0]) for leg in ("leg_a", "leg_b")),
                 remedy="pass one row per unordered pair: both directions are one test",
             )
-        result = robust_p_values(pairs, log_prices, names, progress=progress)
+        result = robust_p_values(pairs, log_prices, names, threads=threads, progress=progress)
         result["q_bh"] = q_values(result["robust_p"], "fdr_bh")
         result["q_by"] = q_values(result["robust_p"], "fdr_by")
         values, label = self._judged(pairs, result)
         tested = ~np.isnan(values)
         result["passes"] = tested & (values <= self.level)
         count = int(tested.sum())
-        result["verdict"] = [
-            reason
-            or f"{label} {value:.3g} {'<=' if value <= self.level else '>'} {self.level:g} ({count} tests)"
-            for value, reason in zip(values, pairs["reason"], strict=True)
-        ]
+        # Most pairs share a few q-values: each sentence is written once.
+        distinct, which = np.unique(values, return_inverse=True)
+        sentences = np.array(
+            [
+                f"{label} {value:.3g} {'<=' if value <= self.level else '>'} {self.level:g} ({count} tests)"
+                for value in distinct
+            ],
+            dtype=object,
+        )
+        reasons = pairs["reason"].to_numpy(dtype=object)
+        result["verdict"] = np.where(reasons == "", sentences[which], reasons)
         return result
 
     def _judged(self, pairs: pd.DataFrame, result: pd.DataFrame) -> tuple[FloatArray, str]:

@@ -26,13 +26,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from pairbot_ext.stats import compiled
 from pairbot_ext.stats.arrays import FloatArray
-from pairbot_ext.stats.weighted_adf import weighted_adf
+from pairbot_ext.stats.lag_products import IndexArray
+from pairbot_ext.stats.weighted_adf import longest_lag, weighted_adf
 from pairbot_ext.support.errors import DataError
 
 # A pair whose weaker textbook p is larger gets p = 1 without the weighted test: it cannot be selected, and
 # counting it as 1 keeps every other p valid.
 SCREEN_P = 0.10
+# Pairs given to a thread at a time, and pairs between two reports of progress.
+PART, PAIRS_PER_REPORT = 64, 4096
 
 # Phi^-1(p) = c0 + c1 t + c2 t² per sample length, for the weaker of both directions under iid random walks.
 # From 720 candles on the distribution no longer depends on the length: fits at 720, 1440 and 2880 differ by
@@ -89,6 +93,43 @@ def robust_test(log_a: ArrayLike, log_b: ArrayLike) -> RobustTest:
     return RobustTest(t, float(surface_p(np.array([t]), a.size)[0]), t_ab, t_ba, lag_ab, lag_ba)
 
 
+def weaker_t(
+    log_prices: FloatArray, leg_a: IndexArray, leg_b: IndexArray, *, threads: int | None = None
+) -> FloatArray:
+    """``RobustTest.t`` of many pairs of columns at once, shape (B,).
+
+    :param log_prices: shape (T, N), the columns used finite and not constant.
+    :param leg_a, leg_b: columns of each pair, shape (B,).
+    :param threads: how many to use, by default one per core. The result does not depend on it.
+    """
+    blocks, count = compiled.parts(leg_a.size, PART), compiled.thread_count(threads)
+    if not compiled.worth_it(2 * leg_a.size):
+        one_by_one = np.empty(leg_a.size)
+
+        def test(part: slice) -> None:
+            for row in range(part.start, part.stop):
+                one_by_one[row] = robust_test(log_prices[:, leg_a[row]], log_prices[:, leg_b[row]]).t
+
+        compiled.in_threads(test, blocks, count)
+        return one_by_one
+    from pairbot_ext.stats.weighted_kernel import weighted_adf_kernel
+
+    levels = np.ascontiguousarray((log_prices - log_prices.mean(axis=0)).T)
+    squares = np.einsum("nt,nt->n", levels, levels)
+    max_lag = longest_lag(levels.shape[1])
+    t, lag = np.empty((2, leg_a.size)), np.empty((2, leg_a.size), dtype=np.intp)
+
+    def test_compiled(part: slice) -> None:
+        cross = np.einsum("bt,bt->b", levels[leg_a[part]], levels[leg_b[part]])
+        for direction, (a, b) in enumerate(((leg_a[part], leg_b[part]), (leg_b[part], leg_a[part]))):
+            found = (t[direction, part], lag[direction, part])
+            weighted_adf_kernel(levels, a, b, cross / squares[b], max_lag, *found)
+
+    compiled.in_threads(test_compiled, blocks, count)
+    # NaN in either direction makes the pair's statistic NaN: no p-value instead of half a test.
+    return np.maximum(t[0], t[1])
+
+
 def surface_p(t: FloatArray, n_candles: int) -> FloatArray:
     """p-value of weaker-direction statistics from samples of ``n_candles``; 1 above 0.3, NaN stays NaN.
 
@@ -120,6 +161,7 @@ def robust_p_values(
     names: Sequence[object],
     *,
     screen_p: float = SCREEN_P,
+    threads: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> pd.DataFrame:
     """Robust test of every row whose textbook p is small in both directions.
@@ -129,6 +171,7 @@ def robust_p_values(
         tested here on its last ``n``.
     :param names: the N labels.
     :param screen_p: textbook p above which (in either direction) the robust p is set to 1.
+    :param threads: how many to use, by default one per core. The result does not depend on it.
     :param progress: called with (tests done, tests to do).
     :return: ``robust_t`` (NaN where not computed) and ``robust_p`` (1 where screened out, NaN where the row
         has a reason) on the index of ``pairs``.
@@ -142,13 +185,22 @@ def robust_p_values(
     t = np.full(len(pairs), np.nan)
     p = np.where(tested, 1.0, np.nan)
     candidates = np.flatnonzero(tested & (weaker <= screen_p))
-    leg_a, leg_b, n = (pairs[name].to_numpy() for name in ("leg_a", "leg_b", "n"))
-    for done, row in enumerate(candidates, start=1):
-        sample = x[x.shape[0] - int(n[row]) :]
-        test = robust_test(sample[:, column[leg_a[row]]], sample[:, column[leg_b[row]]])
-        t[row] = test.t
-        # A singular weighted regression proves nothing: the test was made and did not reject.
-        p[row] = 1.0 if np.isnan(test.p) else test.p
-        if progress is not None:
-            progress(done, candidates.size)
+    leg_a, leg_b = (
+        np.array([column[leg] for leg in pairs[name].iloc[candidates]], dtype=np.intp)
+        for name in ("leg_a", "leg_b")
+    )
+    n = pairs["n"].to_numpy()[candidates]
+    done = 0
+    for length in np.unique(n):
+        same = np.flatnonzero(n == length)
+        for block in compiled.parts(same.size, PAIRS_PER_REPORT):
+            part = same[block]
+            rows = candidates[part]
+            t[rows] = weaker_t(x[x.shape[0] - int(length) :], leg_a[part], leg_b[part], threads=threads)
+            # A singular weighted regression proves nothing: the test was made and did not reject.
+            found = surface_p(t[rows], int(length))
+            p[rows] = np.where(np.isnan(found), 1.0, found)
+            done += part.size
+            if progress is not None:
+                progress(done, candidates.size)
     return pd.DataFrame({"robust_t": t, "robust_p": p}, index=pairs.index)

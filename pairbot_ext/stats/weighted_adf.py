@@ -33,6 +33,11 @@ def weighted_max_lag(n_candles: int) -> int:
     return int(np.ceil(24.0 * (n_candles / 100.0) ** 0.25))
 
 
+def longest_lag(n_candles: int) -> int:
+    """``weighted_max_lag``, at most a quarter of the candles."""
+    return min(weighted_max_lag(n_candles), n_candles // 4)
+
+
 def volatility_weights(steps: FloatArray) -> FloatArray:
     """1 / (two-sided exponential average of ``steps``² + 5 % of their mean), shape as ``steps`` (n,)."""
     from scipy.signal import lfilter
@@ -55,12 +60,12 @@ def weighted_adf(u: FloatArray, max_lag: int | None = None) -> tuple[float, int]
     common to all orders and refitted on its own.
 
     :param u: residual of a regression with intercept, shape (T,), finite, not constant.
-    :param max_lag: by default ``weighted_max_lag``, at most a quarter of the candles.
+    :param max_lag: by default ``longest_lag``.
     :return: (t, lags); (nan, -1) if the regression is singular.
     """
     steps = np.diff(u)
     weights = volatility_weights(steps)
-    m = min(weighted_max_lag(u.size), u.size // 4) if max_lag is None else max_lag
+    m = longest_lag(u.size) if max_lag is None else max_lag
     gram = _weighted_gram(u, steps, weights, m)
     n = steps.size - m
     try:
@@ -80,10 +85,11 @@ def weighted_adf(u: FloatArray, max_lag: int | None = None) -> tuple[float, int]
 def _weighted_gram(u: FloatArray, steps: FloatArray, weights: FloatArray, lags: int) -> FloatArray:
     """Weighted products of [level, lag 1 … lags, current step], shape (lags + 2, lags + 2)."""
     n = steps.size - lags
+    root = np.sqrt(weights[lags:])
     rows = np.empty((lags + 2, n))
-    rows[0] = u[lags:-1]
-    for lag in range(1, lags + 1):
-        rows[lag] = steps[lags - lag : lags - lag + n]
-    rows[-1] = steps[lags:]
-    rows *= np.sqrt(weights[lags:])
+    np.multiply(u[lags:-1], root, out=rows[0])
+    # Row k of the view begins k steps in: lag (lags - k).
+    by_lag = np.lib.stride_tricks.sliding_window_view(steps, n)[::-1]
+    np.multiply(by_lag[1:], root, out=rows[1:-1])
+    np.multiply(by_lag[0], root, out=rows[-1])
     return rows @ rows.T

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from statsmodels.tsa.stattools import adfuller, coint
 
-from pairbot_ext.stats import engine, scan_pairs
+from pairbot_ext.stats import adf_batch, engine, scan_pairs
 from pairbot_ext.stats.regression import fit_spread_model, spread
 from pairbot_ext.stats.reversion import half_life
 from pairbot_ext.support.errors import DataError
@@ -87,8 +87,8 @@ def test_tiles_and_chunks_do_not_change_the_result(monkeypatch: pytest.MonkeyPat
     x = universe(2, 300, 9)
     x[:40, 5] = np.nan
     whole = scan_pairs(x, min_candles=200)
-    monkeypatch.setattr(engine, "TILE_SERIES", 2)
-    monkeypatch.setattr(engine, "CHUNK_SPREADS", 3)
+    monkeypatch.setattr(engine, "MOST_TILE_SERIES", 2)
+    monkeypatch.setattr(adf_batch, "CHUNK_SPREADS", 3)
     tiled = scan_pairs(x, min_candles=200)
     pd.testing.assert_frame_equal(whole, tiled, rtol=1e-9, atol=1e-11)
 

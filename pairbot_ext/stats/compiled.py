@@ -1,0 +1,85 @@
+"""Numba, where it is installed: the kernels' compiler, and whether a piece of work is large enough for it.
+
+The extra ``fast`` installs it. Without it, and for small scans, the same numbers come from numpy.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import Any, TypeVar
+
+from threadpoolctl import ThreadpoolController
+
+# Importing numba and reading the kernels from their cache takes about 0.6 s, compiling them the first time
+# on a machine some 10 s: below this many directed tests numpy is done sooner.
+WORTH_COMPILING = 4000
+SWITCH = "PAIRBOT_NUMBA"
+T = TypeVar("T")
+
+
+def available() -> bool:
+    """Whether numba is installed and not switched off by ``PAIRBOT_NUMBA=0``."""
+    return os.environ.get(SWITCH, "1") != "0" and importlib.util.find_spec("numba") is not None
+
+
+def worth_it(n_tests: int) -> bool:
+    """Whether ``n_tests`` directed tests are enough for the compiled kernels."""
+    return n_tests >= WORTH_COMPILING and available()
+
+
+def thread_count(threads: int | None) -> int:
+    """``threads``, by default one per core this process may use."""
+    import joblib
+
+    return joblib.cpu_count() if threads is None else threads
+
+
+def kernel(*, reorder_sums: bool = False) -> Callable[[Callable[..., Any]], Any]:
+    """Compile a function of numbers and arrays; it runs without the interpreter's lock.
+
+    :param reorder_sums: let sums be added in any order, so that they use vector instructions.
+    """
+    import numba
+
+    options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
+    if reorder_sums:
+        options["fastmath"] = {"reassoc", "contract", "nsz"}
+
+    def compiled(function: Callable[..., Any]) -> Any:
+        try:
+            return numba.njit(cache=True, **options)(function)
+        except RuntimeError:  # neither beside the package nor in the user's cache directory can be written
+            return numba.njit(**options)(function)
+
+    return compiled
+
+
+def parts(count: int, size: int) -> list[slice]:
+    """Consecutive slices of ``range(count)``."""
+    return [slice(first, min(first + size, count)) for first in range(0, count, size)]
+
+
+def in_threads(work: Callable[[T], None], items: Sequence[T], threads: int) -> None:
+    """Call ``work`` for every item, several at a time. What it writes must not overlap.
+
+    Matrix products use one thread meanwhile: several that each want all cores wait for one another, and small
+    ones wait for whoever else uses the machine.
+    """
+    with _thread_pools().limit(limits=1, user_api="blas"):
+        if threads == 1 or len(items) < 2:
+            for item in items:
+                work(item)
+            return
+        with ThreadPoolExecutor(min(threads, len(items))) as pool:
+            for done in [pool.submit(work, item) for item in items]:
+                done.result()
+
+
+@cache
+def _thread_pools() -> ThreadpoolController:
+    """Of the libraries loaded when it is first asked for: numpy's BLAS among them."""
+    return ThreadpoolController()
