@@ -26,14 +26,15 @@ from pairbot_ext.stats.mackinnon import mackinnon_p
 from pairbot_ext.stats.regression import MAX_R2, MIN_STD
 from pairbot_ext.stats.reversion import half_life_interval
 from pairbot_ext.stats.rolling import half_life_from_slope
+from pairbot_ext.stats.shared_products import SharedWindow
 from pairbot_ext.support.errors import DataError
 
 # Below this the lag search (9 lags at T = 30) leaves hardly any degrees of freedom.
 MIN_SCAN_CANDLES = 30
 # A price that does not move in most candles is a halted or quantised market, whatever its variance.
 MAX_UNCHANGED_SHARE = 0.5
-# What the blocks of all threads may take together, beside the table of results (some 200 bytes a pair).
-BLOCK_MEMORY_MIB = 64.0
+# What the block of each thread may take, beside the table of results (some 200 bytes a pair).
+BLOCK_MIB = 16.0
 # Larger tiles make matrix products no faster, smaller ones keep more threads busy.
 MOST_TILE_SERIES = 128
 
@@ -58,7 +59,8 @@ def scan_pairs(
     *,
     min_candles: int | None = None,
     threads: int | None = None,
-    memory_mib: float = BLOCK_MEMORY_MIB,
+    block_mib: float = BLOCK_MIB,
+    window: SharedWindow | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> pd.DataFrame:
     """Test every ordered pair of the columns of ``log_prices``.
@@ -71,7 +73,8 @@ def scan_pairs(
         many; every such group of pairs has its own sample length (column ``n``). A gap after a series' first
         candle is rejected always; nothing is ever filled in.
     :param threads: how many to use, by default one per core. The result does not depend on it.
-    :param memory_mib: what the blocks worked on may take together. The result does not depend on it.
+    :param block_mib: memory of the block of pairs a thread works on. Bounds the memory, not the result.
+    :param window: the same candles as a window of a market whose windows share their sums.
     :param progress: called with (pairs done, pairs in total) from time to time.
     :return: one row per ordered pair (leg A varies slowest, in the order of the columns), N(N-1) rows:
 
@@ -102,8 +105,12 @@ def scan_pairs(
         )
         newest = starts[members] == start
         if members.size > 1:
-            source = LagProducts(x[start:, members], default_max_lag(n_candles - start))
-            blocks = _blocks(newest, _block_series(source.max_lag, memory_mib, count))
+            sample = x[start:, members]
+            if window is not None and start == 0:
+                source = window.source(sample, members)
+            else:
+                source = LagProducts(sample, default_max_lag(n_candles - start))
+            blocks = _blocks(newest, _block_series(source.max_lag, block_mib))
             test = partial(_test_block, source=source, members=members, out=out, report=report)
             compiled.in_threads(test, blocks, count)
     return _frame(out, labels, problems)
@@ -216,19 +223,19 @@ class _Columns:
         return a * (self.n_series - 1) + b - (b > a)
 
 
-def _block_series(max_lag: int, memory_mib: float, threads: int) -> int:
-    """Series on a side of a tile, so that the tiles of all threads fit into the memory.
+def _block_series(max_lag: int, block_mib: float) -> int:
+    """Series on a side of a tile that fits into the memory.
 
-    :raises DataError: not even tiles of two series do.
+    :raises DataError: not even a tile of two series does.
     """
     # The cross sums of a tile, once more while both directions are added, and the block they are cut from.
     per_pair_mib = 3 * (max_lag + 2) * 8 / 2**20
-    side = int(np.sqrt(memory_mib / threads / per_pair_mib))
+    side = int(np.sqrt(block_mib / per_pair_mib))
     if side < 2:
         raise DataError(
             "too little memory for a block of the scan",
-            value=f"{memory_mib:g} MiB for {threads} threads",
-            remedy=f"allow at least {4 * per_pair_mib * threads:.1g} MiB; {BLOCK_MEMORY_MIB} are usual",
+            value=f"{block_mib:g} MiB",
+            remedy=f"allow at least {4 * per_pair_mib:.1g} MiB; {BLOCK_MIB:g} are usual",
         )
     return min(side, MOST_TILE_SERIES)
 

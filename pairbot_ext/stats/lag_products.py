@@ -14,6 +14,7 @@ telescope. A sample that starts at k < m instead of m adds the products of the m
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,9 +59,17 @@ class LagProducts:
 
     :param log_prices: shape (T, N), finite.
     :param max_lag: m, the longest lag of the ADF regressions.
+    :param shared: gives ``directed_products`` of the sample for rows and columns of it, where other windows
+        have made most of them already.
     """
 
-    def __init__(self, log_prices: FloatArray, max_lag: int) -> None:
+    def __init__(
+        self,
+        log_prices: FloatArray,
+        max_lag: int,
+        shared: Callable[[IndexArray, IndexArray], FloatArray] | None = None,
+    ) -> None:
+        self._shared = shared
         self.means = log_prices.mean(axis=0)
         self.levels = np.ascontiguousarray(log_prices - self.means)
         self.steps = np.diff(self.levels, axis=0)
@@ -87,19 +96,30 @@ class LagProducts:
         return Tile(self, rows, columns, cross, covariance)
 
     def _directed(self, rows: IndexArray, columns: IndexArray) -> FloatArray:
-        """D_j[a, b] for a in ``rows``, b in ``columns``, shape (m + 1, rows, columns)."""
-        m, n = self.max_lag, self.n_candles - 1 - self.max_lag
-        current = np.ascontiguousarray(self._current()[:, rows].T)
-        partners = np.ascontiguousarray(self.steps[:, columns])
-        out = np.empty((m + 1, rows.size, columns.size))
-        # Lags side by side: few large matrix products instead of many small ones.
-        per_product = max(1, COLUMNS_PER_PRODUCT // columns.size)
-        for first in range(0, m + 1, per_product):
-            lags = range(first, min(first + per_product, m + 1))
-            block = np.concatenate([partners[m - lag : m - lag + n] for lag in lags], axis=1)
-            product = (current @ block).reshape(rows.size, len(lags), columns.size)
-            out[lags.start : lags.stop] = product.transpose(1, 0, 2)
-        return out
+        if self._shared is not None:
+            return self._shared(rows, columns)
+        return directed_products(self.steps, rows, columns, self.max_lag, len(self.steps), self.max_lag)
+
+
+def directed_products(
+    steps: FloatArray, rows: IndexArray, columns: IndexArray, start: int, stop: int, max_lag: int
+) -> FloatArray:
+    """Sum over s = start .. stop - 1 of d_a[s] d_b[s - j], shape (max_lag + 1, rows, columns).
+
+    :param steps: shape (S, N), S >= stop, start >= max_lag.
+    """
+    current = np.ascontiguousarray(steps[start:stop, rows].T)
+    partners = np.ascontiguousarray(steps[start - max_lag : stop, columns])
+    n = stop - start
+    out = np.empty((max_lag + 1, rows.size, columns.size))
+    # Lags side by side: few large matrix products instead of many small ones.
+    per_product = max(1, COLUMNS_PER_PRODUCT // columns.size)
+    for first in range(0, max_lag + 1, per_product):
+        lags = range(first, min(first + per_product, max_lag + 1))
+        block = np.concatenate([partners[max_lag - lag : max_lag - lag + n] for lag in lags], axis=1)
+        product = (current @ block).reshape(rows.size, len(lags), columns.size)
+        out[lags.start : lags.stop] = product.transpose(1, 0, 2)
+    return out
 
 
 @dataclass(frozen=True, slots=True)

@@ -140,12 +140,12 @@ def test_an_error_in_one_part_is_the_callers() -> None:
         compiled.in_threads(work, compiled.parts(20, 3), 2)
 
 
-@pytest.mark.parametrize("memory_mib", [0.0, 1e-6])
-def test_memory_for_less_than_two_series_is_refused(memory_mib: float) -> None:
+@pytest.mark.parametrize("block_mib", [0.0, 1e-6])
+def test_memory_for_less_than_two_series_is_refused(block_mib: float) -> None:
     with pytest.raises(DataError, match="too little memory for a block"):
-        scan_pairs(clustered_universe(1, 60, 6), memory_mib=memory_mib)
+        scan_pairs(clustered_universe(1, 60, 6), block_mib=block_mib)
 
 
 def test_little_memory_gives_the_same_table() -> None:
     x = clustered_universe(2, 120, 9)
-    close(scan_pairs(x, min_candles=60), scan_pairs(x, min_candles=60, memory_mib=0.01, threads=2))
+    close(scan_pairs(x, min_candles=60), scan_pairs(x, min_candles=60, block_mib=0.01, threads=2))
