@@ -6,6 +6,7 @@ a module.
 
 import logging
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -123,6 +124,7 @@ class PairsRuntime:
                 self.settings,
                 int(self.timeframe.total_seconds()),
                 self._candles.frames,
+                steps=self._candles.steps,
                 fee=self.settings.taker_fee_bp / 1e4,
                 overrides=self._overrides,
                 disabled=self._untradable.pair_ids,
@@ -374,6 +376,10 @@ class PairsRuntime:
         except Exception:
             logger.exception("The symbols of the pairs file are not known now, only the whitelist is read")
             return []
+
+    def given(self, frames: Mapping[str, pd.DataFrame]) -> AbstractContextManager[None]:
+        """Meanwhile the candles of these symbols are not asked for."""
+        return self._candles.given(frames)
 
     def update(self, symbol: str, frame: pd.DataFrame) -> None:
         """Take over the candles Freqtrade is about to analyse, once per symbol and candle. The book is built
