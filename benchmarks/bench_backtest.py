@@ -139,7 +139,8 @@ def many_symbols(folder: Path) -> Case:
             for each in written.planted
         ),
     )
-    return Case("100 symbols × 8 months, 50 pairs; simulated candles", path, file_of([epoch]), written.symbols)
+    title = "100 symbols × 8 months, 50 pairs; simulated candles"
+    return Case(title, path, file_of([epoch]), written.symbols)
 
 
 def commands(case: Case, folder: Path, port: int) -> dict[str, list[str]]:

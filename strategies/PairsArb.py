@@ -71,7 +71,7 @@ class PairsArb(IStrategy):
         return self.pairs.informative_pairs(self.timeframe)
 
     def advise_all_indicators(self, data: dict[str, DataFrame]) -> dict[str, DataFrame]:
-        # Only here does Freqtrade give the candles of all symbols at once; asked one by one, each is read anew.
+        # Only here does Freqtrade give all symbols' candles at once; asked for one, it reads the file anew.
         with self.pairs.given(data):
             return super().advise_all_indicators(data)
 

@@ -81,8 +81,7 @@ class PairsRuntime:
                 # The strategy is made before the exchange is asked anything.
                 wait_out(config, SystemClock())
             if config.get("runmode") in OPTIMIZE_MODES:
-                # Backtesting reads whitelist and candles before `start` is called, and would fail there
-                # with messages of its own.
+                # Backtesting reads whitelist and candles before `start`, and would fail in its own words.
                 effective = {**config, "timeframe": config.get("timeframe") or timeframe}
                 check_market(effective, self._watcher.current)
                 check_pairs_source(effective, self.settings)

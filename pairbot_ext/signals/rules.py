@@ -159,8 +159,8 @@ class PairRules:
         return self._health[key]
 
     def _forget_older(self, now: datetime) -> tuple[SignalBook, datetime]:
-        """Book and last closed candle. Both legs of a pair ask on each candle, a bot in each loop: an answer is
-        found once per candle, and anew when a candle has arrived (a leg's may come late)."""
+        """Book and last closed candle. Both legs of a pair ask on each candle, a bot in each loop: an answer
+        is found once per candle, and anew when a candle has arrived (a leg's may come late)."""
         known_of = self._book(), self.last_closed(now)
         if known_of != self._known_of:
             self._known_of, self._health, self._exits = known_of, {}, {}
