@@ -89,6 +89,6 @@ def machine_said() -> str:
     """What the figures were measured on, and how busy it was."""
     load = ", ".join(f"{each:.1f}" for each in os.getloadavg())
     return (
-        f"{os.cpu_count()} processors, load {load}; median [fastest, slowest]. Ratios are of processor time, "
+        f"{os.cpu_count()} processors, load {load}; median, fastest, slowest. Ratios are of processor time, "
         "round by round."
     )
