@@ -53,7 +53,7 @@ def commands() -> dict[str, list[str]]:
             "-c",
             RESOLVE,
             "SampleStrategy",
-            str(Path(spec.origin).parent / "templates"),
+            str(templates),
         ],
         "PairsArb": [PYTHON, "-c", RESOLVE, "PairsArb", str(REPO_ROOT / "strategies")],
     }
