@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from pairbot_ext import __version__, commands
 from pairbot_ext.support.errors import PairbotError
 from pairbot_ext.support.exitcode import ExitCode
-from pairbot_ext.support.redact import scrub
 from pairbot_ext.support.terminal import speak_any_encoding
 
 
@@ -38,6 +37,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return code
     except PairbotError as error:
+        # Imported here: help needs neither logging nor URLs.
+        from pairbot_ext.support.redact import scrub
+
         print(f"pairbot {args.command}: {scrub(str(error))}", file=sys.stderr)
         return ExitCode.USAGE
     except BrokenPipeError:

@@ -17,7 +17,7 @@ from freqtrade.persistence import Order, Trade
 from freqtrade.strategy import DecimalParameter, IStrategy
 from pandas import DataFrame
 
-from pairbot_ext.host.gates import fail_closed
+from pairbot_ext.host.gates import fail_closed, reads_only
 from pairbot_ext.model.entry_ask import EntryAsk, OrderAsk, StakeAsk
 from pairbot_ext.runtime.strategy import PairsRuntime
 
@@ -69,6 +69,11 @@ class PairsArb(IStrategy):
 
     def informative_pairs(self) -> list[tuple[str, str]]:
         return self.pairs.informative_pairs(self.timeframe)
+
+    def advise_all_indicators(self, data: dict[str, DataFrame]) -> dict[str, DataFrame]:
+        # Only here does Freqtrade give all symbols' candles at once; asked for one, it reads the file anew.
+        with self.pairs.given(data):
+            return super().advise_all_indicators(data)
 
     def populate_indicators(self, dataframe: DataFrame, metadata: dict) -> DataFrame:
         self.pairs.update(metadata["pair"], dataframe)
@@ -159,6 +164,7 @@ class PairsArb(IStrategy):
     ) -> float:
         return self.pairs.desk.entry_price(EntryAsk(pair, current_time, entry_tag, side, proposed_rate))
 
+    @reads_only
     def custom_exit(
         self,
         pair: str,
@@ -170,6 +176,7 @@ class PairsArb(IStrategy):
     ) -> str | None:
         return self.pairs.desk.exit_reason(trade, current_time)
 
+    @reads_only
     def confirm_trade_exit(
         self,
         pair: str,
@@ -184,6 +191,7 @@ class PairsArb(IStrategy):
     ) -> bool:
         return self.pairs.desk.confirm_exit(trade)
 
+    @reads_only
     def order_filled(
         self, pair: str, trade: Trade, order: Order, current_time: datetime, **kwargs: Any
     ) -> None:

@@ -13,6 +13,7 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import takewhile
 from typing import Protocol
 
 from freqtrade.persistence import LocalTrade, Order, Trade
@@ -256,7 +257,7 @@ class BacktestDesk:
 
     def _leg_refusal(self, plan: EntryPlan, now: datetime) -> str | None:
         """What keeps either leg from being opened on this candle."""
-        whitelist, spans = self._port.whitelist(), self._spans()
+        whitelist, spans, closed = self._port.whitelist(), self._spans(), _closed_since(now)
         for symbol in (plan.leg_a, plan.leg_b):
             if symbol not in whitelist:
                 return f"{symbol} is not in the whitelist"
@@ -264,10 +265,7 @@ class BacktestDesk:
                 return f"{symbol} has no tradable candle after this one"
             if spans[symbol].is_split_within(now - self._timeframe, now + 2 * self._timeframe):
                 return f"the prices of {symbol} make a step no market makes"
-            if any(
-                trade.close_date_utc is not None and trade.close_date_utc >= now
-                for trade in Trade.get_trades_proxy(pair=symbol, is_open=False)
-            ):
+            if symbol in closed:
                 return f"{symbol} was closed on this candle"
             if Trade.get_trades_proxy(pair=symbol, is_open=True):
                 return f"{symbol} is open in another pair trade"
@@ -389,3 +387,13 @@ class BacktestDesk:
                 f"available is {available:.2f}"
             )
         return None
+
+
+def _closed_since(now: datetime) -> set[str]:
+    """Symbols of trades that were closed at `now` or later."""
+    # A backtest's closed trades lie in the order of their closing: all of them are not looked at each time.
+    latest = takewhile(
+        lambda trade: trade.close_date_utc is not None and trade.close_date_utc >= now,
+        reversed(Trade.get_trades_proxy(is_open=False)),
+    )
+    return {trade.pair for trade in latest}

@@ -35,7 +35,7 @@ MIN_FORMATION_CANDLES = 30
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Register `scan`."""
     from pairbot_ext.scan.options import add_knob_options
-    from pairbot_ext.scan.rules import DEFAULT_RULE, Rule
+    from pairbot_ext.settings.knobs import DEFAULT_RULE, Rule
 
     parser = subparsers.add_parser(
         "scan",
@@ -137,9 +137,9 @@ def _utc_time(text: str) -> datetime:
 
 def run(args: argparse.Namespace) -> int:
     """Scan or import; prints the result and writes the files asked for."""
+    _check_usage(args)
     from pairbot_ext.scan.session import run_scan
 
-    _check_usage(args)
     if args.exchange_name is None:
         args.exchange_name = _exchange_of(args.datadir)
     return run_scan(args, _draw)

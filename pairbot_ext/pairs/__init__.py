@@ -4,40 +4,46 @@ It is Freqtrade's whitelist and our pair definitions in one; a reader sees the o
 half of either (I18).
 """
 
-from pairbot_ext.pairs.files import (
-    content_hash,
-    load_pairs_file,
-    parse_pairs_file,
-    problem_text,
-    write_json,
-    write_pairs_file,
-)
-from pairbot_ext.pairs.schema import (
-    DEFAULT_MAX_HALF_LIVES,
-    SCHEMA_VERSION,
-    Epoch,
-    Pair,
-    PairsFile,
-    Scan,
-    is_symbol,
-    json_schema,
-    symbols_of,
-)
+from __future__ import annotations
 
-__all__ = [
-    "DEFAULT_MAX_HALF_LIVES",
-    "SCHEMA_VERSION",
-    "Epoch",
-    "Pair",
-    "PairsFile",
-    "Scan",
-    "content_hash",
-    "is_symbol",
-    "json_schema",
-    "load_pairs_file",
-    "parse_pairs_file",
-    "problem_text",
-    "symbols_of",
-    "write_json",
-    "write_pairs_file",
-]
+from typing import TYPE_CHECKING
+
+from pairbot_ext.support.lazy import exports
+
+if TYPE_CHECKING:
+    from pairbot_ext.pairs.defaults import DEFAULT_MAX_HALF_LIVES as DEFAULT_MAX_HALF_LIVES
+    from pairbot_ext.pairs.files import content_hash as content_hash
+    from pairbot_ext.pairs.files import load_pairs_file as load_pairs_file
+    from pairbot_ext.pairs.files import parse_pairs_file as parse_pairs_file
+    from pairbot_ext.pairs.files import problem_text as problem_text
+    from pairbot_ext.pairs.files import write_json as write_json
+    from pairbot_ext.pairs.files import write_pairs_file as write_pairs_file
+    from pairbot_ext.pairs.schema import SCHEMA_VERSION as SCHEMA_VERSION
+    from pairbot_ext.pairs.schema import Epoch as Epoch
+    from pairbot_ext.pairs.schema import Pair as Pair
+    from pairbot_ext.pairs.schema import PairsFile as PairsFile
+    from pairbot_ext.pairs.schema import Scan as Scan
+    from pairbot_ext.pairs.schema import is_symbol as is_symbol
+    from pairbot_ext.pairs.schema import json_schema as json_schema
+    from pairbot_ext.pairs.schema import symbols_of as symbols_of
+
+__getattr__, __all__ = exports(
+    __name__,
+    {
+        "DEFAULT_MAX_HALF_LIVES": "defaults",
+        "Epoch": "schema",
+        "Pair": "schema",
+        "PairsFile": "schema",
+        "SCHEMA_VERSION": "schema",
+        "Scan": "schema",
+        "content_hash": "files",
+        "is_symbol": "schema",
+        "json_schema": "schema",
+        "load_pairs_file": "files",
+        "parse_pairs_file": "files",
+        "problem_text": "files",
+        "symbols_of": "schema",
+        "write_json": "files",
+        "write_pairs_file": "files",
+    },
+)

@@ -25,8 +25,9 @@ from pydantic import (
     model_validator,
 )
 
+from pairbot_ext.pairs.defaults import DEFAULT_MAX_HALF_LIVES
+
 SCHEMA_VERSION: Literal[1] = 1
-DEFAULT_MAX_HALF_LIVES = 4.0
 
 PairId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 # Names of coins are in any script; never what a path, a mark-up or a message would take for its own.

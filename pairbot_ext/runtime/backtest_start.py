@@ -12,6 +12,7 @@ from pairbot_ext.backtest.funnel import Funnel, tell_at_the_end
 from pairbot_ext.backtest.shadow import ShadowPairs
 from pairbot_ext.candles.files import load_funding
 from pairbot_ext.candles.funding import coverage, gaps_said
+from pairbot_ext.host.gates import spare_copies
 from pairbot_ext.pairs import PairsFile
 from pairbot_ext.runtime.backtest_port import StrategyPort
 from pairbot_ext.runtime.candles import SeenCandles
@@ -72,6 +73,7 @@ def start_backtest(
         folder = strategy.config.get("exportdirectory")
         is_written = strategy.config.get("export") not in (None, "none") and folder is not None
         tell_at_the_end(desk.funnel, Path(str(folder)) if is_written else None)
+    spare_copies(strategy)
     return desk
 
 

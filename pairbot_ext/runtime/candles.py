@@ -1,6 +1,7 @@
 """The candles one strategy object has seen last, of all symbols at once."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import timedelta
 
 import pandas as pd
@@ -18,6 +19,7 @@ class SeenCandles:
 
     :ivar frames: per symbol Freqtrade's columns; replaced whole whenever something is new.
     :ivar spans: per symbol, which candles can be traded.
+    :ivar steps: per symbol that has any, candles with which its prices become another series.
     """
 
     def __init__(self) -> None:
@@ -26,6 +28,16 @@ class SeenCandles:
         self.steps: dict[str, list[pd.Timestamp]] = {}
         self._told_steps: set[tuple[str, pd.Timestamp]] = set()
         self._asked: set[str] = set()
+        self._given: Mapping[str, pd.DataFrame] = {}
+
+    @contextmanager
+    def given(self, frames: Mapping[str, pd.DataFrame]) -> Iterator[None]:
+        """Meanwhile Freqtrade analyses these frames, which it has read itself."""
+        self._given = frames
+        try:
+            yield
+        finally:
+            self._given = {}
 
     def update(self, strategy: IStrategy, symbol: str, frame: pd.DataFrame, symbols: Iterable[str]) -> bool:
         """Take over the candles Freqtrade is about to analyse, and those of all other symbols.
@@ -40,7 +52,9 @@ class SeenCandles:
             return False
         frames: dict[str, pd.DataFrame] = {}
         for each in dict.fromkeys([*symbols, *sorted(self._asked)]):
-            candles = frame if each == symbol else strategy.dp.get_pair_dataframe(each)
+            candles = frame if each == symbol else self._given.get(each)
+            if candles is None:
+                candles = strategy.dp.get_pair_dataframe(each)
             if not candles.empty:
                 frames[each] = candles[_COLUMNS].copy()
         self.frames = frames

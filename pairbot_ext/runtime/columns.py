@@ -11,9 +11,9 @@ def indicator_columns(book: SignalBook, symbol: str, rows: np.ndarray) -> dict[s
     :param rows: for each row of the frame its row of the book's grid, shape (n,).
     """
     columns = {name: values[rows] for name, values in book.columns(symbol).items()}
-    for path in book.paths:
+    for path in book.of_symbol(symbol):
         levels = book.thresholds(path.pair)
-        if symbol in path.pair.symbols and levels is not None:
+        if levels is not None:
             # One set of lines per plot: pairs of one file share their thresholds unless edited by hand.
             for name, level in (("entry", levels.entry), ("exit", levels.exit), ("stop", levels.stop)):
                 columns[f"z_{name}"] = np.full(len(rows), level)

@@ -6,8 +6,9 @@ a module.
 
 import logging
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -17,19 +18,12 @@ from freqtrade.exceptions import OperationalException
 from freqtrade.exchange import timeframe_to_seconds
 from freqtrade.strategy import IStrategy
 
-from pairbot_ext.control.attach import Control
-from pairbot_ext.control.service import PairsNow
-from pairbot_ext.desk.trade_desk import TradeDesk
-from pairbot_ext.host import access, private
-from pairbot_ext.host.bridge import Bridge
-from pairbot_ext.host.logfile import open_log_file
+from pairbot_ext.host import access
 from pairbot_ext.model.refusals import RefusedError
 from pairbot_ext.model.registry import coins_of
 from pairbot_ext.model.sizing import Leg
 from pairbot_ext.pairs import Pair
 from pairbot_ext.pairs.accept import validity
-from pairbot_ext.preflight import Report, check_live
-from pairbot_ext.recovery.silence import wait_out
 from pairbot_ext.runtime.backtest_start import Sight, start_backtest
 from pairbot_ext.runtime.banner import banner, plot_config
 from pairbot_ext.runtime.candles import SeenCandles
@@ -56,6 +50,12 @@ from pairbot_ext.support.clock import SystemClock, as_datetime
 from pairbot_ext.support.errors import PairbotError
 from pairbot_ext.support.redact import protect
 
+if TYPE_CHECKING:
+    # Of a bot alone, and imported by it: Freqtrade's bot brings a web server with it.
+    from pairbot_ext.control.attach import Control
+    from pairbot_ext.control.service import PairsNow
+    from pairbot_ext.desk.trade_desk import TradeDesk
+
 logger = logging.getLogger(__name__)
 
 
@@ -77,11 +77,12 @@ class PairsRuntime:
                 protect(config=config)
                 # Freqtrade refuses a short strategy on spot with an ImportError and a traceback.
                 check_trading_mode(config)
+                from pairbot_ext.recovery.silence import wait_out
+
                 # The strategy is made before the exchange is asked anything.
                 wait_out(config, SystemClock())
             if config.get("runmode") in OPTIMIZE_MODES:
-                # Backtesting reads whitelist and candles before `start` is called, and would fail there
-                # with messages of its own.
+                # Backtesting reads whitelist and candles before `start`, and would fail in its own words.
                 effective = {**config, "timeframe": config.get("timeframe") or timeframe}
                 check_market(effective, self._watcher.current)
                 check_pairs_source(effective, self.settings)
@@ -99,6 +100,7 @@ class PairsRuntime:
         self._overrides: dict[str, float] = {}
         self._untradable = Untradable()
         self._desk: Desk | None = None
+        self._bot: TradeDesk | None = None
         self._last_book: SignalBook | None = None
         self._control: Control | None = None
 
@@ -123,18 +125,19 @@ class PairsRuntime:
                 self.settings,
                 int(self.timeframe.total_seconds()),
                 self._candles.frames,
+                steps=self._candles.steps,
                 fee=self.settings.taker_fee_bp / 1e4,
                 overrides=self._overrides,
                 disabled=self._untradable.pair_ids,
-                is_out_now=self._is_out_now if isinstance(self._desk, TradeDesk) else None,
+                is_out_now=self._is_out_now if self._bot is not None else None,
             )
             self._last_book = self._book
         return self._book
 
     def _is_out_now(self, book: SignalBook, pair: Pair) -> bool:
         """Whether a bot could not enter this pair now: it takes no part in the arbiter's choice."""
-        assert isinstance(self._desk, TradeDesk)
-        gate, now = self._desk.pairs, as_datetime(self._desk.clock.now_ms())
+        assert self._bot is not None
+        gate, now = self._bot.pairs, as_datetime(self._bot.clock.now_ms())
         since = gate.disarmed_since(*pair.symbols)
         has_come_back = since is None or book.has_recovered(
             coins_of(*pair.symbols), since, book.newest_candle
@@ -143,10 +146,10 @@ class PairsRuntime:
 
     def _learn_names(self) -> None:
         """What the file calls its pairs: locks given under a name belong to its coins."""
-        if isinstance(self._desk, TradeDesk):
+        if self._bot is not None:
             for epoch in self._watcher.current.epochs:
                 for pair in epoch.pairs:
-                    self._desk.registry.learn(pair.id, *pair.symbols)
+                    self._bot.registry.learn(pair.id, *pair.symbols)
 
     @property
     def timeframe(self) -> timedelta:
@@ -179,29 +182,28 @@ class PairsRuntime:
         history = self.startup_candles(strategy.timeframe)
         rules = PairRules(lambda: self.book, self.settings, self.timeframe, history)
         if self.is_trading:
+            from pairbot_ext.host.logfile import open_log_file
+
             # Freqtrade has taken these out of the configuration.
             protect(*access.credentials_of(strategy))
             open_log_file(strategy.config, self.settings.log)
         try:
             wrong = self._check(strategy, overrides)
+            report = None
             if self.is_trading:
-                private.check()
-                Bridge.of(strategy).refuse_orders()
-            report = check_live(strategy) if strategy.config.get("runmode") is RunMode.LIVE else None
-            self._desk = (
-                self._trade_desk(rules, report)
-                if self.is_trading
-                else start_backtest(self.strategy, self.settings, rules, self._candles, self._sight)
-            )
-            if isinstance(self._desk, TradeDesk):
-                if wrong is not None:
-                    self._desk.entries.refused_because = RefusedError("start", wrong)
-                self._refused_at_start = self._desk.entries.refused_because
+                from pairbot_ext.runtime.bot_start import start_bot
+
+                self._bot, report = start_bot(strategy, self.settings, rules, wrong)
+                self._desk, self._refused_at_start = self._bot, self._bot.entries.refused_because
+            else:
+                self._desk = start_backtest(strategy, self.settings, rules, self._candles, self._sight)
         except PairbotError as error:
             raise OperationalException(str(error)) from error
         self._learn_names()
-        if isinstance(self._desk, TradeDesk):
-            self._control = Control(self._desk, self._pairs_now)
+        if self._bot is not None:
+            from pairbot_ext.control.attach import Control
+
+            self._control = Control(self._bot, self._pairs_now)
             self._control.attach()
         knows_markets = strategy.config.get("runmode") in NON_UTIL_MODES
         self._tell(report.for_operator() if report is not None else [])
@@ -238,14 +240,10 @@ class PairsRuntime:
             return str(error)
         return self._watcher.refused
 
-    def _trade_desk(self, rules: PairRules, report: Report | None) -> TradeDesk:
-        desk = TradeDesk.start(self.strategy, rules, self.settings.leverage)
-        if report is not None and not report.is_passed:
-            desk.entries.refused_because = RefusedError("preflight", report.total)
-        return desk
-
-    def _pairs_now(self) -> PairsNow:
+    def _pairs_now(self) -> "PairsNow":
         """For threads beside the loop: every part is replaced whole when it changes."""
+        from pairbot_ext.control.service import PairsNow
+
         return PairsNow(
             pairs_file=self._watcher.current,
             path=self.settings.pairs_file,
@@ -281,8 +279,8 @@ class PairsRuntime:
     def _note_returns(self) -> None:
         """By the models of the file in force, before another may take its place."""
         book = self._last_book
-        if book is not None and isinstance(self._desk, TradeDesk):
-            self._desk.pairs.note_returns(
+        if book is not None and self._bot is not None:
+            self._bot.pairs.note_returns(
                 lambda coins, since: book.has_come_back(coins, since, book.newest_candle)
             )
 
@@ -337,7 +335,7 @@ class PairsRuntime:
     def _judge_validity(self, now: datetime) -> list[str]:
         """Once a day while no selection is in force, or only one that is older than its data were long. Where
         a newer file is refused meanwhile, the old one is entered no more."""
-        assert isinstance(self._desk, TradeDesk)
+        assert self._bot is not None
         current = self._watcher.current
         text, day = validity(current, now), now.date().isoformat()
         refused = self._refused_at_start
@@ -345,7 +343,7 @@ class PairsRuntime:
             refused = RefusedError(
                 "pairs_file", f"{text}; the file on disk is refused: {self._watcher.refused}"
             )
-        self._desk.entries.refused_because = refused
+        self._bot.entries.refused_because = refused
         if text is None or day == self._told_validity:
             return []
         self._told_validity = day
@@ -374,6 +372,10 @@ class PairsRuntime:
         except Exception:
             logger.exception("The symbols of the pairs file are not known now, only the whitelist is read")
             return []
+
+    def given(self, frames: Mapping[str, pd.DataFrame]) -> AbstractContextManager[None]:
+        """Meanwhile the candles of these symbols are not asked for."""
+        return self._candles.given(frames)
 
     def update(self, symbol: str, frame: pd.DataFrame) -> None:
         """Take over the candles Freqtrade is about to analyse, once per symbol and candle. The book is built

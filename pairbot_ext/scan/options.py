@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import UnionType
-from typing import Any, get_origin
+from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ValidationError
-from pydantic.fields import FieldInfo
-
-from pairbot_ext.pairs import problem_text
-from pairbot_ext.settings.scan import Filters, ScanKnobs, Thresholds
+from pairbot_ext.settings.knobs import FILTERS, THRESHOLDS, Knob
 from pairbot_ext.support.errors import SettingsError
 
+if TYPE_CHECKING:
+    from pairbot_ext.settings.scan import ScanKnobs
+
 DEFAULT_CONFIG = "config.json"
-_GROUPS: tuple[tuple[str, str, type[BaseModel]], ...] = (
-    ("thresholds", "thresholds written for every pair", Thresholds),
-    ("filters", "economic filters (the naive rule ignores them)", Filters),
+_GROUPS: tuple[tuple[str, str, Mapping[str, Knob]], ...] = (
+    ("thresholds", "thresholds written for every pair", THRESHOLDS),
+    ("filters", "economic filters (the naive rule ignores them)", FILTERS),
 )
 
 
@@ -47,17 +45,17 @@ def default_datadir(config: dict[str, Any], exchange: str) -> Path:
 
 def add_knob_options(parser: argparse.ArgumentParser) -> None:
     """One option per knob: `min_beta` becomes `--min-beta`."""
-    for _, title, model in _GROUPS:
+    for _, title, knobs in _GROUPS:
         group = parser.add_argument_group(title)
-        for name, field in model.model_fields.items():
-            shown = "a list of common ones" if isinstance(field.default, tuple) else f"{field.default:g}"
+        for name, knob in knobs.items():
+            shown = "a list of common ones" if isinstance(knob.default, tuple) else f"{knob.default:g}"
             group.add_argument(
                 _option(name),
                 dest=name,
                 default=argparse.SUPPRESS,
                 metavar="X",
-                help=f"{field.description} (default: {shown})",
-                **_parsing(field),
+                help=f"{knob.description} (default: {shown})",
+                **_parsing(knob),
             )
 
 
@@ -65,12 +63,8 @@ def _option(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
-def _parsing(field: FieldInfo) -> dict[str, Any]:
-    annotation = field.annotation
-    if get_origin(annotation) is tuple:
-        return {"nargs": "*", "type": str}
-    assert annotation in (int, float) or isinstance(annotation, UnionType), annotation
-    return {"type": int if annotation is int else float}
+def _parsing(knob: Knob) -> dict[str, Any]:
+    return {"nargs": "*", "type": str} if isinstance(knob.default, tuple) else {"type": type(knob.default)}
 
 
 def knobs_from(args: argparse.Namespace, config: dict[str, Any]) -> ScanKnobs:
@@ -81,6 +75,12 @@ def knobs_from(args: argparse.Namespace, config: dict[str, Any]) -> ScanKnobs:
 
     :raises SettingsError: naming the option or config key, its value and what is allowed.
     """
+    # Imported here: the options are declared for `--help` too.
+    from pydantic import ValidationError
+
+    from pairbot_ext.pairs import problem_text
+    from pairbot_ext.settings.scan import ScanKnobs
+
     bot = config.get("pairbot") or {}
     block = bot.get("scan", {})
     if not isinstance(block, dict):
@@ -91,8 +91,8 @@ def knobs_from(args: argparse.Namespace, config: dict[str, Any]) -> ScanKnobs:
         for name, source in (("fee_bp", "taker_fee_bp"), ("spread_bp", "spread_bp")):
             if source in bot:
                 merged["filters"].setdefault(name, bot[source])
-    for key, _, model in _GROUPS:
-        options = {name: given[name] for name in model.model_fields if name in given}
+    for key, _, known in _GROUPS:
+        options = {name: given[name] for name in known if name in given}
         if options and isinstance(merged.setdefault(key, {}), dict):
             merged[key].update(options)
     try:

@@ -4,30 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum
 
 import numpy as np
 import pandas as pd
 
 from pairbot_ext.scan.checks import Check
 from pairbot_ext.scan.universe import FormationData
+from pairbot_ext.settings.knobs import Rule
 
 TEXTBOOK_LEVEL = 0.05
 NAIVE_MAX_HALF_LIFE_HOURS = 24.0
 NAIVE_TOP = 10
 CANDLES_PER_HALF_LIFE = 45
 """Formation candles per half-life below which a cointegration test mostly misses a real pair."""
-
-
-class Rule(StrEnum):
-    """Names of the rules `--rule` accepts."""
-
-    ROBUST = "robust"
-    STRICT = "strict"
-    NAIVE = "naive"
-
-
-DEFAULT_RULE = Rule.ROBUST
 
 
 @dataclass(frozen=True, slots=True)

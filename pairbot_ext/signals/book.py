@@ -60,6 +60,7 @@ class SignalBook:
     """Spreads and entries of every pair of the pairs file on the given candles.
 
     :param fee: one fill's fee as a ratio, for the arbiter.
+    :param steps: candles with which a symbol's prices become another series; None: found here.
     :param overrides: thresholds that replace every pair's own, by name (entry, exit, stop, max_half_lives).
     :param disabled: ids of pairs that are not entered.
     :param is_out_now: whether a pair could not be entered on the newest candle anyway, as a bot knows it.
@@ -74,6 +75,7 @@ class SignalBook:
         frames: Mapping[str, pd.DataFrame],
         *,
         fee: float,
+        steps: Mapping[str, Sequence[pd.Timestamp]] | None = None,
         overrides: Mapping[str, float] | None = None,
         disabled: frozenset[str] = frozenset(),
         is_out_now: Callable[["SignalBook", Pair], bool] | None = None,
@@ -83,7 +85,7 @@ class SignalBook:
         self._settings = settings
         self._fee = fee
         self.pairs_file = pairs_file
-        self.grid = build_grid(frames, timeframe_secs, settings.volatility_gate)
+        self.grid = build_grid(frames, timeframe_secs, settings.volatility_gate, steps)
         self.paths = [
             path
             for epoch in pairs_file.epochs
@@ -91,6 +93,12 @@ class SignalBook:
             if (path := self._path(epoch, pair)) is not None
         ]
         self._overrides: dict[str, float] = {}
+        self._of_symbol: dict[str, list[int]] = {}
+        self._of_pair: dict[str, list[int]] = {}
+        for number, path in enumerate(self.paths):
+            self._of_pair.setdefault(path.pair.id, []).append(number)
+            for symbol in path.pair.symbols:
+                self._of_symbol.setdefault(symbol, []).append(number)
         self._directions: list[IntArray] = []
         self.apply_overrides(overrides or {})
 
@@ -123,9 +131,8 @@ class SignalBook:
         """
         side = np.zeros(self.grid.size, np.int64)
         tags = np.full(self.grid.size, None, dtype=object)
-        for path, direction in zip(self.paths, self._directions, strict=True):
-            if symbol not in path.pair.symbols:
-                continue
+        for number in self._of_symbol.get(symbol, ()):
+            path, direction = self.paths[number], self._directions[number]
             leg = Leg.A if symbol == path.pair.leg_a else Leg.B
             if leg in legs:
                 rows = np.flatnonzero(direction)
@@ -138,8 +145,9 @@ class SignalBook:
         row = self.grid.row(candle)
         if row is None:
             return None
-        for path, direction in zip(self.paths, self._directions, strict=True):
-            if path.pair.id == pair_id and direction[row] != 0:
+        for number in self._of_pair.get(pair_id, ()):
+            path, direction = self.paths[number], self._directions[number]
+            if direction[row] != 0:
                 thresholds = self.thresholds(path.pair)
                 assert thresholds is not None  # without them the pair has no direction
                 at = row - path.first_row
@@ -168,9 +176,10 @@ class SignalBook:
         row = self.grid.row(candle)
         if row is None or plan.leg_a not in self.grid.log_close or plan.leg_b not in self.grid.log_close:
             return float("nan")
-        made = self.grid.rows_closed_by(plan.candle + self.grid.step)
-        if np.any(self.grid.split_rows((plan.leg_a, plan.leg_b), made) <= row):
-            return float("nan")
+        if self.grid.steps:
+            made = self.grid.rows_closed_by(plan.candle + self.grid.step)
+            if np.any(self.grid.split_rows((plan.leg_a, plan.leg_b), made) <= row):
+                return float("nan")
         return float(plan.model.z(self.grid.log_close[plan.leg_a][row], self.grid.log_close[plan.leg_b][row]))
 
     def window(self, plan: EntryPlan, candle: datetime, rows: int) -> tuple[FloatArray, FloatArray]:
@@ -221,15 +230,20 @@ class SignalBook:
                     return True
         return False
 
+    def of_symbol(self, symbol: str) -> list[SpreadPath]:
+        """The paths of which it is a leg, in the order of the file."""
+        return [self.paths[number] for number in self._of_symbol.get(symbol, ())]
+
     def columns(self, symbol: str) -> dict[str, FloatArray]:
         """Indicator columns of one symbol, each of shape (n,): `spread_<id>` and `z_<id>` of its pairs."""
         columns: dict[str, FloatArray] = {}
-        for path in self.paths:
-            if symbol in path.pair.symbols:
-                rows = slice(path.first_row, path.first_row + path.z.size)
-                for name, values in (("spread", path.spread), ("z", path.z)):
-                    column = columns.setdefault(f"{name}_{path.pair.id}", np.full(self.grid.size, np.nan))
-                    column[rows] = values
+        for path in self.of_symbol(symbol):
+            rows = slice(path.first_row, path.first_row + path.z.size)
+            for name, values in (("spread", path.spread), ("z", path.z)):
+                key = f"{name}_{path.pair.id}"
+                if key not in columns:
+                    columns[key] = np.full(self.grid.size, np.nan)
+                columns[key][rows] = values
         return columns
 
     def _path(self, epoch: Epoch, pair: Pair) -> SpreadPath | None:

@@ -63,22 +63,22 @@ def pair_health(log_a: FloatArray, log_b: FloatArray, model: EntryModel) -> Pair
     if count < max(MIN_PRESENT_SHARE * present.size, MIN_CANDLES):
         return None
     u = log_a - model.alpha - model.beta * log_b - model.mu
-    level, step = u[:-1], np.diff(u)
+    level, step = u[:-1], u[1:] - u[:-1]
+    is_whole = count == present.size
+    seen_a, seen_b, seen_u = (each if is_whole else each[present] for each in (log_a, log_b, u))
+    b = seen_b - seen_b.mean()
+    spread_b = float(b @ b)
+    if spread_b < MIN_STD**2 * count or float(np.var(seen_u)) < MIN_STD**2:
+        return None
     # Steps over a gap are left out: they are several candles long.
     ok = np.isfinite(step)
-    first_lag = np.full(step.size, np.nan)
-    first_lag[1:] = step[:-1]
-    b = log_b[present] - log_b[present].mean()
-    spread_b = float(b @ b)
-    if spread_b < MIN_STD**2 * count or float(np.var(u[present])) < MIN_STD**2:
-        return None
+    with_lag = ok[1:] & ok[:-1]
     slope, _ = _regress(step[ok], level[ok], None)
-    with_lag = ok & np.isfinite(first_lag)
-    _, t = _regress(step[with_lag], level[with_lag], first_lag[with_lag])
+    _, t = _regress(step[1:][with_lag], level[1:][with_lag], step[:-1][with_lag])
     return PairHealth(
         candles=count,
         half_life_candles=float(half_life_from_slope(np.array([slope]))[0]),
-        beta=float(b @ log_a[present]) / spread_b,
+        beta=float(b @ seen_a) / spread_b,
         t=t,
     )
 

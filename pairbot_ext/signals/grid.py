@@ -34,6 +34,8 @@ class PriceGrid:
 
     def split_rows(self, symbols: Sequence[str], first: int) -> IntArray:
         """Rows from `first` on with which a symbol's prices become another series."""
+        if not self.steps:
+            return np.empty(0, np.int64)
         rows = np.concatenate([np.empty(0, np.int64), *(self.steps[s] for s in symbols if s in self.steps)])
         return rows[rows >= first]
 
@@ -52,12 +54,17 @@ class PriceGrid:
 
 
 def build_grid(
-    frames: Mapping[str, pd.DataFrame], timeframe_secs: int, gate: VolatilityGate | None = None
+    frames: Mapping[str, pd.DataFrame],
+    timeframe_secs: int,
+    gate: VolatilityGate | None = None,
+    splits: Mapping[str, Sequence[pd.Timestamp]] | None = None,
 ) -> PriceGrid:
     """Align candle frames (columns date, open, high, low, close, volume) on their union of dates.
 
     A candle that Freqtrade filled in (zero volume, O=H=L=C) is missing. Frames may begin and end at
     different times; empty ones are left out.
+
+    :param splits: the price steps of these frames, where they are known already.
     """
     step = timedelta(seconds=timeframe_secs)
     present = {symbol: frame for symbol, frame in frames.items() if not frame.empty}
@@ -75,7 +82,8 @@ def build_grid(
         if gate is not None:
             volatile[symbol] = np.ones(size, np.bool_)
             volatile[symbol][rows] = ~(_natr_percent(frame, gate.period_candles) <= gate.max_natr_percent)
-    splits = price_steps(present, pd.Timedelta(step))
+    if splits is None:
+        splits = price_steps(present, pd.Timedelta(step))
     steps = {
         symbol: np.array([(date.to_pydatetime() - start) // step for date in dates], np.int64)
         for symbol, dates in splits.items()

@@ -39,8 +39,9 @@ class PairRules:
         self._settings = settings
         self.timeframe = timeframe
         self._history_candles = history_candles
-        self._health_of_what: tuple[SignalBook, datetime] | None = None
+        self._known_of: tuple[SignalBook, datetime] | None = None
         self._health: dict[tuple[str, float, float], PairHealth | None] = {}
+        self._exits: dict[tuple[EntryPlan, datetime], ExitReason | None] = {}
 
     def candle_start(self, now: datetime) -> datetime:
         """Open time of the candle that is running at `now`."""
@@ -69,16 +70,20 @@ class PairRules:
         """
         if self.candle_start(now) <= self.candle_start(opened_at):
             return None
-        reason = exit_reason(
-            plan.thresholds,
-            plan.direction,
-            self._book().z(plan, self.last_closed(now)),
-            self._held_candles(opened_at, now),
-            self._most_candles(plan),
-        )
-        if reason is None and isinstance(self._break(plan, now), Breach):
-            return ExitReason.BREAK
-        return reason
+        self._forget_older(now)
+        key = (plan, opened_at)
+        if key not in self._exits:
+            reason = exit_reason(
+                plan.thresholds,
+                plan.direction,
+                self._book().z(plan, self.last_closed(now)),
+                self._held_candles(opened_at, now),
+                self._most_candles(plan),
+            )
+            if reason is None and isinstance(self._break(plan, now), Breach):
+                reason = ExitReason.BREAK
+            self._exits[key] = reason
+        return self._exits[key]
 
     def exit_breach(self, plan: EntryPlan, opened_at: datetime, now: datetime, reason: str) -> Breach | None:
         """The rule behind a stop that `model_exit` has named; None where it named none."""
@@ -140,15 +145,10 @@ class PairRules:
         )
 
     def _health_of(self, plan: EntryPlan, now: datetime) -> PairHealth | None:
-        """Both legs of a pair ask on each candle, a bot in each loop: computed once per model and candle, and
-        anew when a candle has arrived (a leg's may come late)."""
-        settings, candle = self._settings.risk.break_stop, self.last_closed(now)
+        settings = self._settings.risk.break_stop
         if settings is None:
             return None
-        book = self._book()
-        if (book, candle) != self._health_of_what:
-            self._health_of_what = (book, candle)
-            self._health = {}
+        book, candle = self._forget_older(now)
         key = (plan.pair_id, plan.model.alpha, plan.model.beta)
         if key not in self._health:
             half_life = self._half_life(plan)
@@ -157,6 +157,14 @@ class PairRules:
                 rows = min(rows, max(MIN_CANDLES, math.ceil(settings.window_half_lives * half_life)))
             self._health[key] = pair_health(*book.window(plan, candle, rows), plan.model)
         return self._health[key]
+
+    def _forget_older(self, now: datetime) -> tuple[SignalBook, datetime]:
+        """Book and last closed candle. Both legs of a pair ask on each candle, a bot in each loop: an answer
+        is found once per candle, and anew when a candle has arrived (a leg's may come late)."""
+        known_of = self._book(), self.last_closed(now)
+        if known_of != self._known_of:
+            self._known_of, self._health, self._exits = known_of, {}, {}
+        return known_of
 
     def missing_candles(self, plan: EntryPlan, now: datetime) -> dict[str, float]:
         """See Signals."""

@@ -65,7 +65,7 @@ def test_what_people_order_before_the_engine_is_there_is_refused(
         refused.append(str(error.value))
         return check_live(strategy)
 
-    monkeypatch.setattr("pairbot_ext.runtime.strategy.check_live", meanwhile)
+    monkeypatch.setattr("pairbot_ext.runtime.bot_start.check_live", meanwhile)
     opened.restart()
     opened.loop()
     assert len(refused) == 1

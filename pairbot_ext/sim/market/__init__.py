@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pairbot_ext.sim.market.books import DEFAULT_SHAPE, BookShape
-from pairbot_ext.sim.market.table import CandleMarket
 from pairbot_ext.support.errors import PairbotError
+
+if TYPE_CHECKING:
+    from pairbot_ext.sim.market.table import CandleMarket
 
 SYNTHETIC = "synthetic"
 DEMO = "demo"
