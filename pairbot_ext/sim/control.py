@@ -6,7 +6,10 @@ GET  /control/requests?since=N        the log, records numbered above N
 GET  /control/fills?since=N           fills with a trade id above N
 GET  /control/income                  every booking
 POST /control/actions                 {"actions": [{"do": "close_position", "symbol": "ADAUSDT"}, ...]}
+GET  /control/streams                 every stream connection, the closed ones too
+PUT  /control/streams                 terms of the streams, such as {"connection_ms": 60000}
 POST /control/faults                  one fault rule, added to the schedule
+POST /control/stream-faults           one rule about streams, added to the schedule
 PUT  /control/faults                  a whole schedule, in place of the present one
 DELETE /control/faults                no faults any more
 POST /control/network                 {"round_trip_ms": 50}
@@ -19,16 +22,21 @@ import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError
 
 from pairbot_ext.sim.rest import shapes
 from pairbot_ext.sim.rest.gateway import Gateway
 from pairbot_ext.sim.rest.messages import Answer, Request, json_bytes
+from pairbot_ext.sim.stream.connection import Connection
+from pairbot_ext.sim.stream.hub import StreamHub
 from pairbot_ext.sim.tls import LOOPBACK
 from pairbot_ext.sim.venue.actions import Action, apply
 from pairbot_ext.sim.venue.faults import FaultRule, Schedule
+from pairbot_ext.sim.venue.options import StreamTerms
+from pairbot_ext.sim.venue.stream_faults import StreamRule
 from pairbot_ext.support.errors import PairbotError
 
 PREFIX = "/control/"
@@ -45,18 +53,26 @@ class _Network(BaseModel):
     round_trip_ms: int = Field(ge=0, le=60_000)
 
 
+class _StreamTermChanges(RootModel[dict[str, int | float]]):
+    """Some of `StreamTerms`."""
+
+
 class SimulatedExchange:
-    """What the server serves: Binance's paths by the gateway, `/control` here."""
+    """What the server serves: Binance's paths by the gateway, streams by the hub, `/control` here."""
 
     def __init__(self, gateway: Gateway) -> None:
         self.gateway = gateway
+        self.streams = StreamHub(gateway)
         self._routes: dict[str, Callable[[Request], Any]] = {
             "GET state": lambda _: self.state(),
             "GET requests": self._requests,
             "GET fills": self._fills,
             "GET income": lambda _: [shapes.income(row) for row in gateway.venue.account.income],
+            "GET streams": lambda _: self.streams.report(),
+            "PUT streams": self._set_stream_terms,
             "POST actions": self._act,
             "POST faults": self._add_fault,
+            "POST stream-faults": self._add_stream_fault,
             "PUT faults": self._set_faults,
             "DELETE faults": lambda _: self._load(Schedule()),
             "POST network": self._set_network,
@@ -67,14 +83,39 @@ class SimulatedExchange:
         """Network round trip in ms."""
         return self.gateway.round_trip_ms
 
-    def tick(self) -> None:
-        """Let time pass at the venue."""
-        self.gateway.tick()
+    def now_ms(self) -> int:
+        """The venue's time, epoch ms."""
+        return self.gateway.venue.clock.running()
+
+    def tick(self) -> int | None:
+        """Let time pass at the venue; when it next has to, epoch ms, where something is held back."""
+        self.gateway.locked(self.streams.pump)
+        return self.streams.next_ms()
+
+    def open_stream(self, path: str, query: str) -> Connection:
+        """Open a websocket: see `StreamHub.open`."""
+        return self.gateway.locked(lambda: self.streams.open(path, query))
+
+    def receive(self, connection: Connection, text: str) -> None:
+        """A text message on a websocket."""
+        self.gateway.locked(lambda: self.streams.receive(connection, text))
+
+    def ping(self, connection: Connection) -> bool:
+        """A ping on a websocket; whether it gets its pong."""
+        return self.gateway.locked(lambda: self.streams.ping(connection))
+
+    def pong(self, connection: Connection) -> None:
+        """A pong on a websocket."""
+        self.gateway.locked(lambda: self.streams.pong(connection))
+
+    def leave(self, connection: Connection) -> None:
+        """A websocket is gone."""
+        self.gateway.locked(lambda: self.streams.leave(connection))
 
     def handle(self, request: Request) -> Answer:
         """Answer one request of either kind."""
         if not request.path.startswith(PREFIX):
-            return self.gateway.handle(request)
+            return self.gateway.locked(lambda: self._answer(request))
         route = self._routes.get(f"{request.method} {request.path.removeprefix(PREFIX)}")
         if route is None:
             return Answer(404, json_bytes({"error": f"no such control path: {request.call}"}))
@@ -82,6 +123,12 @@ class SimulatedExchange:
             return Answer(200, json_bytes(self.gateway.locked(lambda: route(request))))
         except (ValidationError, PairbotError, ValueError) as error:
             return Answer(400, json_bytes({"error": str(error)}))
+
+    def _answer(self, request: Request) -> Answer:
+        answer = self.gateway.handle(request)
+        delay_ms = self.streams.take_answer_delay()
+        self.streams.pump()
+        return replace(answer, delay_ms=answer.delay_ms + delay_ms) if delay_ms else answer
 
     def state(self) -> dict[str, Any]:
         """The venue's truth: what it holds, not what it answers."""
@@ -102,6 +149,7 @@ class SimulatedExchange:
                 for order in venue.conditional.open_orders()
             ],
             "fault_rules": len(self.gateway.faults),
+            "stream_fault_rules": len(self.gateway.stream_faults),
             "requests": len(self.gateway.log.requests),
             "fills": len(engine.fills),
         }
@@ -134,6 +182,16 @@ class SimulatedExchange:
     def _add_fault(self, request: Request) -> Any:
         self.gateway.faults.add(FaultRule.model_validate_json(request.body))
         return {"fault_rules": len(self.gateway.faults)}
+
+    def _add_stream_fault(self, request: Request) -> Any:
+        self.gateway.stream_faults.add(StreamRule.model_validate_json(request.body))
+        return {"stream_fault_rules": len(self.gateway.stream_faults)}
+
+    def _set_stream_terms(self, request: Request) -> Any:
+        engine = self.gateway.venue.engine
+        changes = _StreamTermChanges.model_validate_json(request.body).root
+        engine.stream_terms = StreamTerms.model_validate(engine.stream_terms.model_dump() | changes)
+        return engine.stream_terms.model_dump(mode="json")
 
     def _set_faults(self, request: Request) -> Any:
         return self._load(Schedule.model_validate_json(request.body))
@@ -196,6 +254,18 @@ class ControlClient:
     def add_fault(self, rule: FaultRule) -> None:
         """Add a fault rule; its count starts now."""
         self._send("POST", "faults", rule.model_dump(mode="json"))
+
+    def add_stream_fault(self, rule: StreamRule) -> None:
+        """Add a rule about streams; its count starts now."""
+        self._send("POST", "stream-faults", rule.model_dump(mode="json"))
+
+    def streams(self) -> list[dict[str, Any]]:
+        """Every stream connection, the closed ones too."""
+        return list(self._send("GET", "streams"))
+
+    def set_stream_terms(self, **terms: float) -> None:
+        """Change some of `StreamTerms`."""
+        self._send("PUT", "streams", terms)
 
     def clear_faults(self) -> None:
         """Forget every rule."""

@@ -31,6 +31,7 @@ class ExchangeOptions:
     :param market: "synthetic", or a Freqtrade datadir whose candles are replayed; None leaves it to the
         command.
     :param book: shape of every order book.
+    :param ticks: let prices wander inside candles, see `open_market`.
     :param list_all: also list the symbols the market has no prices for, as analysis commands need them.
     """
 
@@ -41,6 +42,7 @@ class ExchangeOptions:
     round_trip_ms: int = 0
     has_rate_limits: bool = True
     book: BookShape = DEFAULT_SHAPE
+    ticks: bool = False
     list_all: bool = False
     venue: VenueOptions = field(default_factory=VenueOptions)
 
@@ -57,6 +59,7 @@ def open_exchange(options: ExchangeOptions) -> SimulatedExchange:
         clock=wall_clock_ms,
         seed=options.seed,
         shape=options.book,
+        ticks=options.ticks,
     )
     venue = Venue(market, wall_clock_ms, options.venue)
     if options.list_all:

@@ -26,6 +26,11 @@ _REFUSED = (
     "dapiPrivateV2", "dapiData", "eapiPublic", "eapiPrivate", "papi", "papiV2",
 )  # fmt: skip
 REFUSED_PREFIX = "/not-simulated"
+# Streams: ccxt puts /public, /market or /private before the last part of the linear address by itself.
+_STREAMS = "/ws"
+_REFUSED_STREAMS = (
+    "spot", "margin", "inverse", "stock", "option", "optionMarket", "optionPrivate", "papi",
+)  # fmt: skip
 
 
 def base_url(port: int) -> str:
@@ -48,9 +53,17 @@ def ccxt_settings(port: int, *, timeout_ms: int) -> dict[str, Any]:
     return {
         "verify": False,
         "timeout": timeout_ms,
-        "urls": {"api": urls},
+        "urls": {"api": {**urls, "ws": _stream_urls(port)}},
         "options": {"fetchCurrencies": False, "fetchMargins": False, "fetchMarkets": {"types": ["linear"]}},
     }
+
+
+def _stream_urls(port: int) -> dict[str, Any]:
+    """Addresses of ccxt.pro's streams: the linear ones are served, the others answered with 404."""
+    base = f"wss://127.0.0.1:{port}"
+    refused = {name: f"{base}{REFUSED_PREFIX}/{name}" for name in _REFUSED_STREAMS}
+    orders = {name: f"{base}{REFUSED_PREFIX}/ws-api-{name}" for name in ("spot", "linear", "inverse")}
+    return {"linear": base + _STREAMS, **refused, "ws-api": orders}
 
 
 def port_of(document: Mapping[str, Any]) -> int:

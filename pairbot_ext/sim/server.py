@@ -1,4 +1,4 @@
-"""The HTTPS server on 127.0.0.1: one thread, one event loop, no state of its own."""
+"""The HTTPS and WSS server on 127.0.0.1: one thread, one event loop, no state of its own."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Protocol
 from aiohttp import web
 
 from pairbot_ext.sim.rest.messages import Answer, Delivery, Request
+from pairbot_ext.sim.stream.sockets import Streams, serve
 from pairbot_ext.sim.tls import LOOPBACK, server_context
 from pairbot_ext.support.errors import PairbotError
 
@@ -19,23 +20,21 @@ logger = logging.getLogger(__name__)
 _START_TIMEOUT_SECS = 10.0
 # Longer than any client here waits; the connection is dropped after it so that no task lives for ever.
 _HANG_SECS = 120.0
-_TICK_SECS = 0.2
+_TICK_SECS = 0.05
 
 
-class Handler(Protocol):
-    """What the server serves: pure request in, answer out."""
+class Handler(Streams, Protocol):
+    """What the server serves: pure request in, answer out; and streams."""
 
     def handle(self, request: Request) -> Answer:
         """Execute one request at the venue's current time."""
         ...
 
-    def tick(self) -> None:
-        """Let time pass at the venue: late fills, funding, liquidation."""
-        ...
+    def tick(self) -> int | None:
+        """Let time pass at the venue: late fills, funding, liquidation, updates of streams.
 
-    @property
-    def round_trip_ms(self) -> int:
-        """Network round trip to add: half before the request arrives, half after."""
+        :returns: when it next has to, epoch ms of the venue; None where a regular look is enough.
+        """
         ...
 
 
@@ -119,10 +118,14 @@ class LoopbackServer:
             await runner.cleanup()
 
     async def _tick(self) -> None:
+        wait_secs = _TICK_SECS
         while True:
-            await asyncio.sleep(_TICK_SECS)
+            await asyncio.sleep(wait_secs)
             try:
-                self._handler.tick()
+                due_ms = self._handler.tick()
+                wait_secs = _TICK_SECS
+                if due_ms is not None:
+                    wait_secs = min(wait_secs, max(0.001, (due_ms - self._handler.now_ms()) / 1000))
             except Exception:
                 # The venue's time must go on; the next request will meet the same problem and answer 500.
                 logger.exception("The simulated venue failed while time passed")
@@ -133,6 +136,8 @@ class LoopbackServer:
         half_secs = self._handler.round_trip_ms / 2000
         if half_secs:
             await asyncio.sleep(half_secs)
+        if raw.headers.get("Upgrade", "").lower() == "websocket":
+            return await serve(self._handler, raw, path, query)
         answer = self._handler.handle(
             Request(
                 method=raw.method,

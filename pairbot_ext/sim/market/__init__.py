@@ -24,6 +24,7 @@ def open_market(
     clock: Callable[[], int],
     seed: int = 1,
     shape: BookShape = DEFAULT_SHAPE,
+    ticks: bool = False,
 ) -> CandleMarket:
     """The market a user asked for.
 
@@ -39,18 +40,22 @@ def open_market(
     :param clock: gives now in epoch ms; asked once, when the market opens.
     :param seed: of generated markets; a recording ignores it.
     :param shape: of every order book.
+    :param ticks: let prices wander inside each candle instead of going straight from knot to knot. The demo
+        keeps to its script.
     :raises PairbotError: neither a known name nor a directory with candles, or a TIME outside the recording.
     """
     now_ms = clock()
     if spec == SYNTHETIC:
         from pairbot_ext.sim.market.synthetic import synthetic_market
 
-        return synthetic_market(now_ms, seed=seed, compress=compress, shape=shape)
-    if spec == DEMO:
+        market = synthetic_market(now_ms, seed=seed, compress=compress, shape=shape)
+    elif spec == DEMO:
         from pairbot_ext.sim.market.scripted import scripted_market
 
-        return scripted_market(now_ms, seed=seed, shape=shape)
-    return _replay(spec, compress=compress, now_ms=now_ms, shape=shape)
+        market = scripted_market(now_ms, seed=seed, shape=shape)
+    else:
+        market = _replay(spec, compress=compress, now_ms=now_ms, shape=shape)
+    return market.ticking(seed) if ticks and not market.is_scripted else market
 
 
 def _replay(spec: str, *, compress: bool, now_ms: int, shape: BookShape) -> CandleMarket:

@@ -78,6 +78,10 @@ class Market(Protocol):
         """The order book around `price`, before anything the venue's own accounts took from it."""
         ...
 
+    def best(self, symbol: str, now_ms: int) -> Book:
+        """The first level of each side of `book`, at less expense."""
+        ...
+
     def klines(
         self,
         symbol: str,

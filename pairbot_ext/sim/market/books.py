@@ -52,12 +52,21 @@ class BookShape:
 DEFAULT_SHAPE = BookShape()
 
 
-def build_book(spec: SymbolSpec, price: Decimal, now_ms: int, shape: BookShape = DEFAULT_SHAPE) -> Book:
+def build_book(
+    spec: SymbolSpec,
+    price: Decimal,
+    now_ms: int,
+    shape: BookShape = DEFAULT_SHAPE,
+    levels: int | None = None,
+) -> Book:
     """The book of one symbol: `price` lies at the best bid or between the best prices.
 
     Prices are multiples of the tick, amounts of the step and at least the minimum amount; bids that would
     fall to 0 are left out. The same arguments give the same book.
+
+    :param levels: only so many of the shape's levels per side.
     """
+    shown = shape.levels if levels is None else levels
     tick = spec.price_tick
     spread = _ticks(price, shape.spread_bp, tick)
     gap = _ticks(price, shape.gap_bp, tick)
@@ -67,11 +76,11 @@ def build_book(spec: SymbolSpec, price: Decimal, now_ms: int, shape: BookShape =
     second = now_ms // 1000
     bids = tuple(
         _level(spec, best_bid - i * gap, i, f"{spec.symbol} bid {second}", shape)
-        for i in range(shape.levels)
+        for i in range(shown)
         if best_bid - i * gap > 0
     )
     asks = tuple(
-        _level(spec, best_ask + i * gap, i, f"{spec.symbol} ask {second}", shape) for i in range(shape.levels)
+        _level(spec, best_ask + i * gap, i, f"{spec.symbol} ask {second}", shape) for i in range(shown)
     )
     return Book(bids=bids, asks=asks)
 

@@ -64,6 +64,11 @@ class FixedMarket:
             asks=tuple((price + tick * n, self._level_amount) for n in steps),
         )
 
+    def best(self, symbol: str, now_ms: int) -> Book:
+        """The top of `book`."""
+        book = self.book(symbol, now_ms)
+        return Book(book.bids[:1], book.asks[:1])
+
     def klines(
         self, symbol: str, interval: str, start_ms: int | None, end_ms: int | None, limit: int, now_ms: int,
         *, mark: bool,

@@ -4,11 +4,12 @@ A candle file says where a price opened, how far it went and where it closed, no
 here is fixed: a rising candle visits its low first and then its high, a falling one its high first, with
 straight lines between. Whatever is asked before a candle closes (the last price, the running candle, finer
 candles) is read off that path up to the asking time, so it agrees with the finished candle and shows
-nothing of the rest of it.
+nothing of the rest of it. With a `TickPath` the lines are not straight but wander.
 """
 
 from __future__ import annotations
 
+import copy
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ import numpy as np
 
 from pairbot_ext.sim.market.base import Kline
 from pairbot_ext.sim.market.candles import CandleArrays
+from pairbot_ext.sim.market.paths import FloatArray
+from pairbot_ext.sim.market.ticks import TickPath
 from pairbot_ext.support.errors import DataError
 
 MINUTE_MS = 60_000
@@ -30,6 +33,7 @@ INTERVAL_MS = {
 }  # fmt: skip
 _MONDAY_MS = 4 * DAY_MS  # epoch day 0 was a Thursday; weekly candles open on Mondays
 TURNS = (0.3, 0.7)  # shares of a candle's time at which its path reaches the first and the second extreme
+_KEPT_PATHS = 4
 _TRADE_NOTIONAL = Decimal(250)  # USDT per trade, to give candles a plausible number of trades
 
 
@@ -104,6 +108,14 @@ class CandleSeries:
         self._turns = turns
         self._finished: dict[int, _Piece] = {}
         self._klines: dict[tuple[int, int], Kline] = {}
+        self._ticks: TickPath | None = None
+        self._vertices: dict[int, tuple[FloatArray, FloatArray]] = {}
+
+    def ticking(self, ticks: TickPath) -> CandleSeries:
+        """The same candles with a price that wanders between their knots."""
+        other = copy.copy(self)
+        other._ticks, other._vertices, other._klines = ticks, {}, {}
+        return other
 
     @property
     def first_ms(self) -> int:
@@ -193,6 +205,7 @@ class CandleSeries:
             if start <= turn <= (stop if end == self.candle_ms else (end - 1) / self.candle_ms)
         ]
         first = self._path(index, start)
+        inner += self._turned(index, start, stop if end == self.candle_ms else (end - 1) / self.candle_ms)
         return _Piece(
             open=first,
             high=max(first, last, *inner),
@@ -225,11 +238,38 @@ class CandleSeries:
         leg = 0 if share < times[1] else 1 if share < times[2] else 2
         if share == times[leg]:
             return knots[leg]
+        if self._ticks is not None:
+            return self._rounded(float(np.interp(share, *self._wandering(index))), whole)
         weight = Decimal((share - times[leg]) / (times[leg + 1] - times[leg]))
-        exact = knots[leg] + (knots[leg + 1] - knots[leg]) * weight
-        rounded = (exact / self._grid).to_integral_value(ROUND_HALF_EVEN) * self._grid
+        return self._rounded(knots[leg] + (knots[leg + 1] - knots[leg]) * weight, whole)
+
+    def _rounded(self, price: Decimal | float, whole: _Piece) -> Decimal:
+        rounded = (Decimal(price) / self._grid).to_integral_value(ROUND_HALF_EVEN) * self._grid
         # Recorded prices may lie off the grid; the path must not leave the candle for that.
         return min(max(rounded, whole.low), whole.high)
+
+    def _wandering(self, index: int) -> tuple[FloatArray, FloatArray]:
+        found = self._vertices.get(index)
+        if found is None:
+            assert self._ticks is not None
+            whole = self._whole(index)
+            knots = [float(price) for price in (whole.open, *self._extremes(index), whole.close)]
+            opened = self._open_ms[index]
+            found = self._ticks.vertices(opened, self.candle_ms, (0.0, *self._turns, 1.0), knots)
+            # Questions come about the running candle, or candle by candle.
+            while len(self._vertices) >= _KEPT_PATHS:
+                del self._vertices[next(iter(self._vertices))]
+            self._vertices[index] = found
+        return found
+
+    def _turned(self, index: int, start: float, stop: float) -> list[Decimal]:
+        """The highest and the lowest price at which the path turns within [start, stop]."""
+        if self._ticks is None:
+            return []
+        shares, prices = self._wandering(index)
+        within = prices[np.searchsorted(shares, start) : np.searchsorted(shares, stop, side="right")]
+        whole = self._whole(index)
+        return [self._rounded(float(price), whole) for price in (within.min(), within.max())] if len(within) else []
 
 
 def _kline(open_ms: int, interval: int, piece: _Piece) -> Kline:

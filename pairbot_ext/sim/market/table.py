@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from pairbot_ext.sim.market.base import Book, DayStats, Kline
@@ -12,6 +12,7 @@ from pairbot_ext.sim.market.books import DEFAULT_SHAPE, BookShape, build_book
 from pairbot_ext.sim.market.candles import FUNDING_INTERVAL_MS
 from pairbot_ext.sim.market.paths import PlantedTruth
 from pairbot_ext.sim.market.series import DAY_MS, HOUR_MS, MINUTE_MS, CandleSeries, interval_ms
+from pairbot_ext.sim.market.ticks import TickPath
 from pairbot_ext.sim.market.times import TimeMap
 from pairbot_ext.sim.symbols import SymbolSpec
 from pairbot_ext.support.errors import DataError
@@ -58,6 +59,15 @@ class CandleMarket:
         specs = {symbol: course.spec for symbol, course in self.courses.items()}
         object.__setattr__(self, "_symbols", specs)
 
+    def ticking(self, seed: int) -> CandleMarket:
+        """The same candles with prices that wander between them, see `TickPath`."""
+
+        def moved(course: SymbolCourse) -> SymbolCourse:
+            path = TickPath(seed, course.spec.symbol)
+            return replace(course, last=course.last.ticking(path), mark=course.mark.ticking(path))
+
+        return replace(self, courses={symbol: moved(course) for symbol, course in self.courses.items()})
+
     @property
     def symbols(self) -> Mapping[str, SymbolSpec]:
         """Every symbol of this market by Binance id."""
@@ -88,9 +98,16 @@ class CandleMarket:
 
     def book(self, symbol: str, now_ms: int) -> Book:
         """See `Market.book`."""
+        return self._book(symbol, now_ms, None)
+
+    def best(self, symbol: str, now_ms: int) -> Book:
+        """See `Market.best`."""
+        return self._book(symbol, now_ms, 1)
+
+    def _book(self, symbol: str, now_ms: int, levels: int | None) -> Book:
         course = self._course(symbol)
         shape = self.shapes.get(symbol, self.shape)
-        return build_book(course.spec, course.last.price(now_ms), now_ms, shape)
+        return build_book(course.spec, course.last.price(now_ms), now_ms, shape, levels)
 
     def klines(
         self,

@@ -130,7 +130,7 @@ def _set_asset_mode(call: Call) -> Any:
     wanted = call.params.flag("multiAssetsMargin")
     if wanted is call.venue.account.multi_assets:
         raise VenueError(Code.SAME_ASSET_MODE)
-    call.venue.account.multi_assets = wanted
+    call.venue.set_multi_assets(wanted)
     return {"code": 200, "msg": "success"}
 
 
@@ -165,6 +165,23 @@ def _symbol_config(call: Call) -> Any:
             }
         )
     return rows
+
+
+def _open_listen_key(call: Call) -> Any:
+    return {"listenKey": call.venue.listen_keys.open(_key_end(call))}
+
+
+def _extend_listen_key(call: Call) -> Any:
+    return {"listenKey": call.venue.listen_keys.extend(_key_end(call))}
+
+
+def _key_end(call: Call) -> int:
+    return call.now_ms + call.venue.engine.stream_terms.listen_key_ms
+
+
+def _close_listen_key(call: Call) -> Any:
+    call.venue.listen_keys.close()
+    return {}
 
 
 def _commission_rate(call: Call) -> Any:
@@ -233,6 +250,9 @@ ROUTES: dict[str, Route] = {
     "POST /fapi/v1/multiAssetsMargin": Route(_set_asset_mode, 1, signed=True),
     "GET /fapi/v1/accountConfig": Route(_account_config, 5, signed=True),
     "GET /fapi/v1/symbolConfig": Route(_symbol_config, 5, signed=True),
+    "POST /fapi/v1/listenKey": Route(_open_listen_key, keyed=True),
+    "PUT /fapi/v1/listenKey": Route(_extend_listen_key, keyed=True),
+    "DELETE /fapi/v1/listenKey": Route(_close_listen_key, keyed=True),
     "GET /fapi/v1/commissionRate": Route(_commission_rate, 20, signed=True),
     "GET /fapi/v1/userTrades": Route(_trades, 5, signed=True),
     "GET /fapi/v1/income": Route(_income, 30, signed=True),

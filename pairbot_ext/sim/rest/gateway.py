@@ -19,6 +19,7 @@ from pairbot_ext.sim.venue.errors import VenueError
 from pairbot_ext.sim.venue.faults import FaultRule, Faults, Schedule
 from pairbot_ext.sim.venue.log import RequestRecord, VenueLog, public_params
 from pairbot_ext.sim.venue.rate_limits import LimitError, RateLimits
+from pairbot_ext.sim.venue.stream_faults import StreamFaults
 from pairbot_ext.sim.venue.venue import Venue
 
 ROUTES: dict[str, Route] = market_routes.ROUTES | account_routes.ROUTES | order_routes.ROUTES
@@ -59,6 +60,7 @@ class Gateway:
         self._credentials = credentials
         self._lock = threading.RLock()
         self.faults = Faults(Schedule(), venue.clock())
+        self.stream_faults = StreamFaults((), 0, venue.clock())
         self.load_schedule(schedule or Schedule())
 
     def load_schedule(self, schedule: Schedule) -> None:
@@ -66,6 +68,7 @@ class Gateway:
         with self._lock:
             now_ms = self.venue.clock()
             self.faults = Faults(schedule, now_ms)
+            self.stream_faults = StreamFaults(schedule.streams, schedule.seed, now_ms)
             for timed in schedule.timed:
                 for action in timed.actions:
                     self.venue.timeline.schedule(now_ms + timed.at_ms, partial(apply, action, self.venue))
@@ -180,8 +183,9 @@ class Gateway:
     ) -> _Outcome:
         now_ms = self.venue.clock()
         try:
-            if route.signed:
+            if route.signed or route.keyed:
                 check_key(request, self._credentials)
+            if route.signed:
                 check_fresh(params, now_ms)
                 check_signature(request, self._credentials)
             if route.counts_order:

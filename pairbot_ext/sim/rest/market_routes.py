@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Any
 
 from pairbot_ext.sim.market.base import Kline
 from pairbot_ext.sim.rest.exchange_info import exchange_info, symbol_entries
 from pairbot_ext.sim.rest.routes import Call, Route, by_limit, by_symbol
+from pairbot_ext.sim.symbols import SymbolSpec
 from pairbot_ext.sim.venue.errors import Code, VenueError
+from pairbot_ext.sim.venue.tape import BookServed
 from pairbot_ext.sim.venue.terms import money_text, plain
+from pairbot_ext.sim.venue.venue import Venue
 
 INTERVALS = frozenset(
     ("1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d", "3d", "1w", "1M")
@@ -18,6 +21,7 @@ INTERVALS = frozenset(
 _DEPTH_LIMITS = (5, 10, 20, 50, 100, 500, 1000)
 _INTEREST_RATE = "0.00010000"
 _ONE_HUNDRED = Decimal(100)
+_NO_LEVEL = (Decimal(0), Decimal(0))
 
 
 def _symbol(call: Call) -> str:
@@ -90,20 +94,22 @@ def _depth(call: Call) -> Any:
     if limit not in _DEPTH_LIMITS:
         raise VenueError(Code.BAD_DEPTH_LIMIT, limit=limit)
     spec, book = call.venue.engine.spec(symbol), call.venue.engine.book(symbol)
-
-    def side(levels: tuple[tuple[Decimal, Decimal], ...]) -> list[list[str]]:
-        return [
-            [f"{price:.{spec.price_precision}f}", f"{amount:.{spec.amount_precision}f}"]
-            for price, amount in levels[:limit]
-        ]
-
+    call.venue.engine.tape.record(BookServed(symbol, book))
     return {
         "lastUpdateId": call.now_ms,
         "E": call.now_ms,
         "T": call.now_ms,
-        "bids": side(book.bids),
-        "asks": side(book.asks),
+        "bids": level_texts(spec, book.bids[:limit]),
+        "asks": level_texts(spec, book.asks[:limit]),
     }
+
+
+def level_texts(spec: SymbolSpec, levels: Iterable[tuple[Decimal, Decimal]]) -> list[list[str]]:
+    """Book levels as [price, amount] texts, in their order."""
+    return [
+        [f"{price:.{spec.price_precision}f}", f"{amount:.{spec.amount_precision}f}"]
+        for price, amount in levels
+    ]
 
 
 def _day_row(call: Call, symbol: str) -> dict[str, Any]:
@@ -136,18 +142,17 @@ def _day(call: Call) -> Any:
     return _each(call, _day_row)
 
 
+def best_texts(venue: Venue, symbol: str) -> tuple[str, str, str, str]:
+    """Price and amount of the best bid, then of the best ask; zeros where a side is empty."""
+    book = venue.engine.best(symbol)
+    bid, ask = book.bids[0] if book.bids else _NO_LEVEL, book.asks[0] if book.asks else _NO_LEVEL
+    return plain(bid[0]), plain(bid[1]), plain(ask[0]), plain(ask[1])
+
+
 def _best_row(call: Call, symbol: str) -> dict[str, Any]:
-    book = call.venue.engine.book(symbol)
-    bid = book.bids[0] if book.bids else (Decimal(0), Decimal(0))
-    ask = book.asks[0] if book.asks else (Decimal(0), Decimal(0))
-    return {
-        "symbol": symbol,
-        "bidPrice": plain(bid[0]),
-        "bidQty": plain(bid[1]),
-        "askPrice": plain(ask[0]),
-        "askQty": plain(ask[1]),
-        "time": call.now_ms,
-    }
+    names = ("bidPrice", "bidQty", "askPrice", "askQty")
+    texts = best_texts(call.venue, symbol)
+    return {"symbol": symbol, **dict(zip(names, texts, strict=True)), "time": call.now_ms}
 
 
 def _best(call: Call) -> Any:
@@ -167,9 +172,14 @@ def _price(call: Call) -> Any:
 
 
 def _premium_row(call: Call, symbol: str) -> dict[str, Any]:
-    market = call.venue.market
-    mark = money_text(market.mark_price(symbol, call.now_ms))
-    rates = market.funding_rates(symbol, None, None, 1, call.now_ms)
+    return premium(call.venue, symbol, call.now_ms)
+
+
+def premium(venue: Venue, symbol: str, now_ms: int) -> dict[str, Any]:
+    """Mark price and funding of a symbol, as `/fapi/v1/premiumIndex` answers it."""
+    market = venue.market
+    mark = money_text(market.mark_price(symbol, now_ms))
+    rates = market.funding_rates(symbol, None, None, 1, now_ms)
     return {
         "symbol": symbol,
         "markPrice": mark,
@@ -177,8 +187,8 @@ def _premium_row(call: Call, symbol: str) -> dict[str, Any]:
         "estimatedSettlePrice": mark,
         "lastFundingRate": money_text(rates[-1][1] if rates else Decimal(0)),
         "interestRate": _INTEREST_RATE,
-        "nextFundingTime": market.next_funding_ms(symbol, call.now_ms),
-        "time": call.now_ms,
+        "nextFundingTime": market.next_funding_ms(symbol, now_ms),
+        "time": now_ms,
     }
 
 

@@ -31,12 +31,13 @@ class Route:
     """One endpoint.
 
     :param weight: Binance's request weight, which may depend on the parameters.
-    :param signed: needs key, timestamp and signature.
+    :param keyed: needs the key. :param signed: needs key, timestamp and signature.
     :param counts_order: counts against the order limits.
     """
 
     handler: Callable[[Call], Any]
     weight: Weight = 1
+    keyed: bool = False
     signed: bool = False
     counts_order: bool = False
 

@@ -14,11 +14,13 @@ from pairbot_ext.sim.venue.positions import Position, liquidation_price
 from pairbot_ext.sim.venue.terms import QUOTE_ASSET, money_text, plain
 
 
-def _price(spec: SymbolSpec, value: Decimal) -> str:
+def price_text(spec: SymbolSpec, value: Decimal) -> str:
+    """A price on the symbol's grid."""
     return f"{value:.{spec.price_precision}f}"
 
 
-def _amount(spec: SymbolSpec, value: Decimal) -> str:
+def amount_text(spec: SymbolSpec, value: Decimal) -> str:
+    """An amount in base on the symbol's grid."""
     return f"{value:.{spec.amount_precision}f}"
 
 
@@ -29,10 +31,10 @@ def _ordinary_fields(spec: SymbolSpec, order: Order) -> dict[str, Any]:
         "symbol": request.symbol,
         "status": order.status.value,
         "clientOrderId": request.client_order_id,
-        "price": _price(spec, request.price or ZERO),
+        "price": price_text(spec, request.price or ZERO),
         "avgPrice": f"{order.average_price:.{spec.price_precision + 1}f}",
-        "origQty": _amount(spec, order.amount),
-        "executedQty": _amount(spec, order.executed),
+        "origQty": amount_text(spec, order.amount),
+        "executedQty": amount_text(spec, order.executed),
         "cumQuote": f"{order.quote:.{spec.price_precision + spec.amount_precision}f}",
         "timeInForce": request.time_in_force.value,
         "type": request.type.value,
@@ -53,7 +55,7 @@ def _ordinary_fields(spec: SymbolSpec, order: Order) -> dict[str, Any]:
 
 def new_order(spec: SymbolSpec, order: Order) -> dict[str, Any]:
     """Answer to POST and DELETE `/fapi/v1/order`: with cumQty, without time."""
-    return _ordinary_fields(spec, order) | {"cumQty": _amount(spec, order.executed)}
+    return _ordinary_fields(spec, order) | {"cumQty": amount_text(spec, order.executed)}
 
 
 def queried_order(spec: SymbolSpec, order: Order) -> dict[str, Any]:
@@ -68,8 +70,8 @@ def trade(spec: SymbolSpec, fill: Fill) -> dict[str, Any]:
         "id": fill.trade_id,
         "orderId": fill.order_id,
         "side": fill.side.value,
-        "price": _price(spec, fill.price),
-        "qty": _amount(spec, fill.amount),
+        "price": price_text(spec, fill.price),
+        "qty": amount_text(spec, fill.amount),
         "realizedPnl": money_text(fill.realized_pnl),
         "marginAsset": QUOTE_ASSET,
         "quoteQty": money_text(fill.price * fill.amount),
@@ -103,11 +105,11 @@ def position_risk(engine: Engine, position: Position) -> dict[str, Any]:
     initial = account.initial_margin(position)
     behind = position.isolated_wallet if position.isolated else account.cross_wallet()
     fee_share = engine.options.fees.taker * (1 if position.amount > 0 else -1)
-    bids, asks = _resting_notional(engine, position.symbol)
+    bids, asks = resting_notional(engine, position.symbol)
     return {
         "symbol": position.symbol,
         "positionSide": "BOTH",
-        "positionAmt": _amount(spec, position.amount),
+        "positionAmt": amount_text(spec, position.amount),
         "entryPrice": plain(position.entry_price.quantize(spec.price_tick / 10000).normalize()),
         "breakEvenPrice": plain((position.entry_price * (1 + fee_share)).quantize(spec.price_tick / 10000)),
         "markPrice": money_text(mark),
@@ -130,7 +132,8 @@ def position_risk(engine: Engine, position: Position) -> dict[str, Any]:
     }
 
 
-def _resting_notional(engine: Engine, symbol: str) -> tuple[Decimal, Decimal]:
+def resting_notional(engine: Engine, symbol: str) -> tuple[Decimal, Decimal]:
+    """Quote in open buy orders and in open sell orders of a symbol."""
     bids = asks = ZERO
     for order in engine.orders_open_on(symbol):
         notional = order.remaining * (order.request.price or engine.mark(symbol))
@@ -181,7 +184,7 @@ def _account_position(engine: Engine, position: Position) -> dict[str, Any]:
     return {
         "symbol": position.symbol,
         "positionSide": "BOTH",
-        "positionAmt": _amount(spec, position.amount),
+        "positionAmt": amount_text(spec, position.amount),
         "unrealizedProfit": money_text(profit),
         "isolatedMargin": money_text(position.isolated_wallet + profit if position.isolated else ZERO),
         "notional": money_text(position.notional(mark)),
@@ -223,10 +226,10 @@ def algo_order(spec: SymbolSpec, order: AlgoOrder) -> dict[str, Any]:
         "side": request.side.value,
         "positionSide": "BOTH",
         "timeInForce": request.time_in_force.value,
-        "quantity": _amount(spec, request.amount),
+        "quantity": amount_text(spec, request.amount),
         "algoStatus": order.status.value,
-        "triggerPrice": _price(spec, order.trigger_price),
-        "price": _price(spec, request.price or ZERO),
+        "triggerPrice": price_text(spec, order.trigger_price),
+        "price": price_text(spec, request.price or ZERO),
         "icebergQuantity": None,
         "selfTradePreventionMode": "EXPIRE_MAKER",
         "workingType": order.working_type.value,
@@ -246,11 +249,11 @@ def algo_order(spec: SymbolSpec, order: AlgoOrder) -> dict[str, Any]:
 def queried_algo_order(spec: SymbolSpec, order: AlgoOrder) -> dict[str, Any]:
     """`algo_order` with what became of it."""
     sent = order.sent
-    none = _price(spec, ZERO)
+    none = price_text(spec, ZERO)
     return algo_order(spec, order) | {
         "actualOrderId": str(sent.order_id) if sent else "",
         "actualPrice": f"{sent.average_price:.{spec.price_precision + 1}f}" if sent else none,
-        "actualQty": _amount(spec, sent.executed if sent else ZERO),
+        "actualQty": amount_text(spec, sent.executed if sent else ZERO),
         "actualType": sent.request.type.value if sent else "",
         "tpTriggerPrice": none,
         "tpPrice": none,

@@ -96,6 +96,7 @@ class Account:
             position.isolated_wallet -= position.isolated_wallet * closing / abs(position.amount)
             position.amount += side.sign * closing
             realized = self.book_income(IncomeType.REALIZED_PNL, realized, now_ms, symbol, trade_id)
+            position.realized += realized
             if not position.amount:
                 position.entry_price = position.isolated_wallet = ZERO
         opening = amount - closing
@@ -164,8 +165,8 @@ class Account:
         free = self.cross_wallet() + self.unrealized(crossed_only=True) - tied - order_margin
         return max(free, ZERO)
 
-    def to_liquidate(self) -> list[Position]:
-        """Positions whose margin no longer covers their maintenance.
+    def to_liquidate(self, ratio: Decimal = Decimal(1)) -> list[Position]:
+        """Positions whose maintenance has reached `ratio` of their margin; at 1 they are liquidated.
 
         Each isolated one for itself; crossed ones together, and then all of them.
         """
@@ -176,10 +177,10 @@ class Account:
                 crossed.append(position)
                 continue
             equity = position.isolated_wallet + position.unrealized(self._mark(position.symbol))
-            if equity <= self.maintenance(position):
+            if equity * ratio <= self.maintenance(position):
                 due.append(position)
         if crossed:
             equity = self.cross_wallet() + self.unrealized(crossed_only=True)
-            if equity <= sum((self.maintenance(position) for position in crossed), ZERO):
+            if equity * ratio <= sum((self.maintenance(position) for position in crossed), ZERO):
                 due += crossed
         return due

@@ -7,7 +7,6 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from pairbot_ext.sim.venue.account import IncomeType
 from pairbot_ext.sim.venue.errors import VenueError
 from pairbot_ext.sim.venue.orders import Order, OrderRequest, OrderType, Side
 from pairbot_ext.sim.venue.positions import MarginType
@@ -97,16 +96,17 @@ class CancelOrders(_Action):
 
 
 class Liquidate(_Action):
-    """Liquidate a position whatever its margin; also stands for auto-deleveraging."""
+    """Liquidate a position whatever its margin; with `adl` it is auto-deleveraged, which costs no fee."""
 
     do: Literal["liquidate"] = "liquidate"
     symbol: str | None = None
+    adl: bool = False
 
     def apply(self, venue: Venue, symbol: str | None) -> None:
         """Take the position over."""
         position = venue.account.position(_symbol(self.symbol, symbol, self.do))
         if position.amount:
-            venue.timeline.liquidate(position)
+            venue.timeline.liquidate(position, deleveraged=self.adl)
 
 
 class SymbolStatus(_Action):
@@ -129,7 +129,34 @@ class Transfer(_Action):
 
     def apply(self, venue: Venue, symbol: str | None) -> None:  # noqa: ARG002 (one signature for all actions)
         """Book it."""
-        venue.account.book_income(IncomeType.TRANSFER, self.amount, venue.engine.now_ms())
+        venue.transfer(self.amount)
+
+
+class MoveMargin(_Action):
+    """Add quote to an isolated position's margin, or, negative, take it out, by hand."""
+
+    do: Literal["move_margin"] = "move_margin"
+    symbol: str | None = None
+    amount: Decimal
+
+    def apply(self, venue: Venue, symbol: str | None) -> None:
+        """Move it."""
+        venue.add_margin(_symbol(self.symbol, symbol, self.do), self.amount)
+
+
+class EndListenKey(_Action):
+    """End the listen key: `told` with its event, as when nobody extended it; else without a word."""
+
+    do: Literal["end_listen_key"] = "end_listen_key"
+    told: bool = True
+
+    def apply(self, venue: Venue, symbol: str | None) -> None:  # noqa: ARG002 (one signature for all actions)
+        """End it."""
+        keys = venue.listen_keys
+        if self.told:
+            keys.expire(keys.until_ms)
+        else:
+            keys.forget()
 
 
 class AccountMode(_Action):
@@ -144,7 +171,9 @@ class AccountMode(_Action):
 
     def apply(self, venue: Venue, symbol: str | None) -> None:  # noqa: ARG002 (one signature for all actions)
         """Set them all."""
-        venue.account.dual_side, venue.account.multi_assets = self.dual_side, self.multi_assets
+        if venue.account.multi_assets is not self.multi_assets:
+            venue.set_multi_assets(self.multi_assets)
+        venue.account.dual_side = self.dual_side
         venue.account.can_trade, venue.account.credit = self.can_trade, self.credit
 
 
@@ -178,7 +207,7 @@ class AdvanceTime(_Action):
 
 Action = Annotated[
     ClosePosition | OpenPosition | RestingOrder | FillOrders | CancelOrders | Liquidate | SymbolStatus |
-    Transfer | AccountMode | SymbolSettings | AdvanceTime,
+    Transfer | MoveMargin | AccountMode | SymbolSettings | EndListenKey | AdvanceTime,
     Field(discriminator="do"),
 ]  # fmt: skip
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from decimal import Decimal
 
 from pairbot_ext.sim.market.base import Book, Market
@@ -17,6 +16,7 @@ from pairbot_ext.sim.venue.account import Account, IncomeType
 from pairbot_ext.sim.venue.errors import Code, VenueError
 from pairbot_ext.sim.venue.filters import check_order, price_band
 from pairbot_ext.sim.venue.matching import Consumption, Level, counter_levels, take, within
+from pairbot_ext.sim.venue.options import VenueOptions
 from pairbot_ext.sim.venue.orders import (
     ZERO,
     Fill,
@@ -29,28 +29,13 @@ from pairbot_ext.sim.venue.orders import (
     TimeInForce,
 )
 from pairbot_ext.sim.venue.positions import notional_cap
-from pairbot_ext.sim.venue.terms import DAY_MS, MAX_OPEN_ORDERS, Fees, money
+from pairbot_ext.sim.venue.tape import AccountChanged, Execution, OrderChanged, Reason, Tape
+from pairbot_ext.sim.venue.terms import DAY_MS, MAX_OPEN_ORDERS, money
 
 TRADING = "TRADING"
 # An order that ended without a fill can be asked for this long, any other one longer.
 UNFILLED_MEMORY_MS = 3 * DAY_MS
 ORDER_MEMORY_MS = 90 * DAY_MS
-
-
-@dataclass(frozen=True)
-class VenueOptions:
-    """What differs between one simulated venue and another.
-
-    :param deposit: quote the account starts with.
-    :param refill_ms: how long an amount taken from the book stays missing.
-    :param strict_client_ids: refuse any client order id ever used, not only those of open orders as Binance
-        does.
-    """
-
-    deposit: Decimal = Decimal(10_000)
-    fees: Fees = field(default_factory=Fees)
-    refill_ms: int = 1000
-    strict_client_ids: bool = False
 
 
 class Engine:
@@ -68,6 +53,8 @@ class Engine:
         self.open_orders: dict[int, Order] = {}
         self.fills: list[Fill] = []
         self.statuses: dict[str, str] = {}
+        self.tape = Tape()
+        self.stream_terms = self.options.streams
         self._by_client_id: defaultdict[str, list[Order]] = defaultdict(list)
         self._consumption = Consumption(self.options.refill_ms)
         self._next_order_id = 8_886_774_001
@@ -106,6 +93,13 @@ class Engine:
             asks=self._consumption.remaining(symbol, Side.BUY, book.asks, now_ms),
         )
 
+    def best(self, symbol: str) -> Book:
+        """The first level of each side of `book`."""
+        if self._consumption.has_taken(symbol):
+            book = self.book(symbol)
+            return Book(book.bids[:1], book.asks[:1])
+        return self.market.best(symbol, self._clock())
+
     # -- orders --
 
     def place(self, request: OrderRequest, rule: FillRule | None = None) -> Order:
@@ -120,13 +114,17 @@ class Engine:
         order = Order(self._next_order_id, request, amount, created_ms=now_ms, updated_ms=now_ms)
         executions = self._match(order, mark, rule)
         self._check_margin(order, executions, mark)
-        self._next_order_id += 1
-        self.orders[order.order_id] = order
-        self._by_client_id[request.client_order_id].append(order)
+        self._accept(order)
         self._execute(order, executions, maker=False)
         self._consumption.record(request.symbol, request.side, executions, now_ms)
         self._finish(order, rule)
         return order
+
+    def _accept(self, order: Order) -> None:
+        self._next_order_id += 1
+        self.orders[order.order_id] = order
+        self._by_client_id[order.request.client_order_id].append(order)
+        self.tape.record(OrderChanged(order, Execution.NEW))
 
     def check(self, request: OrderRequest) -> Decimal:
         """What is asked of an order before it meets the book; the mark price. Raises VenueError."""
@@ -233,10 +231,8 @@ class Engine:
     def _execute(self, order: Order, executions: Iterable[Level], *, maker: bool) -> None:
         for price, amount in executions:
             self._fill(order, price, amount, maker=maker)
-        if order.executed >= order.amount:
+        if order.status is OrderStatus.FILLED:
             self.close(order, OrderStatus.FILLED)
-        elif order.executed:
-            order.status = OrderStatus.PARTIALLY_FILLED
 
     def _fill(self, order: Order, price: Decimal, amount: Decimal, *, maker: bool) -> None:
         request, now_ms = order.request, self._clock()
@@ -250,22 +246,25 @@ class Engine:
         order.executed += amount
         order.quote += price * amount
         order.updated_ms = now_ms
-        self.fills.append(
-            Fill(
-                trade_id=trade_id,
-                order_id=order.order_id,
-                client_order_id=request.client_order_id,
-                symbol=request.symbol,
-                side=request.side,
-                price=price,
-                amount=amount,
-                commission=commission,
-                realized_pnl=realized,
-                maker=maker,
-                time_ms=now_ms,
-                liquidation=order.liquidation,
-            )
+        order.status = OrderStatus.PARTIALLY_FILLED if order.remaining > 0 else OrderStatus.FILLED
+        fill = Fill(
+            trade_id=trade_id,
+            order_id=order.order_id,
+            client_order_id=request.client_order_id,
+            symbol=request.symbol,
+            side=request.side,
+            price=price,
+            amount=amount,
+            commission=commission,
+            realized_pnl=realized,
+            maker=maker,
+            time_ms=now_ms,
+            liquidation=order.liquidation,
         )
+        self.fills.append(fill)
+        self.tape.record(AccountChanged(Reason.ORDER, (self.account.position(request.symbol),)))
+        execution = Execution.CALCULATED if order.liquidation else Execution.TRADE
+        self.tape.record(OrderChanged(order, execution, fill))
 
     def _finish(self, order: Order, rule: FillRule | None) -> None:
         """Rest, hold or expire what a new order did not fill."""
@@ -288,6 +287,8 @@ class Engine:
         order.updated_ms = self._clock()
         order.held = False
         self.open_orders.pop(order.order_id, None)
+        if status is not OrderStatus.FILLED:
+            self.tape.record(OrderChanged(order, Execution(status.value)))
 
     def cancel(self, order: Order) -> Order:
         """Cancel an open order.
@@ -376,23 +377,21 @@ class Engine:
             self._finish(order, None)
         return sum((part for _, part in executions), ZERO)
 
-    def liquidation_order(self, symbol: str, side: Side, amount: Decimal, price: Decimal) -> Order:
-        """Record a forced close at `price`: no filter applies, the insurance fund is its counterparty."""
+    def forced_order(self, symbol: str, side: Side, amount: Decimal, price: Decimal, client_id: str) -> Order:
+        """Record a forced close at `price`: no filter applies, and it is no order of ours."""
         now_ms = self._clock()
         request = OrderRequest(
             symbol=symbol,
             side=side,
             type=OrderType.LIMIT,
             amount=amount,
-            client_order_id=f"autoclose-{now_ms}{self._next_order_id % 1000:03d}",
+            client_order_id=client_id,
             price=price,
             time_in_force=TimeInForce.IOC,
         )
         order = Order(
             self._next_order_id, request, amount, created_ms=now_ms, updated_ms=now_ms, liquidation=True
         )
-        self._next_order_id += 1
-        self.orders[order.order_id] = order
-        self._by_client_id[request.client_order_id].append(order)
+        self._accept(order)
         self._execute(order, [(price, amount)], maker=False)
         return order

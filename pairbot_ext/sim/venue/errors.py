@@ -32,6 +32,7 @@ class Code(IntEnum):
     INVALID_SIDE = -1117
     BAD_INTERVAL = -1120
     BAD_SYMBOL = -1121
+    NO_LISTEN_KEY = -1125
     LOOKUP_TOO_LONG = -1127
     BAD_OPTIONAL_COMBO = -1128
     INVALID_PARAMETER = -1130
@@ -109,6 +110,7 @@ MESSAGES: dict[int, str] = {
     Code.INVALID_SIDE: "Invalid side.",
     Code.BAD_INTERVAL: "Invalid interval.",
     Code.BAD_SYMBOL: "Invalid symbol.",
+    Code.NO_LISTEN_KEY: "This listenKey does not exist.",
     Code.LOOKUP_TOO_LONG: "More than {hours} hours between startTime and endTime.",
     Code.BAD_OPTIONAL_COMBO: "Combination of optional parameters invalid.",
     Code.INVALID_PARAMETER: "Data sent for parameter '{name}' is not valid.",

@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from pairbot_ext.sim.venue.actions import Action
 from pairbot_ext.sim.venue.orders import FillRule, Side
+from pairbot_ext.sim.venue.stream_faults import StreamRule
 from pairbot_ext.support.errors import PairbotError
 
 
@@ -166,10 +167,14 @@ class TimedActions(_Strict):
 
 
 class Schedule(_Strict):
-    """A whole schedule. The first rule that applies to a request wins; the others still count it."""
+    """A whole schedule. The first rule that applies to a request wins; the others still count it.
+
+    :param rules: about requests. :param streams: about updates and their connections.
+    """
 
     seed: int = 0
     rules: tuple[FaultRule, ...] = ()
+    streams: tuple[StreamRule, ...] = ()
     timed: tuple[TimedActions, ...] = ()
 
 

@@ -55,6 +55,10 @@ class Consumption:
         """Remember what an order of `side` took."""
         self._taken[symbol, side].extend((now_ms, price, amount) for price, amount in executions)
 
+    def has_taken(self, symbol: str) -> bool:
+        """Whether anything of the symbol may still be missing."""
+        return bool(self._taken.get((symbol, Side.BUY)) or self._taken.get((symbol, Side.SELL)))
+
     def remaining(self, symbol: str, side: Side, levels: tuple[Level, ...], now_ms: int) -> tuple[Level, ...]:
         """The levels less what orders of `side` took within the refill time."""
         taken = self._taken.get((symbol, side))

@@ -23,6 +23,7 @@ class Position:
     """One symbol's position and settings; `amount` in base, negative when short, 0 when flat.
 
     :param isolated_wallet: quote set aside for an isolated position, unrealized profit not included.
+    :param realized: profit of all its closes so far, before fees.
     :param updated_ms: last change of the position itself; 0 before the first.
     """
 
@@ -32,6 +33,7 @@ class Position:
     amount: Decimal = ZERO
     entry_price: Decimal = ZERO
     isolated_wallet: Decimal = ZERO
+    realized: Decimal = ZERO
     updated_ms: int = 0
 
     @property

@@ -11,6 +11,7 @@ from pairbot_ext.sim.venue.conditional import ConditionalOrders
 from pairbot_ext.sim.venue.engine import Engine
 from pairbot_ext.sim.venue.orders import ZERO, OrderStatus, Side
 from pairbot_ext.sim.venue.positions import Position
+from pairbot_ext.sim.venue.tape import AccountChanged, MarginCalled, Reason
 from pairbot_ext.sim.venue.terms import LIQUIDATION_FEE
 
 # Margin is looked at this often while time passes, and no more than _MOST_LOOKS times in one jump.
@@ -19,6 +20,7 @@ _MOST_LOOKS = 600
 # Requests come in bursts within one loop of a bot; looking again within this time would find the same prices.
 _FRESH_MS = 250
 _FUNDING_PAGE = 1000
+ADL_ID = "adl_autoclose"  # the client order id of every auto-deleveraging
 
 
 class Timeline:
@@ -33,6 +35,7 @@ class Timeline:
         self._pending: list[tuple[int, int, Callable[[], object]]] = []
         self._pending_count = 0
         self._next_funding_ms: dict[str, int] = {}
+        self._called: set[str] = set()
 
     def schedule(self, due_ms: int, action: Callable[[], object]) -> None:
         """Have `action` run when the venue's time reaches `due_ms`."""
@@ -90,7 +93,10 @@ class Timeline:
                 continue
             rates = market.funding_rates(position.symbol, due_ms, instant_ms, _FUNDING_PAGE, instant_ms)
             for stamp_ms, rate in rates:
-                account.pay_funding(position, market.mark_price(position.symbol, stamp_ms), rate, stamp_ms)
+                mark = market.mark_price(position.symbol, stamp_ms)
+                paid = account.pay_funding(position, mark, rate, stamp_ms)
+                changed = (position,) if position.isolated else ()
+                self._engine.tape.record(AccountChanged(Reason.FUNDING_FEE, changed, paid))
             self._next_funding_ms[position.symbol] = market.next_funding_ms(position.symbol, instant_ms)
 
     def _run_pending(self, instant_ms: int) -> None:
@@ -103,9 +109,20 @@ class Timeline:
         self._conditional.trigger()
         for position in self._engine.account.to_liquidate():
             self.liquidate(position)
+        self._call_margin()
 
-    def liquidate(self, position: Position) -> None:
+    def _call_margin(self) -> None:
+        """Warn once of each position that comes near its liquidation, and again if it comes back."""
+        near = self._engine.account.to_liquidate(self._engine.stream_terms.margin_call_ratio)
+        fresh = tuple(position for position in near if position.symbol not in self._called)
+        self._called = {position.symbol for position in near}
+        if fresh:
+            self._engine.tape.record(MarginCalled(fresh))
+
+    def liquidate(self, position: Position, *, deleveraged: bool = False) -> None:
         """Take a position over: cancel its orders, close it at the mark price, pay the fund its fee.
+
+        Auto-deleveraging closes it alike, against another trader instead of the fund: without that fee.
 
         An isolated position loses at most its own margin: beyond it the insurance fund bears the loss, which
         shows as a close at the bankruptcy price.
@@ -122,7 +139,13 @@ class Timeline:
         else:
             left = account.cross_wallet() + account.unrealized(crossed_only=True)
         side = Side.SELL if sign > 0 else Side.BUY
-        engine.liquidation_order(position.symbol, side, size, price)
+        client_id = ADL_ID if deleveraged else f"autoclose-{self._clock()}{len(engine.orders) % 1000:03d}"
+        engine.forced_order(position.symbol, side, size, price, client_id)
+        if deleveraged:
+            return
         fee = max(ZERO, min(left, size * price * LIQUIDATION_FEE))
         covered = max(ZERO, -account.cross_wallet()) if not position.isolated else ZERO
-        account.book_income(IncomeType.INSURANCE_CLEAR, covered - fee, self._clock(), position.symbol)
+        booked = account.book_income(
+            IncomeType.INSURANCE_CLEAR, covered - fee, self._clock(), position.symbol
+        )
+        engine.tape.record(AccountChanged(Reason.INSURANCE_CLEAR, change=booked))
