@@ -66,6 +66,11 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "datadir (default: synthetic)",
     )
     parser.add_argument("--compress", action="store_true", help="serve hourly candles as 1-minute candles")
+    parser.add_argument(
+        "--ticks",
+        action="store_true",
+        help="let prices wander inside each candle instead of going straight from one extreme to the next",
+    )
     parser.add_argument("--seed", type=int, default=1, help="seed of the market (default: 1)")
     parser.add_argument("--faults", metavar="FILE", help="JSON schedule of faults to inject")
     parser.add_argument("--port", type=_port, default=0, help="port on 127.0.0.1 (default: a free one)")
@@ -144,6 +149,7 @@ def run(args: argparse.Namespace) -> int:
             faults_file=args.faults,
             round_trip_ms=args.round_trip_ms,
             has_rate_limits=not args.no_rate_limits,
+            ticks=args.ticks,
             book=replace(
                 DEFAULT_SHAPE,
                 spread_bp=args.spread_bp,

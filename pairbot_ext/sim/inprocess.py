@@ -2,7 +2,7 @@
 
 ccxt takes an HTTP session in its configuration (`session`); these two hand each request to the venue in the
 same thread and raise what `requests` and `aiohttp` would. With a virtual clock a round trip, a delay and a
-read timeout pass in no real time.
+read timeout pass in no real time. ccxt.pro's websockets are carried alike, to its own event loop.
 """
 
 from __future__ import annotations
@@ -14,11 +14,15 @@ from urllib.parse import urlsplit
 
 import aiohttp
 import requests
+from multidict import CIMultiDict, CIMultiDictProxy
 from requests.structures import CaseInsensitiveDict
+from yarl import URL
 
 from pairbot_ext.sim.overlay import overlay
 from pairbot_ext.sim.rest.messages import Answer, Delivery, Request
 from pairbot_ext.sim.server import Handler
+from pairbot_ext.sim.stream.hub import UpgradeRefusedError
+from pairbot_ext.sim.stream.within import InProcessSocket
 
 # The port in the URLs of an in-process exchange; nothing listens there.
 NO_PORT = 1
@@ -82,6 +86,22 @@ class InProcessTransport:
         if answer.delivery is Delivery.RESET:
             raise ConnectionDroppedError(reached=True)
         return answer
+
+    def connect(self, url: str) -> InProcessSocket:
+        """One websocket, to be called within the event loop that will read it.
+
+        :raises aiohttp.ClientError: as aiohttp does where the exchange is not reachable or refuses.
+        """
+        if not self.reachable:
+            raise aiohttp.ClientConnectionError("Connection refused")
+        parts = urlsplit(url)
+        try:
+            return InProcessSocket(self._handler, self._handler.open_stream(parts.path, parts.query))
+        except UpgradeRefusedError as refused:
+            request = aiohttp.RequestInfo(URL(url), "GET", CIMultiDictProxy(CIMultiDict()), URL(url))
+            raise aiohttp.WSServerHandshakeError(
+                request, (), status=refused.status, message="Invalid response status", headers=CIMultiDict()
+            ) from None
 
     def overlay(self) -> dict[str, Any]:
         """Freqtrade configuration whose sync and async clients use this transport.
@@ -182,6 +202,19 @@ class _AsyncRequest:
         return None
 
 
+class _AsyncSocket:
+    """What `async with session.ws_connect(...)` enters."""
+
+    def __init__(self, connect: Callable[[], InProcessSocket]) -> None:
+        self._connect = connect
+
+    async def __aenter__(self) -> InProcessSocket:
+        return self._connect()
+
+    async def __aexit__(self, *_: object) -> None:
+        return None
+
+
 class AsyncSession:
     """The part of `aiohttp.ClientSession` that ccxt uses."""
 
@@ -221,6 +254,10 @@ class AsyncSession:
     def delete(self, url: Any, **options: Any) -> _AsyncRequest:
         """See `aiohttp.ClientSession.delete`."""
         return self._request("DELETE", url, **options)
+
+    def ws_connect(self, url: Any, **_: object) -> _AsyncSocket:
+        """See `aiohttp.ClientSession.ws_connect`."""
+        return _AsyncSocket(lambda: self._transport.connect(str(url)))
 
     async def close(self) -> None:
         """Nothing to close."""

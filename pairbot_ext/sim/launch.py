@@ -84,7 +84,7 @@ def banner(exchange: SimulatedExchange, port: int) -> str:
         f"SIMULATION of Binance USDⓈ-M futures on https://{LOOPBACK}:{port}: no real market, no real money.",
         *([description] if description else []),
         f"{len(symbols)} symbols; ticks and steps of {derived} are derived from the price's magnitude, "
-        f"of the others recorded; {len(gateway.faults)} fault rules.",
+        f"of the others recorded; {len(gateway.faults) + len(gateway.stream_faults)} fault rules.",
         "Not modelled:",
         *(f"  - {text}" for text in NOT_MODELLED),
     ]

@@ -39,7 +39,9 @@ def test_no_key_and_no_signature(world):
 
 def test_every_private_route_is_signed():
     private = {call for call, route in ROUTES.items() if route.signed}
-    assert {call for call in ROUTES if not call.startswith("GET")} <= private
+    keyed = {call for call, route in ROUTES.items() if route.keyed}
+    assert keyed == {f"{method} /fapi/v1/listenKey" for method in ("POST", "PUT", "DELETE")}
+    assert {call for call in ROUTES if not call.startswith("GET")} <= private | keyed
     public = set(ROUTES) - private
     assert not {
         call for call in public if any(word in call for word in ("rder", "account", "position", "Trades"))

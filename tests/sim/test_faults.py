@@ -12,6 +12,7 @@ import pytest
 from pairbot_ext.sim.venue.actions import Action, OpenPosition, apply
 from pairbot_ext.sim.venue.faults import AnswerForm, FaultRule, Faults, Schedule, When, load_schedule
 from pairbot_ext.sim.venue.orders import OrderStatus
+from pairbot_ext.sim.venue.stream_faults import StreamFault
 from pairbot_ext.support.errors import PairbotError
 
 ADA, ALGO = "ADA/USDT:USDT", "ALGO/USDT:USDT"
@@ -325,15 +326,18 @@ def test_schedule_file(tmp_path):
 
 
 def test_the_guide_is_right(repo_root, tmp_path):
-    """The schedule in docs/exchange.md loads, and the guide names every answer form and action there is."""
+    """The schedules in docs/exchange.md load; the guide names every answer form, action and stream fault."""
     guide = (repo_root / "docs" / "exchange.md").read_text(encoding="utf-8")
-    example = guide.partition("```json\n")[2].partition("```")[0]
-    (tmp_path / "faults.json").write_text(example)
-    assert len(load_schedule(tmp_path / "faults.json").rules) == 6
+    examples = [block.partition("```")[0] for block in guide.split("```json\n")[1:]]
+    loaded = []
+    for example in examples:
+        (tmp_path / "faults.json").write_text(example)
+        loaded.append(load_schedule(tmp_path / "faults.json"))
+    assert [(len(schedule.rules), len(schedule.streams)) for schedule in loaded] == [(6, 0), (0, 4)]
     actions = {kind.model_fields["do"].default for kind in get_args(get_args(Action)[0])}
-    assert len(actions) == 11
+    assert len(actions) == 13
     assert not {
         name
-        for name in {form.value for form in AnswerForm} - {"normal"} | actions
+        for name in {form.value for form in AnswerForm} - {"normal"} | actions | set(StreamFault)
         if f"`{name}`" not in guide
     }

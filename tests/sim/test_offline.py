@@ -69,12 +69,21 @@ def test_environment(monkeypatch):
 
 
 def test_no_address_of_the_overlay_leaves_this_machine():
-    from ccxt import binance
+    from ccxt.pro import binance, binanceusdm
 
     exchange = overlay(1234)["exchange"]
     for block in ("ccxt_config", "ccxt_sync_config", "ccxt_async_config"):
-        urls = exchange[block]["urls"]["api"]
-        assert set(urls) == set(binance().urls["api"]), "every interface of ccxt's Binance is redirected"
+        urls = dict(exchange[block]["urls"]["api"])
+        theirs = binance().urls["api"]
+        assert set(urls) == set(theirs), "every interface of ccxt's Binance is redirected"
+        streams = urls.pop("ws")
+        assert set(streams) == set(theirs["ws"])
+        assert set(streams["ws-api"]) == set(theirs["ws"]["ws-api"])
+        found = [*streams.values(), *streams["ws-api"].values()]
+        assert all(url.startswith("wss://127.0.0.1:1234/") for url in found if isinstance(url, str))
+        client = binanceusdm({"urls": exchange[block]["urls"]})
+        assert client.get_ws_url("linear", "market") == "wss://127.0.0.1:1234/market/ws"
+        assert client.get_private_ws_url("linear", "k") == "wss://127.0.0.1:1234/private/ws?listenKey=k"
         assert all(url.startswith("https://demo-fapi@127.0.0.1:1234/") for url in urls.values())
     assert exchange["demo_trading"] is False, "it would put Binance's own addresses back"
 

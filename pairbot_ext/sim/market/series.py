@@ -269,7 +269,11 @@ class CandleSeries:
         shares, prices = self._wandering(index)
         within = prices[np.searchsorted(shares, start) : np.searchsorted(shares, stop, side="right")]
         whole = self._whole(index)
-        return [self._rounded(float(price), whole) for price in (within.min(), within.max())] if len(within) else []
+        return (
+            [self._rounded(float(price), whole) for price in (within.min(), within.max())]
+            if len(within)
+            else []
+        )
 
 
 def _kline(open_ms: int, interval: int, piece: _Piece) -> Kline:

@@ -5,6 +5,7 @@ Pure: whoever carries the frames takes them with `take` and is told of new ones 
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -50,7 +51,7 @@ def _nothing() -> None:
 class Connection:
     """Subscriptions and outgoing frames of one client.
 
-    :param number: counts from 1. :param path: as it was asked for, the listen key left out.
+    :param number: counts from 1. :param path: root and form, such as "/private/ws": no listen key is in it.
     :param root: None for a bare `/ws`. :param combined: wraps each message as {"stream", "data"}.
     :param key: listen key, once there is one.
     :param end: why the connection is over, "" while it is not.
@@ -126,8 +127,8 @@ class Connection:
             self.is_stuck = False
             self.shut(now_ms, CloseCode.POLICY, reason)
 
-    def take(self) -> Frame | None:
-        """The next frame to send, None where there is none."""
-        if self.is_stuck or not self._frames:
+    def take(self, until_ms: float = math.inf) -> Frame | None:
+        """The next frame that left the venue by then, None where there is none."""
+        if self.is_stuck or not self._frames or self._frames[0].sent_ms > until_ms:
             return None
         return self._frames.popleft()

@@ -67,7 +67,7 @@ class StreamHub:
         self._count += 1
         connection = Connection(
             self._count,
-            path if root is not Root.PRIVATE else f"/{root}/{word}",
+            f"/{root}/{word}" if root else f"/{word}",
             root,
             now_ms,
             combined=word == "stream",
@@ -242,7 +242,8 @@ class StreamHub:
                 "path": connection.path,
                 "opened_ms": connection.opened_ms,
                 "streams": list(connection.streams),
-                "has_valid_key": connection.key is not None and connection.key == self._venue.listen_keys.valid,
+                "has_valid_key": connection.key is not None
+                and connection.key == self._venue.listen_keys.valid,
                 "sent": connection.sent,
                 "waiting": connection.waiting,
                 "end": connection.end,
