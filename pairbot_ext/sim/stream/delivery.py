@@ -27,7 +27,7 @@ class Delivery:
         faults = self._gateway.stream_faults
         rule = faults.on_update(update, now_ms) if len(faults) else None
         if rule is None:
-            self._send(connection, text, now_ms)
+            self.send(connection, text, now_ms)
         else:
             self._bend(connection, text, rule, now_ms)
 
@@ -35,7 +35,7 @@ class Delivery:
         """Send what was held back until now."""
         while self._later and self._later[0][0] <= now_ms:
             _, _, connection, text = heapq.heappop(self._later)
-            self._send(connection, text, now_ms)
+            self.send(connection, text, now_ms)
 
     def next_ms(self) -> int | None:
         """When the next held back update is due."""
@@ -46,7 +46,8 @@ class Delivery:
         delay_ms, self._answer_delay_ms = self._answer_delay_ms, 0
         return delay_ms
 
-    def _send(self, connection: Connection, text: str, now_ms: int) -> None:
+    def send(self, connection: Connection, text: str, now_ms: int) -> None:
+        """Send a text past all rules."""
         connection.put(Frame(FrameKind.TEXT, text, now_ms))
         behind, connection.behind_next = connection.behind_next, []
         for held in behind:
@@ -70,18 +71,18 @@ class Delivery:
         elif fault is StreamFault.CLOSE:
             connection.shut(now_ms, CloseCode.GOING_AWAY, "closed by a fault rule")
         elif fault is StreamFault.DOUBLED:
-            self._send(connection, text, now_ms)
-            self._send(connection, text, now_ms)
+            self.send(connection, text, now_ms)
+            self.send(connection, text, now_ms)
         elif fault is StreamFault.REORDERED:
             connection.behind_next.append(text)
         elif fault in (StreamFault.LATE, StreamFault.ANSWER_FIRST):
             self._hold(connection, text, now_ms + max(1, rule.wait_ms))
         elif fault is StreamFault.UPDATE_FIRST:
             self._answer_delay_ms = max(self._answer_delay_ms, rule.wait_ms)
-            self._send(connection, text, now_ms)
+            self.send(connection, text, now_ms)
         elif fault is StreamFault.STALE_KEY:
             self._gateway.venue.listen_keys.forget()
         elif fault is StreamFault.SLOW_CONSUMER:
             connection.is_stuck = True
-            self._send(connection, text, now_ms)
+            self.send(connection, text, now_ms)
         # What is left is LOST: nothing is sent.

@@ -85,7 +85,8 @@ class StreamHub:
     def receive(self, connection: Connection, text: str) -> None:
         """One text message of the client."""
         if self._counts(connection) and connection.dead_until_ms <= self._venue.clock():
-            self._reply(connection, answer(self, connection, text))
+            reply = as_text(answer(self, connection, text))
+            self._delivery.send(connection, reply, self._venue.clock())
             self._tell_public()
 
     def ping(self, connection: Connection) -> bool:
@@ -110,9 +111,6 @@ class StreamHub:
         if connection.count_incoming(now_ms) > self._venue.engine.stream_terms.messages_per_sec:
             connection.drop(now_ms, "Too many requests")
         return not connection.end
-
-    def _reply(self, connection: Connection, payload: dict[str, Any]) -> None:
-        connection.put(Frame(FrameKind.TEXT, as_text(payload), self._venue.clock()))
 
     # -- subscriptions --
 

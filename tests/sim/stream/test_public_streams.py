@@ -1,4 +1,4 @@
-"""Public streams under a clock the test moves: names, roots, requests, limits, sequence, agreement with REST."""
+"""Public streams under a clock the test moves: names, roots, requests, limits, sequence, REST."""
 
 import json
 from decimal import Decimal
@@ -202,8 +202,7 @@ def test_cut_at_24_hours_and_compressed(world, new_world):
 
 def test_mark_prices(world):
     one, every = (
-        StreamTap(world.exchange, f"/market/ws/{name}")
-        for name in ("adausdt@markPrice", "!markPrice@arr@1s")
+        StreamTap(world.exchange, f"/market/ws/{name}") for name in ("adausdt@markPrice", "!markPrice@arr@1s")
     )
     for _ in range(6):
         later(world, 1000)
@@ -306,7 +305,7 @@ def test_a_snapshot_at_any_moment_and_the_updates_after_it_make_the_book(ticking
             if update["u"] < nonce:
                 continue
             assert update["U"] <= update["u"]
-            assert first and update["U"] <= nonce <= update["u"] or update["pu"] == nonce
+            assert (first and update["U"] <= nonce <= update["u"]) or update["pu"] == nonce
             apply_update(book, update)
             nonce, first = update["u"], False
         if buffered and buffered[-1]["E"] == world.clock():
