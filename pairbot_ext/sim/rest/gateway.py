@@ -59,6 +59,7 @@ class Gateway:
         self.round_trip_ms = round_trip_ms
         self._credentials = credentials
         self._lock = threading.RLock()
+        self._is_held = False
         self.faults = Faults(Schedule(), venue.clock())
         self.stream_faults = StreamFaults((), 0, venue.clock())
         self.load_schedule(schedule or Schedule())
@@ -74,11 +75,20 @@ class Gateway:
                     self.venue.timeline.schedule(now_ms + timed.at_ms, partial(apply, action, self.venue))
 
     def locked(self, work: Callable[[], T]) -> T:
-        """Run `work` at one settled instant of the venue, between two requests."""
+        """Run `work` at one settled instant of the venue, between two requests.
+
+        Called again within `work` it stays at that instant.
+        """
         with self._lock:
-            self.venue.settle()
-            with self.venue.clock.held_at(self.venue.clock.running()):
+            if self._is_held:
                 return work()
+            self.venue.settle()
+            self._is_held = True
+            try:
+                with self.venue.clock.held_at(self.venue.clock.running()):
+                    return work()
+            finally:
+                self._is_held = False
 
     def tick(self) -> None:
         """Let time pass at the venue while nobody asks."""

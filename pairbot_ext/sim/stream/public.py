@@ -41,7 +41,7 @@ class PublicStream:
     def __init__(self, venue: Venue, name: StreamName) -> None:
         self.name = name
         self._venue = venue
-        self._sent_ms: int | None = None
+        self._due_ms = 0
         self._feeds = [_FEEDS[name.feed](venue, symbol, name) for symbol in self._symbols()]
 
     def _symbols(self) -> Iterable[str]:
@@ -51,16 +51,14 @@ class PublicStream:
         # Binance accepts a symbol it does not know, and stays silent.
         return (self.name.symbol,) if self.name.symbol in listed else ()
 
-    def due_ms(self) -> int:
-        """From when on the stream may tell something again."""
-        every_ms = self.name.every_ms or self._venue.engine.stream_terms.book_every_ms
-        return 0 if self._sent_ms is None else self._sent_ms + every_ms
-
     def events(self, now_ms: int) -> Iterator[Event]:
         """What there is to tell now; nothing before it is due."""
-        if now_ms < self.due_ms():
+        if now_ms < self._due_ms:
             return
-        self._sent_ms = now_ms
+        every_ms = self.name.every_ms or self._venue.engine.stream_terms.book_every_ms
+        # From when it was due, not from now: looks come late, and the lateness must not add up.
+        on_time = self._due_ms + every_ms > now_ms
+        self._due_ms = (self._due_ms if on_time else now_ms) + every_ms
         payloads = [payload for feed in self._feeds if (payload := feed.payload(now_ms)) is not None]
         if self.name.feed is Feed.MARK_PRICE and self.name.symbol is None:
             yield Event("markPriceUpdate", "", as_text(payloads))

@@ -134,7 +134,8 @@ def test_a_market_order(world):
     assert (trade["E"], trade["T"], trade["o"]["T"]) == (now, now, now)
     assert new["o"] | {"x": "", "X": ""} == {
         "s": "ADAUSDT", "c": "pb-abc-A-e-1", "S": "BUY", "o": "MARKET", "f": "GTC", "q": "100",
-        "p": "0.00000", "ap": "0.000000", "sp": "0", "x": "", "X": "", "i": answer["orderId"], "l": "0", "z": "0",
+        "p": "0.00000", "ap": "0.000000", "sp": "0", "x": "", "X": "", "i": answer["orderId"],
+        "l": "0", "z": "0",
         "L": "0.00000", "T": now, "t": 0, "b": "0", "a": "0", "m": False, "R": False, "wt": "CONTRACT_PRICE",
         "ot": "MARKET", "ps": "BOTH", "cp": False, "rp": "0.00000000", "pP": False, "si": 0, "ss": 0,
         "V": "EXPIRE_MAKER", "pm": "NONE", "gtd": 0, "er": "0",
