@@ -3,7 +3,7 @@
 The mix is what a bot with open pairs sends: books, account, positions, orders and their queries. In process
 the requests are counted at the venue's door (raw) and through unmodified ccxt; over HTTPS with as many
 connections as a bot opens. Targets: 1,500/s in process, 300/s over HTTPS, start-up under 1 s.
-Streams: what the book tickers of 100 symbols, five a second, and all mark prices cost. Target: 15 % of a core.
+Streams: book tickers of 100 symbols, five a second, and all mark prices. Target: 15 % of a core.
 """
 
 from __future__ import annotations

@@ -141,6 +141,19 @@ def test_an_address_left_to_ccxt_is_not_on_loopback(interface) -> None:
     assert not is_on_loopback(live(left_out))
 
 
+@pytest.mark.parametrize("address", [None, "wss://fstream.binance.com/ws", "wss://127.0.0.1.example.com/ws"])
+def test_streams_elsewhere_are_not_on_loopback(address) -> None:
+    def elsewhere(exchange: dict[str, Any]) -> None:
+        for name in ("ccxt_config", "ccxt_sync_config", "ccxt_async_config"):
+            exchange[name] = copy.deepcopy(exchange[name])
+            streams = exchange[name]["urls"]["api"]["ws"]
+            del streams["linear"]
+            if address is not None:
+                streams["linear"] = address
+
+    assert not is_on_loopback(live(elsewhere))
+
+
 def test_a_host_that_only_looks_like_loopback() -> None:
     def lookalike(exchange: dict[str, Any]) -> None:
         for name in ("ccxt_config", "ccxt_sync_config", "ccxt_async_config"):
