@@ -40,10 +40,24 @@ def server(exchange) -> Iterator[LoopbackServer]:
         yield running
 
 
+class Hearing(ccxt.pro.binanceusdm):
+    """The real client, and the account's events as they reached it: (seconds, event type or execution)."""
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        super().__init__(config)
+        self.heard: list[tuple[float, str]] = []
+
+    def handle_message(self, client: Any, message: Any) -> None:
+        """Note it down first."""
+        if isinstance(message, dict) and "T" in message and message.get("e", "").isupper():
+            self.heard.append((time.monotonic(), message.get("o", {}).get("x", message["e"])))
+        super().handle_message(client, message)
+
+
 @contextlib.asynccontextmanager
-async def pro(port: int, **settings: Any) -> AsyncIterator[ccxt.pro.binanceusdm]:
+async def pro(port: int, **settings: Any) -> AsyncIterator[Hearing]:
     """A real client; every task of its own has ended when this has."""
-    client = ccxt.pro.binanceusdm(
+    client = Hearing(
         {
             **ccxt_settings(port, timeout_ms=5000),
             "apiKey": CREDENTIALS.key,
@@ -67,6 +81,11 @@ async def soon(awaitable: Awaitable[T]) -> T:
 async def watch_on(client: Any) -> None:
     while True:
         await soon(client.watch_bids_asks([ADA]))
+
+
+async def watch_book(client: Any) -> None:
+    while True:
+        await client.watch_order_book(ADA)
 
 
 async def until(condition: Callable[[], Any]) -> None:
@@ -159,6 +178,61 @@ def test_late_latency(server, exchange):
             await soon(task)
             assert 0.19 <= time.monotonic() - began < 0.6
             await answering
+
+    asyncio.run(scenario())
+
+
+NEW, ACCOUNT, TRADE = "NEW", "ACCOUNT_UPDATE", "TRADE"
+
+
+@pytest.mark.parametrize(
+    ("rule", "heard"),
+    [
+        ({"fault": "lost", "when": {"execution": TRADE}}, [NEW, ACCOUNT]),
+        ({"fault": "doubled", "when": {"execution": TRADE}}, [NEW, ACCOUNT, TRADE, TRADE]),
+        ({"fault": "reordered", "when": {"execution": NEW}}, [ACCOUNT, NEW, TRADE]),
+        ({"fault": "late", "delay_ms": 100, "when": {"event": "ACCOUNT_*"}}, [NEW, TRADE, ACCOUNT]),
+        ({"fault": "silence", "when": {"execution": TRADE}}, [NEW, ACCOUNT]),
+        ({"fault": "update_first", "delay_ms": 300, "when": {"execution": TRADE}}, [NEW, ACCOUNT, TRADE]),
+        (
+            {"fault": "answer_first", "delay_ms": 150, "when": {"event": "*", "times": None}},
+            [NEW, ACCOUNT, TRADE],
+        ),
+    ],
+)
+def test_updates_that_go_astray(server, exchange, rule, heard):
+    async def scenario() -> None:
+        async with pro(server.port) as client:
+            (task,) = await listening(exchange, client, client.watch_orders())
+            control = ControlClient(server.port)
+            await asyncio.to_thread(control.add_stream_fault, StreamRule.model_validate(rule))
+            await client.create_order(ADA, "market", "buy", 100)
+            answered = time.monotonic()
+            await until(lambda: len(client.heard) >= len(heard))
+            assert [what for _, what in client.heard] == heard
+            gaps = [answered - when for when, _ in client.heard]
+            if rule["fault"] == "update_first":
+                assert min(gaps) > 0.2
+            elif rule["fault"] == "answer_first":
+                assert max(gaps) < 0
+            task.cancel()
+
+    asyncio.run(scenario())
+
+
+def test_a_lost_book_update_is_seen_by_its_sequence(server, exchange):
+    """ccxt compares `pu` with the last `u`: it raises, and the next watch takes a new snapshot."""
+    prices = exchange.gateway.venue.market.prices
+
+    async def scenario() -> None:
+        async with pro(server.port) as client:
+            await soon(client.watch_order_book(ADA))
+            rule = {"fault": "lost", "when": {"event": "depthUpdate"}}
+            exchange.gateway.stream_faults.add(StreamRule.model_validate(rule))
+            prices["ADAUSDT"] = Decimal("0.8")
+            with pytest.raises(ccxt.ChecksumError):
+                await soon(watch_book(client))
+            assert (await soon(client.watch_order_book(ADA)))["bids"][0][0] == 0.7999
 
     asyncio.run(scenario())
 
