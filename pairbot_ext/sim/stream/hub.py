@@ -98,9 +98,9 @@ class StreamHub:
         self._counts(connection)
         connection.unanswered_ms = None
 
-    def leave(self, connection: Connection, why: str = "left") -> None:
+    def leave(self, connection: Connection) -> None:
         """The connection is gone."""
-        connection.end = connection.end or why
+        connection.end = connection.end or "left"
         if connection in self._connections:
             self._connections.remove(connection)
             self._ended.append(connection)

@@ -58,14 +58,16 @@ async def serve(streams: Streams, raw: web.BaseRequest, path: str, query: str) -
     socket = web.WebSocketResponse(
         autoping=False, compress=False, max_msg_size=_MOST_BYTES, timeout=_CLOSE_WITHIN_SECS
     )
-    await socket.prepare(raw)
-    writing = asyncio.create_task(_write(streams, connection, socket, raw))
     try:
-        await _read(streams, connection, socket)
-        if connection.end:  # our own doing: let the last frame out
-            await asyncio.wait({writing}, timeout=_CLOSE_WITHIN_SECS)
+        await socket.prepare(raw)
+        writing = asyncio.create_task(_write(streams, connection, socket, raw))
+        try:
+            await _read(streams, connection, socket)
+            if connection.end:  # our own doing: let the last frame out
+                await asyncio.wait({writing}, timeout=_CLOSE_WITHIN_SECS)
+        finally:
+            writing.cancel()
     finally:
-        writing.cancel()
         streams.leave(connection)
     return socket
 

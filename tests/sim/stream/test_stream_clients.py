@@ -364,6 +364,19 @@ def test_too_many_messages_close_the_connection(server, exchange):
     asyncio.run(scenario())
 
 
+def test_half_a_handshake_is_refused_and_leaves_nothing(server, exchange):
+    async def scenario() -> None:
+        headers = {"Upgrade": "websocket", "Connection": "Upgrade"}  # and no key
+        async with (
+            aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=False), headers=headers) as session,
+            session.get(f"https://127.0.0.1:{server.port}/public/ws") as response,
+        ):
+            assert response.status == 400
+
+    asyncio.run(scenario())
+    assert open_paths(exchange) == []
+
+
 def test_a_server_that_stops_ends_its_connections(exchange):
     async def scenario(server: LoopbackServer) -> None:
         async with pro(server.port) as client:
@@ -386,7 +399,7 @@ def test_within_the_process(world):
             client.milliseconds = client.nonce = world.clock
             assert (await soon(client.watch_bids_asks([ADA])))[ADA]["ask"] == 0.7321
             (task,) = await listening(world.exchange, client, client.watch_orders())
-            world.place("BUY", 100)  # from elsewhere: another thread's bot, a person
+            await asyncio.to_thread(world.place, "BUY", 100)  # a bot has a thread of its own
             assert (await soon(task))[-1]["symbol"] == ADA
             again = asyncio.ensure_future(client.watch_bids_asks([ADA]))
             world.market.prices["ADAUSDT"] = Decimal("0.8")
