@@ -14,8 +14,8 @@ from pairbot_ext.sim.stream.names import Feed, StreamName
 from pairbot_ext.sim.symbols import SymbolSpec
 from pairbot_ext.sim.venue.venue import Venue
 
-# A book that does not change is told again after this long: on Binance none of those traded here ever rests
-# longer, and a client takes a longer silence for a dead stream.
+# A book that does not change is told again after this long. Binance's change many times a second: a client
+# may take a longer silence for a dead stream.
 REPEAT_MS = 1000
 
 Levels = dict[Decimal, Decimal]
