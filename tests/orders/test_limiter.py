@@ -60,7 +60,7 @@ def test_a_full_minute_is_waited_for_and_orders_never_wait() -> None:
     clock = Clock()
     limiter = WeightLimiter(clock, BINANCE)
     limiter.before("depth", "GET")
-    limiter.after(heard(BINANCE.weights.wait_ceiling))
+    limiter.after(heard(round(BINANCE.weights.wait_share * limiter.limits.weight_per_minute)))
     before_ms = clock.ms
     limiter.before("order", "POST")
     assert clock.ms == before_ms
