@@ -5,7 +5,6 @@ global, nothing that survives /reload_config), so that every order passes the gu
 Freqtrade's housekeeping requests wait until both legs are out.
 """
 
-import copy
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -14,7 +13,6 @@ from functools import partial
 from typing import Any, cast
 
 import ccxt
-import requests
 from freqtrade.exchange import Exchange
 from freqtrade.freqtradebot import FreqtradeBot
 from freqtrade.persistence import Trade
@@ -22,6 +20,7 @@ from freqtrade.strategy import IStrategy
 from sqlalchemy import Engine
 
 from pairbot_ext.host import bot_hooks, client_hooks
+from pairbot_ext.host.access import with_own_connections
 from pairbot_ext.host.deferral import Deferral, FundingQuestion
 from pairbot_ext.host.hooks import Hooks
 from pairbot_ext.host.private import RPC_OF_PROVIDER
@@ -79,12 +78,9 @@ class Bridge:
     def another_client(self) -> Any:
         """An unguarded copy of the bot's ccxt client with connections of its own: settings, credentials,
         options (the clock's correction is in them) and markets are the bot's."""
-        client = copy.copy(self.api)
+        client = with_own_connections(self.api)
         for name in ("create_order", "fetch_order", "cancel_order", "fetch2", "on_rest_response"):
             vars(client).pop(name, None)
-        if isinstance(client.session, requests.Session):
-            client.session = requests.Session()
-            client.session.trust_env = self.api.session.trust_env
         assert self._hooks is not None
         client_hooks.count_requests(client, self._hooks)
         return client

@@ -67,7 +67,14 @@ class Lanes:
                     interrupt = error
                     continue
                 for future in done:
-                    yield numbers[future], _result(future)
+                    try:
+                        outcome: T | Exception = future.result()
+                    except KeyboardInterrupt as error:
+                        interrupt = error
+                        continue
+                    except Exception as error:  # noqa: BLE001 - whatever it is, it is this work's outcome
+                        outcome = error
+                    yield numbers[future], outcome
         finally:
             self._outlast(numbers)
         if interrupt is not None:
@@ -127,10 +134,3 @@ class Lanes:
         while any(not future.done() for future in futures):
             with suppress(KeyboardInterrupt):
                 wait(futures)
-
-
-def _result(future: Future[Any]) -> Any:
-    try:
-        return future.result()
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is this work's outcome
-        return error
