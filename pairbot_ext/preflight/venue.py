@@ -209,7 +209,7 @@ def _open_of_last_closed(now: datetime, length: timedelta) -> datetime:
 def request_weight(setup: Setup) -> Finding:
     """Requests this many pairs cause in the worst minute, against the venue's limit per address."""
     costs, limits = setup.venue.budget, _rate_limits(setup)
-    most = limits.weight_per_minute
+    most, source = limits.weight_per_minute, " (as documented)" if limits.documented else ""
     at_once, symbols_count = capacity(setup).pairs, len(setup.symbols())
     loop_secs = max(LEAST_LOOP_SECS, float(setup.config.get("internals", {}).get("process_throttle_secs", 5)))
     held = round(at_once * costs.held_pair * 60 / loop_secs) + costs.housekeeping
@@ -229,7 +229,7 @@ def request_weight(setup: Setup) -> Finding:
         "loop_secs": loop_secs,
     }
     text = (
-        f"{at_once} open pairs need {held} of {most} weight a minute, {worst} in the minute all of "
+        f"{at_once} open pairs need {held} of {most} weight a minute{source}, {worst} in the minute all of "
         f"them close, {startup} at start; this IP has used {'?' if used is None else used} in the last minute"
     )
     remedy = (
