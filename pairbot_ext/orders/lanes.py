@@ -87,8 +87,9 @@ class Lanes:
             kept = self._idle[-LANES:]
             stale = [client for used_ms, client in kept if not 0 <= now_ms - used_ms < WARM_MS]
             self._idle = [each for each in kept if each[1] not in stale]
-        for client in (*stale, *(self._open_client() for _ in range(LANES - len(kept)))):
-            self._threads.submit(self._warm, client)
+        with suppress(RuntimeError):  # no thread to be had: the next loop tries again
+            for client in (*stale, *(self._open_client() for _ in range(LANES - len(kept)))):
+                self._threads.submit(self._warm, client)
 
     def close(self) -> None:
         """End the threads and their connections; waits for a request that is still on its way."""
@@ -97,15 +98,22 @@ class Lanes:
             client.close()
 
     def _begin(self, work: Callable[[Client], T]) -> Future[T]:
-        client = self._take()
+        client, turn = self._take(), threading.Lock()
+
+        def once() -> T:
+            if not turn.acquire(blocking=False):
+                raise RuntimeError("another thread has begun to send it")
+            return self._with(client, work)
+
         try:
-            return self._threads.submit(self._with, client, work)
+            return self._threads.submit(once)
         except RuntimeError as error:
-            # No thread to be had, or the bot has ended: an exit goes out all the same.
+            # No thread to be had, or the bot has ended: an exit goes out all the same. The pool may keep it
+            # in its queue, so only whoever comes first sends it.
             logger.warning(f"An order leaves without a thread of its own: {error}")
             future: Future[T] = Future()
             try:
-                future.set_result(self._with(client, work))
+                future.set_result(once())
             except Exception as failure:  # noqa: BLE001 - as a thread would keep it
                 future.set_exception(failure)
             return future

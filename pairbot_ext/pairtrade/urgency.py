@@ -4,7 +4,6 @@ From what is known already, without a question to the venue or a database: the o
 delay the first of them.
 """
 
-import math
 from collections.abc import Iterable
 
 from pairbot_ext.host.broker import Broker
@@ -23,16 +22,14 @@ def most_at_risk_first(trades: Iterable[PairTrade], journal: Journal, broker: Br
 
 
 def _rank(trade: PairTrade, journal: Journal, broker: Broker) -> tuple[float, float]:
+    prices = {leg: broker.last_price(trade.plan.symbol(leg)) for leg in Leg}
     distance, profit = NEAR_LIQUIDATION, 0.0
-    for leg in Leg:
-        symbol, side = trade.plan.symbol(leg), leg_side(trade, leg)
-        price = broker.last_price(symbol)
-        if not price:
-            continue
-        level = broker.liquidation_level(symbol)
-        if level is not None:
+    for leg, price in prices.items():
+        level = broker.liquidation_level(trade.plan.symbol(leg))
+        if price and level is not None:
             distance = min(distance, abs(price - level) / price)
-        for order in journal.orders_of(trade.id):
-            if order.leg is leg and order.filled:
-                profit += side * float(signed_fill(order)) * (price - (order.average or price))
-    return distance, profit if math.isfinite(profit) else 0.0
+    for order in journal.orders_of(trade.id):
+        price = prices[order.leg]
+        if price and order.average:
+            profit += leg_side(trade, order.leg) * float(signed_fill(order)) * (price - order.average)
+    return distance, profit

@@ -147,6 +147,23 @@ def test_an_order_needs_no_thread_to_leave(lanes: Lanes, monkeypatch: pytest.Mon
     assert isinstance(outcomes[1], ccxt.InvalidOrder)
 
 
+def test_an_order_that_left_without_a_thread_is_not_sent_again(
+    lanes: Lanes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pool has queued it before it finds no thread; a thread that comes later meets it there."""
+    sent: list[str] = []
+
+    def no_more() -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as short_of_threads:
+        short_of_threads.setattr(lanes._threads, "_adjust_thread_count", no_more)
+        list(lanes.run([lambda _client: sent.append("A"), lambda _client: sent.append("B")]))
+    list(lanes.run([lambda _client: sent.append("later")]))
+    lanes.close()
+    assert sent == ["A", "B", "later"]
+
+
 def test_connections_are_kept_warm_and_none_is_waited_for(
     lanes: Lanes, clock: Clock, opened: list[Client]
 ) -> None:
