@@ -178,9 +178,10 @@ class ModelVenue:
         return self._shown(made)
 
     def send_together(self, orders: Sequence[OrderRecord]) -> Generator[tuple[OrderRecord, Sent]]:
-        """Both are out before either answer is heard; a crash comes between any two of these instants."""
+        """Both are out before either answer is heard, now this one first, now the other; a crash comes
+        between any two of these instants."""
         heard: list[tuple[OrderRecord, Sent]] = []
-        for order in orders:
+        for order in reversed(orders) if len(self.sent) % 2 else orders:
             try:
                 heard.append((order, self.send(order)))
             except Exception as error:  # noqa: BLE001 - as a lane gives it back
