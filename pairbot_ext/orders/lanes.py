@@ -25,7 +25,7 @@ LANES = 2
 MOST_LANES = 6
 """Open at once: two orders never wait behind questions that keep the others warm and are not answered."""
 WARM_MS = 25_000
-"""Servers close a connection that has been idle for about a minute."""
+"""Servers close a connection that has been idle for about a minute. Costs a weight of 5 a minute."""
 
 T = TypeVar("T")
 Client = Any
