@@ -6,7 +6,8 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from pairbot_ext.support.errors import PairbotError
@@ -120,7 +121,11 @@ def _through_bot(args: argparse.Namespace, api: Any, pairs: list[PairStatus]) ->
     if not _confirmed(args):
         return ExitCode.PROBLEM
 
-    def close(pair: PairStatus) -> str:
+    def close(group: Sequence[PairStatus]) -> Iterator[tuple[PairStatus, str]]:
+        (pair,) = group
+        yield pair, close_pair(pair)
+
+    def close_pair(pair: PairStatus) -> str:
         """Either leg will do: the bot closes the mate."""
         ids = [trades[leg.symbol] for leg in pair.legs if leg.held and leg.symbol in trades]
         errors: list[str] = []
@@ -132,7 +137,9 @@ def _through_bot(args: argparse.Namespace, api: Any, pairs: list[PairStatus]) ->
         return "; ".join(errors) or "the bot has no open trade of it"
 
     results = _Outcomes(args)
-    is_finished = attempt_each(pairs, close, lambda pair, text: results.add(pair.trade.id, text))
+    is_finished = attempt_each(
+        [[pair] for pair in pairs], close, lambda pair, text: results.add(pair.trade.id, text)
+    )
     legs_of = {pair.trade.id: {leg.symbol for leg in pair.legs if leg.held} for pair in pairs}
     still_open, unread = _left_in_bot(api, legs_of)
     return results.finish(still_open, unread, is_finished=is_finished)
@@ -178,20 +185,24 @@ def _on_venue(
 def flatten_on_venue(
     args: argparse.Namespace, venue: Venue, client: Any, pairs: list[PairStatus], only: str | None
 ) -> int:
-    """Plan, confirm, close each, look again. Raises ccxt.BaseError only before anything was sent.
+    """Plan, confirm, close pair after pair, look again. Raises ccxt.BaseError only before anything was sent.
 
     :param client: an unguarded ccxt client.
     """
     import ccxt
 
+    from pairbot_ext.host.access import with_own_connections
+    from pairbot_ext.orders.lanes import Lanes
     from pairbot_ext.recovery.flatten import (
         Ours,
         attempt_each,
-        close_on_venue,
+        by_pair_trade,
+        close_together,
         ours_from_journal,
         ours_from_venue,
         plan_flatten,
     )
+    from pairbot_ext.support.clock import SystemClock
 
     positions = _amounts(venue, client)
     unread: dict[str, str] = {}
@@ -218,18 +229,19 @@ def flatten_on_venue(
     if not _confirmed(args):
         return ExitCode.PROBLEM
     outcomes = _Outcomes(args)
-    is_finished = attempt_each(
-        plan.closings,
-        lambda closing: close_on_venue(venue, client, closing),
-        lambda closing, text: outcomes.add(f"{closing.side} {closing.amount} {closing.symbol}", text),
-    )
+    with closing(Lanes(lambda: with_own_connections(client), lambda lane: lane, SystemClock())) as lanes:
+        is_finished = attempt_each(
+            by_pair_trade(plan.closings),
+            lambda legs: close_together(venue, client, legs, lanes),
+            lambda leg, text: outcomes.add(f"{leg.side} {leg.amount} {leg.symbol}", text),
+        )
     left: list[str] = []
     cannot_say = None
     try:
         now = _amounts(venue, client)
         left = [
-            f"{closing.amount} {closing.symbol} of {closing.pair_trade}"
-            for closing in plan_flatten(now, what_is_ours(), only).closings
+            f"{leg.amount} {leg.symbol} of {leg.pair_trade}"
+            for leg in plan_flatten(now, what_is_ours(), only).closings
         ]
         unexplained |= {symbol for symbol in unread if symbol in now}
     except (ccxt.BaseError, KeyboardInterrupt) as error:
@@ -284,10 +296,10 @@ def _show(args: argparse.Namespace, plan: FlattenPlan) -> None:
     if args.json:
         return
     print("Straight on the venue, reduce-only market orders:" if plan.closings else "Nothing of ours is open")
-    for closing in plan.closings:
+    for leg in plan.closings:
         print(
-            f"  {closing.side} {closing.amount} {closing.symbol}"
-            f"  (pair trade {closing.pair_trade}, leg {closing.leg}, known from {closing.source})"
+            f"  {leg.side} {leg.amount} {leg.symbol}"
+            f"  (pair trade {leg.pair_trade}, leg {leg.leg}, known from {leg.source})"
         )
     for symbol, amount in plan.untouched.items():
         print(f"  not touched: {amount} {symbol} is not explained by our orders")

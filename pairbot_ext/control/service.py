@@ -187,7 +187,7 @@ class PairService:
         :raises UnknownPairError: there is no such pair.
         :raises NotNowError: it is not open, or is being opened at this very moment.
         """
-        trades = self._desk.journal.open_pair_trades()
+        trades = self._desk.open_by_risk()
         if wanted != EVERYTHING:
             pair_id = self._pair_id(wanted, self._pairs_now())
             trades = [trade for trade in trades if trade.plan.pair_id == pair_id]

@@ -5,19 +5,25 @@ from typing import Any
 from pairbot_ext.host.bridge import Bridge
 from pairbot_ext.host.broker import Broker
 from pairbot_ext.orders.dryport import DryPort
-from pairbot_ext.orders.guard import OrderGuard, VenuePort
+from pairbot_ext.orders.guard import OrderGuard
+from pairbot_ext.orders.lanes import Lanes
+from pairbot_ext.orders.limiter import WeightLimiter
 from pairbot_ext.orders.liveport import LivePort
+from pairbot_ext.orders.port import VenuePort
 from pairbot_ext.support.clock import Clock
 from pairbot_ext.venue.protocol import Venue
 
 _CONDITIONAL = ("stopPrice", "triggerPrice", "stopLossPrice", "takeProfitPrice", "trailingPercent")
 
 
-def order_port(bridge: Bridge, broker: Broker, venue: Venue, clock: Clock) -> VenuePort:
+def order_port(
+    bridge: Bridge, broker: Broker, venue: Venue, clock: Clock, limiter: WeightLimiter
+) -> VenuePort:
     """The guard's way to the venue, or to the dry-run's own."""
     if not bridge.is_dry_run:
+        lanes = Lanes(bridge.another_client, bridge.refresh, clock)
         names = ("create_order", "fetch_order", "cancel_order", "fetch_time")
-        return LivePort(venue, *(bridge.original(name) for name in names))
+        return LivePort(venue, limiter, lanes, *(bridge.original(name) for name in names))
 
     def read_levels(symbol: str) -> Any:
         book = broker.book(symbol)

@@ -28,7 +28,7 @@ from pairbot_ext.journal.registry import Registry
 from pairbot_ext.model.entry_ask import EntryAsk, OrderAsk, StakeAsk
 from pairbot_ext.model.records import OrderRecord, PairTrade
 from pairbot_ext.model.states import Goal
-from pairbot_ext.orders.guard import OrderGuard, VenuePort
+from pairbot_ext.orders.guard import OrderGuard
 from pairbot_ext.orders.limiter import WeightLimiter
 from pairbot_ext.pairtrade.coordinator import Coordinator
 from pairbot_ext.pairtrade.facts import Knowledge
@@ -36,6 +36,7 @@ from pairbot_ext.pairtrade.missing import MissingAmounts
 from pairbot_ext.pairtrade.native import NativeOrders
 from pairbot_ext.pairtrade.performer import Performer
 from pairbot_ext.pairtrade.prices import Prices
+from pairbot_ext.pairtrade.urgency import most_at_risk_first
 from pairbot_ext.recovery.lone import LoneExits
 from pairbot_ext.recovery.orphans import Orphans
 from pairbot_ext.recovery.reconciler import Reconciler
@@ -85,7 +86,7 @@ class TradeDesk:
             EventLog(event_log_path(config)),
         )
         self.limiter = WeightLimiter(self._clock, self._venue)
-        self.port: VenuePort = order_port(self._bridge, self._broker, self._venue, self._clock)
+        self.port = order_port(self._bridge, self._broker, self._venue, self._clock, self.limiter)
         intents = Intents(self.journal, self._clock, rng or np.random.default_rng(secrets.randbits(128)))
         known = Knowledge(self._bridge, self._broker, self.journal, self._clock, intents)
         prices = Prices(self._bridge, self._broker, self._clock)
@@ -273,7 +274,7 @@ class TradeDesk:
         """Close what its model wants closed, before Freqtrade reads a price for each leg: a book that cannot
         be read must not hold up an exit that needs no price (I5). The caller holds Freqtrade's exit lock."""
         now = as_datetime(self._clock.now_ms())
-        for trade in self.journal.open_pair_trades():
+        for trade in self.open_by_risk():
             if trade.goal is not Goal.OPEN or not trade.was_hedged:
                 continue
             opened_at = as_datetime(trade.created_ms)
@@ -286,6 +287,10 @@ class TradeDesk:
                 # The next pair has its turn, this one another when Freqtrade asks for its legs.
                 logger.exception(f"Pair trade {trade.id} could not be asked for its exit")
 
+    def open_by_risk(self) -> list[PairTrade]:
+        """Open pair trades in the order they are closed in."""
+        return most_at_risk_first(self.journal.open_pair_trades(), self.journal, self._broker)
+
     def _take_exit_over(self, symbol: str, reason: str, is_by_hand: bool) -> bool:
         """Freqtrade is about to exit a whole leg (force-exit, stop): its pair is closed instead. Only
         a person insists: a stop comes back in every loop, and would have no bound (I6)."""
@@ -295,7 +300,7 @@ class TradeDesk:
         return owner is not None
 
     def close(self, trade: PairTrade, reason: str, *, insists: bool = False) -> None:
-        """Close both legs, back to back. The caller holds Freqtrade's exit lock.
+        """Close both legs, together. The caller holds Freqtrade's exit lock.
 
         :param insists: see `Coordinator.advance`.
         """
@@ -321,6 +326,8 @@ class TradeDesk:
         self.standstill.is_over()
         self.entries.forget()
         self._reconcile()
+        if self.journal.open_pair_trades():
+            self.port.keep_warm()
         self.journal.forget_final(self._clock.now_ms() - REMEMBER_FINAL_MS)
 
     def _reconcile(self) -> None:
@@ -329,6 +336,7 @@ class TradeDesk:
         self.journal.recover()
         self._tell_of_storage()
         self.silence.look()
+        self.limiter.renew(self._broker.rate_limits)
         with self._bridge.exit_lock:
             self.reconciler.run()
             self.lone_exits.run()
@@ -373,6 +381,7 @@ class TradeDesk:
             return self._park()
         finally:
             # Whatever failed: /reload_config opens the same database next.
+            self.port.close()
             self.journal.close()
             self.watch.events.close()
 

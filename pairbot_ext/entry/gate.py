@@ -115,7 +115,7 @@ class EntryGate:
                     f"{symbol} allows leverage {ask.leverage:g}, configured is {self._leverage}",
                 )
             if not self._limiter.has_room_for_entries:
-                raise RefusedError("weight", f"{self._limiter.used()} of the venue's request weight are used")
+                raise RefusedError("weight", f"{self._limiter.used_text} are used")
             cleared = self._both_legs.clear(plan, ask.proposed_stake, now)
             self._risk.check_size(plan, cleared.sizing)
             self._pairs.rehearse(plan, cleared.sizing)

@@ -3,9 +3,11 @@
 What no public method gives is asked for here and nowhere else; `private` lists the names.
 """
 
+import copy
 from datetime import datetime
 from typing import Any, cast
 
+import requests
 from freqtrade.configuration import Configuration
 from freqtrade.data.dataprovider import DataProvider
 from freqtrade.enums import RunMode
@@ -41,6 +43,16 @@ def read_configuration(arguments: dict[str, Any], runmode: RunMode | None) -> di
 def client_of(exchange: Exchange) -> Any:
     """The ccxt client behind Freqtrade's exchange object, for questions Freqtrade has no method for."""
     return exchange._api
+
+
+def with_own_connections(client: Any) -> Any:
+    """A copy of a ccxt client (settings, credentials, options, markets) that shares no connection with it: a
+    second thread may use it."""
+    twin = copy.copy(client)
+    if isinstance(client.session, requests.Session):
+        twin.session = requests.Session()
+        twin.session.trust_env = client.session.trust_env
+    return twin
 
 
 def credentials_of(strategy: IStrategy) -> list[str]:

@@ -20,6 +20,7 @@ from freqtrade.strategy import IStrategy
 from sqlalchemy import Engine
 
 from pairbot_ext.host import bot_hooks, client_hooks
+from pairbot_ext.host.access import with_own_connections
 from pairbot_ext.host.deferral import Deferral, FundingQuestion
 from pairbot_ext.host.hooks import Hooks
 from pairbot_ext.host.private import RPC_OF_PROVIDER
@@ -38,6 +39,7 @@ class Bridge:
         self.prepared: set[tuple[str, int]] = set()
         self.histories: dict[str, tuple[datetime, dict[str, Any] | None]] = {}
         self.originals: dict[str, Callable[..., Any]] = {}
+        self._hooks: Hooks | None = None
         self.deferral = Deferral(bot, self.open_trade, bot.wallets.update, self._read_funding)
 
     @classmethod
@@ -73,13 +75,30 @@ class Bridge:
         # Of the class: the instance's own may be the refusing one.
         return self.originals.get(name) or partial(getattr(type(self.api), name), self.api)
 
+    def another_client(self) -> Any:
+        """An unguarded copy of the bot's ccxt client with connections of its own: settings, credentials,
+        options (the clock's correction is in them) and markets are the bot's."""
+        client = with_own_connections(self.api)
+        for name in ("create_order", "fetch_order", "cancel_order", "fetch2", "on_rest_response"):
+            vars(client).pop(name, None)
+        assert self._hooks is not None
+        client_hooks.count_requests(client, self._hooks)
+        return client
+
+    def refresh(self, client: Any) -> Any:
+        """The client with the markets and options Freqtrade's own has now, handed on as Freqtrade does."""
+        client.set_markets_from_exchange(self.api)
+        client.options = self.api.options
+        return client
+
     def install(self, hooks: Hooks) -> None:
         """Route the bot's orders and questions through `hooks`. Once per bot."""
+        self._hooks = hooks
         vars(self.api).pop("create_order", None)
         for name in ("create_order", "fetch_order", "cancel_order"):
             self.originals[name] = getattr(self.api, name)
         client_hooks.route_orders(self, hooks)
-        client_hooks.count_requests(self, hooks)
+        client_hooks.count_requests(self.api, hooks)
         client_hooks.rehearse_orders(self, hooks)
         bot_hooks.put_off_housekeeping(self, hooks)
         bot_hooks.follow_bot(self, hooks)

@@ -20,7 +20,7 @@ from pairbot_ext.model.structures import order_structure
 from pairbot_ext.support.clock import Clock
 from pairbot_ext.support.errors import PairbotError
 from pairbot_ext.support.redact import scrub
-from pairbot_ext.venue.protocol import AccountSettings, Position, Venue
+from pairbot_ext.venue.protocol import AccountSettings, Position, RateLimits, Venue
 
 BOOK_LEVELS = 20
 MAX_EXIT_REASON_CHARS = 255
@@ -80,6 +80,11 @@ class Broker:
             return position.liquidation_price
         trade = self._bridge.open_trade(symbol)
         return trade.liquidation_price if trade is not None else None
+
+    def liquidation_level(self, symbol: str) -> float | None:
+        """The same as the venue said it last, without asking anybody."""
+        position = self._positions.get(symbol)
+        return None if position is None else position.liquidation_price
 
     def maintenance_rate(self, symbol: str, notional: float) -> float:
         """Maintenance margin over notional in the bracket of `notional` (quote currency)."""
@@ -146,6 +151,10 @@ class Broker:
         fees and funding included, quote currency; None without such a trade."""
         trade = self._bridge.open_trade(symbol)
         return float(trade.calculate_profit(rate).total_profit) if trade is not None else None
+
+    def rate_limits(self) -> RateLimits:
+        """See Venue.read_limits (weight 1)."""
+        return self._venue.read_limits(self._bridge.api)
 
     def open_orders(self, symbol: str) -> list[dict[str, Any]]:
         """Orders resting on a symbol (weight 1)."""
@@ -328,19 +337,6 @@ class Broker:
             rate = self._bridge.last_rate(symbol) or trade.open_rate
             check = ExitCheckTuple(exit_type=ExitType.CUSTOM_EXIT, exit_reason=reason)
             self._bot.execute_trade_exit(trade, rate, check, ordertype="market")
-
-    def send_only(self, order: OrderRecord) -> None:
-        """Send an exit past Freqtrade's books: they cannot be written, or have no trade. Booked later."""
-        self._exchange.create_order(
-            pair=order.symbol,
-            ordertype=order.order_type,
-            side=cast(Any, order.side),
-            amount=float(order.amount),
-            rate=self._bridge.last_rate(order.symbol) or 0.0,
-            leverage=order.leverage,
-            reduceOnly=True,
-            initial_order=False,
-        )
 
     def update_row(self, order_id: str, symbol: str, answer: dict[str, Any]) -> None:
         """Have Freqtrade take the venue's answer over into a row it takes for open."""

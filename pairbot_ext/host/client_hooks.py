@@ -41,9 +41,9 @@ def route_orders(bridge: Bridge, hooks: Hooks) -> None:
     )
 
 
-def count_requests(bridge: Bridge, hooks: Hooks) -> None:
+def count_requests(client: Any, hooks: Hooks) -> None:
     """Every request is announced and its answer heard; one refused for its time is sent once more."""
-    fetch2 = bridge.api.fetch2
+    fetch2 = client.fetch2
 
     def counted(path: str, *args: Any, **kwargs: Any) -> Any:
         method = kwargs.get("method") or (args[1] if len(args) > 1 else "GET")
@@ -62,11 +62,11 @@ def count_requests(bridge: Bridge, hooks: Hooks) -> None:
         except ccxt.InvalidNonce:
             # Refused unread, so it may be sent again. Orders have a short arrival window: with a clock
             # three seconds off every exit would be refused while questions are still answered.
-            if path == "time" or not _follow_venue_clock(bridge):
+            if path == "time" or not _follow_venue_clock(client):
                 raise
         return counted(path, *args, **kwargs)
 
-    heard = bridge.api.on_rest_response
+    heard = client.on_rest_response
 
     def on_rest_response(
         code: int, reason: str, url: str, method: str, response_headers: Any, *rest: Any
@@ -77,16 +77,16 @@ def count_requests(bridge: Bridge, hooks: Hooks) -> None:
         hooks.asked_to_wait(code, response_headers, str(rest[0]) if rest else "")
         return heard(code, reason, url, method, response_headers, *rest)
 
-    bridge.api.fetch2 = request
-    bridge.api.on_rest_response = on_rest_response
+    client.fetch2 = request
+    client.on_rest_response = on_rest_response
     # In place of ccxt's pause before every request, whose costs are not the venue's weights.
-    bridge.api.throttle = lambda _cost=None: None
+    client.throttle = lambda _cost=None: None
 
 
-def _follow_venue_clock(bridge: Bridge) -> bool:
+def _follow_venue_clock(client: Any) -> bool:
     """Have the client stamp its requests with the venue's time. Returns whether it could be read."""
     try:
-        ahead_ms = int(bridge.api.load_time_difference())
+        ahead_ms = int(client.load_time_difference())
     except Exception as error:  # noqa: BLE001 - ccxt stumbles over an empty answer with a TypeError
         logger.error(f"The venue refuses this machine's clock, and its own cannot be read: {error}")
         return False

@@ -27,7 +27,7 @@ class Hooks:
     """(symbol, reason, whether a person wants it): Freqtrade is about to exit a whole leg. True where the
     engine closes the pair."""
     before_request: Callable[[str, str], None]
-    """(path, HTTP method), before any request of the synchronous client."""
+    """(path, HTTP method), before any request of a synchronous client, in the thread that sends it."""
     after_request: Callable[[Any], None]
     """The headers of an answer, in the thread that has sent the request."""
     asked_to_wait: Callable[[int, Any, str], None]

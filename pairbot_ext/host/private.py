@@ -98,6 +98,8 @@ RELIED_ON = (
         cancel_order="id symbol params",
         fetch_time="",
         load_time_difference="",
+        set_markets_from_exchange="sourceExchange",
+        close="",
     ),
 )
 

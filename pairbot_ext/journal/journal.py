@@ -7,6 +7,7 @@ file instead (I1, I5).
 """
 
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -154,38 +155,50 @@ class Journal(JournalReader):
         return trade
 
     def add_order(self, order: OrderRecord) -> OrderRecord:
-        """Make an intent durable (I1): in the database, or, where it makes a position smaller and the
-        database cannot be written, in the intent file.
+        """`add_orders` of one."""
+        return self.add_orders([order])[0]
+
+    def add_orders(self, orders: Sequence[OrderRecord]) -> list[OrderRecord]:
+        """Make intents durable before any of them is sent (I1): in the database, all in one transaction, or,
+        where they make positions smaller and the database cannot be written, in the intent file.
 
         Where not even that can be written, an order that makes a position smaller goes out all the same
         (I5): it can neither enlarge nor turn a position, and if the process ends too before anything can be
         written again, the reconciler finds the smaller position and its fill on the venue. Such an order is
         numbered apart, so that a later process that knows nothing of it does not use its id again.
 
-        :returns: the order as it is to be sent.
-        :raises JournalUnavailableError: it would make a position larger and the database cannot be written.
+        :returns: the orders as they are to be sent.
+        :raises JournalUnavailableError: one would make a position larger and the database cannot be written.
         """
+        may_use_file = all(order.reduce_only for order in orders)
         with self._lock:
-            if not (self.is_degraded and order.reduce_only):
+            if not (self.is_degraded and may_use_file):
                 try:
-                    self._commit(order_write(order))
+                    self._commit(*(order_write(order) for order in orders))
                 except SQLAlchemyError as error:
                     self._degrade(error)
-                    if not order.reduce_only:
+                    if not may_use_file:
                         raise JournalUnavailableError(
                             f"the journal cannot be written: {_short(error)}",
                             remedy="Nothing new is opened until it can; exits go on through the intent file",
                         ) from error
-            if self.is_degraded and order.reduce_only and not self._put_file(order):
-                order = self._numbered_apart(order)
-                self._unsaved_orders.add(order.client_id)
-                logger.error(
-                    f"{order.client_id} ({order.side} {order.amount} {order.symbol}, reduce-only) goes out "
-                    "without a durable intent: neither the database nor the intent file can be written. "
-                    "Free the disk; if the bot ends before, compare the positions on the venue"
-                )
-                self.add_event(order.pair_trade_id, "not_durable", order=order.client_id)
-            self._orders[order.client_id] = order
+            if self.is_degraded and may_use_file:
+                orders = [self._kept_in_file(order) for order in orders]
+            self._orders |= {order.client_id: order for order in orders}
+        return list(orders)
+
+    def _kept_in_file(self, order: OrderRecord) -> OrderRecord:
+        """`order` in the intent file, or numbered apart where that cannot be written either."""
+        if self._put_file(order):
+            return order
+        order = self._numbered_apart(order)
+        self._unsaved_orders.add(order.client_id)
+        logger.error(
+            f"{order.client_id} ({order.side} {order.amount} {order.symbol}, reduce-only) goes out "
+            "without a durable intent: neither the database nor the intent file can be written. "
+            "Free the disk; if the bot ends before, compare the positions on the venue"
+        )
+        self.add_event(order.pair_trade_id, "not_durable", order=order.client_id)
         return order
 
     def _numbered_apart(self, order: OrderRecord) -> OrderRecord:

@@ -6,7 +6,7 @@ wrong teaches nothing, so this port fills level by level, expires the rest, and 
 refuse, with its codes.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
@@ -16,6 +16,7 @@ import ccxt
 
 from pairbot_ext.model.orderbook import DryMarket
 from pairbot_ext.model.records import OrderRecord
+from pairbot_ext.orders.port import Sent
 from pairbot_ext.support.clock import Clock
 from pairbot_ext.venue.protocol import DryRefusal, Venue
 
@@ -86,6 +87,26 @@ class DryPort:
             self._unheard.setdefault(order.symbol, {})[order.client_id] = filled
             raise ccxt.RequestTimeout("rehearsed: the answer was lost after execution")
         return executed
+
+    def send_together(self, orders: Sequence[OrderRecord]) -> Generator[tuple[OrderRecord, Sent]]:
+        """See VenuePort. In one thread: nothing here takes a round trip, and Freqtrade's database, which
+        says what is held, belongs to the caller's."""
+        for order in orders:
+            try:
+                sent: Sent = self.send(order)
+            except Exception as error:  # noqa: BLE001 - the mate has its turn
+                sent = error
+            yield order, sent
+
+    def has_room_for(self, count: int) -> bool:  # noqa: ARG002
+        """See VenuePort. Nobody counts."""
+        return True
+
+    def keep_warm(self) -> None:
+        """See VenuePort. There are no connections."""
+
+    def close(self) -> None:
+        """See VenuePort. Nothing to end."""
 
     def _execute(self, order: OrderRecord, fault: DryFault | None) -> dict[str, Any]:
         market = self._read_market(order.symbol)

@@ -8,8 +8,9 @@ sending, which makes adoption the replay of the call that was interrupted.
 
 import logging
 import threading
-from collections.abc import Callable
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from typing import Any
 
 import ccxt
 
@@ -18,6 +19,7 @@ from pairbot_ext.model.records import OrderRecord
 from pairbot_ext.model.states import OrderStatus, Refusal
 from pairbot_ext.model.structures import order_structure
 from pairbot_ext.orders.answers import Answer, is_open, read_answer
+from pairbot_ext.orders.port import Sent, VenuePort
 from pairbot_ext.support.clock import Clock
 
 logger = logging.getLogger(__name__)
@@ -28,35 +30,6 @@ ENTRY_BUDGET_MS = 6_000
 REDUCE_BUDGET_MS = 2_000
 POLL_SECS = 0.25
 MAX_ERROR_CHARS = 300
-
-
-class VenuePort(Protocol):
-    """What the guard needs of the venue: the ccxt client, or the dry-run simulation. Raises ccxt's errors.
-
-    :ivar arrival_window_ms: the venue refuses an order that arrives later than this after its timestamp.
-    """
-
-    arrival_window_ms: int
-
-    def send(self, order: OrderRecord) -> dict[str, Any]:
-        """Send with the record's client order id. Returns ccxt's order structure."""
-        ...
-
-    def query(self, order: OrderRecord) -> dict[str, Any]:
-        """Ask by client order id. Raises ccxt.OrderNotFound where there is none (yet)."""
-        ...
-
-    def cancel(self, order: OrderRecord) -> None:
-        """Cancel by client order id."""
-        ...
-
-    def venue_ms(self) -> int:
-        """The venue's own clock, epoch milliseconds."""
-        ...
-
-    def refusal_of(self, error: Exception) -> Refusal | None:
-        """Why the venue refused an order; None where the error leaves open whether it took it."""
-        ...
 
 
 class Unintended(ccxt.OperationRejected):
@@ -83,20 +56,16 @@ class OrderGuard:
         self._claim_exit = claim_exit
         self._armed = threading.local()
         self._sent: set[str] = set()
-        self._left_to_caller: set[str] = set()
+        self._answers: dict[str, dict[str, Any]] = {}
+        """Of orders that have left together, until Freqtrade books them."""
         self._bounds_ms: dict[str, int] = {}
 
     # -- intents -----------------------------------------------------------------------------------
 
-    def arm(self, client_id: str, *, may_ask: bool = True) -> None:
-        """The next order this thread creates on the intent's symbol is this one.
-
-        :param may_ask: False where the caller asks for an unclear order himself: the mate is sent first.
-        """
+    def arm(self, client_id: str) -> None:
+        """The next order this thread creates on the intent's symbol is this one."""
         order = self._journal.order(client_id)
         assert order is not None
-        if not may_ask:
-            self._left_to_caller.add(client_id)
         self._slips()[order.symbol] = client_id
 
     def armed(self, symbol: str) -> OrderRecord | None:
@@ -154,53 +123,83 @@ class OrderGuard:
             is still unknown.
         """
         if order.status is not OrderStatus.INTENT:
-            return self._outcome(self.settle(order))
-        answer: dict[str, Any] | None = None
+            return self._outcome(self.settle(order), self._answers.pop(order.client_id, None))
         self._sent.add(order.client_id)
         try:
-            answer = self._port.send(order)
-        except ccxt.BaseError as error:
-            refusal = self._port.refusal_of(error)
-            text = _text(error)
-            if refusal is not None:
-                now = self._clock.now_ms()
-                self._journal.change_order(
-                    order.client_id,
-                    status=OrderStatus.REJECTED,
-                    refusal=refusal,
-                    error=text,
-                    sent_ms=order.intent_ms,
-                    answered_ms=now,
-                    settled_ms=now,
-                )
-                self._journal.add_event(
-                    order.pair_trade_id, "rejected", order=order.client_id, refusal=refusal, error=text
-                )
-                raise
-            return self._outcome(self._unclear(order, text))
+            sent: Sent = self._port.send(order)
         except Exception as error:  # noqa: BLE001 - whatever went wrong, the order may be live
-            return self._outcome(self._unclear(order, _text(error)))
+            sent = error
         except BaseException:
             # Ctrl+C between send and answer: the order may be live.
-            self._journal.change_order(
-                order.client_id, status=OrderStatus.UNKNOWN, sent_ms=self._clock.now_ms()
-            )
+            self._unknown(order)
             raise
-        final = _final(answer)
+        order = self._heard(order, sent)
+        if not order.status.is_settled:
+            return self._outcome(self.settle(order))
+        if isinstance(sent, Exception):
+            raise sent
+        return self._outcome(order, sent)
+
+    def transmit_together(self, orders: Sequence[OrderRecord]) -> None:
+        """Send intents, none of which waits for another's answer, and record what is answered. What is
+        unclear is left to the caller to `settle`; Freqtrade books the rest with `transmit`."""
+        self._answers.clear()
+        self._sent.update(order.client_id for order in orders)
+        unheard = {order.client_id: order for order in orders}
+        try:
+            with closing(self._port.send_together(orders)) as answers:
+                for order, sent in answers:
+                    if self._heard(order, sent).filled and isinstance(sent, dict):
+                        self._answers[order.client_id] = sent
+                    del unheard[order.client_id]
+        except BaseException:
+            # Ctrl+C before every answer was recorded: those orders may be live.
+            for order in unheard.values():
+                self._unknown(order)
+            raise
+
+    def has_room_for(self, count: int) -> bool:
+        """See VenuePort."""
+        return self._port.has_room_for(count)
+
+    def _heard(self, order: OrderRecord, sent: Sent) -> OrderRecord:
+        """Record what came back of an order that was just sent: final, refused, or unclear."""
+        if isinstance(sent, Exception):
+            refusal = self._port.refusal_of(sent)
+            if refusal is not None:
+                return self._refused(order, refusal, sent)
+            return self._unclear(order, _text(sent))
+        final = _final(sent)
         if final is None:
-            shown = "resting" if _is_open(answer) else "an empty or truncated answer"
-            return self._outcome(self._unclear(order, shown))
-        return self._outcome(self._record(order, final, sent_ms=order.intent_ms), answer)
+            return self._unclear(order, "resting" if _is_open(sent) else "an empty or truncated answer")
+        return self._record(order, final, sent_ms=order.intent_ms)
+
+    def _refused(self, order: OrderRecord, refusal: Refusal, error: Exception) -> OrderRecord:
+        now, text = self._clock.now_ms(), _text(error)
+        order = self._journal.change_order(
+            order.client_id,
+            status=OrderStatus.REJECTED,
+            refusal=refusal,
+            error=text,
+            sent_ms=order.intent_ms,
+            answered_ms=now,
+            settled_ms=now,
+        )
+        self._journal.add_event(
+            order.pair_trade_id, "rejected", order=order.client_id, refusal=refusal, error=text
+        )
+        return order
 
     def _unclear(self, order: OrderRecord, error: str) -> OrderRecord:
-        # The request's timestamp lies between intent and now; the later bound is the safe one.
-        order = self._journal.change_order(
-            order.client_id, status=OrderStatus.UNKNOWN, sent_ms=self._clock.now_ms(), error=error
-        )
+        order = self._unknown(order, error=error)
         self._journal.add_event(order.pair_trade_id, "unclear", order=order.client_id, error=error)
-        if order.client_id in self._left_to_caller:
-            return order
-        return self.settle(order)
+        return order
+
+    def _unknown(self, order: OrderRecord, **changes: Any) -> OrderRecord:
+        # The request's timestamp lies between intent and now; the later bound is the safe one.
+        return self._journal.change_order(
+            order.client_id, status=OrderStatus.UNKNOWN, sent_ms=self._clock.now_ms(), **changes
+        )
 
     def settle(self, order: OrderRecord, budget_ms: int | None = None) -> OrderRecord:
         """Ask by client order id until the venue has answered or the budget is spent (I3).
@@ -213,11 +212,8 @@ class OrderGuard:
         if budget_ms is None:
             budget_ms = REDUCE_BUDGET_MS if order.reduce_only else ENTRY_BUDGET_MS
         if order.sent_ms is None:
-            order = self._journal.change_order(
-                order.client_id, status=OrderStatus.UNKNOWN, sent_ms=self._clock.now_ms()
-            )
+            order = self._unknown(order)
         assert order.sent_ms is not None
-        self._left_to_caller.discard(order.client_id)
         deadline_ms = self._clock.now_ms() + budget_ms
         is_past_bound = False
         while True:

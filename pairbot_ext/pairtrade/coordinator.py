@@ -153,23 +153,30 @@ class Coordinator:
             self._tell_waiting(trade, facts)
             if not decision.actions:
                 return
+            reduces = [action for action in decision.actions if isinstance(action, Reduce)]
+            if reduces:
+                self._attempt(trade, reduces, partial(self._performer.reduce, trade, reduces, now), now)
             for action in decision.actions:
-                try:
-                    self._perform(trade, action, now)
-                except Exception:
-                    # The mate's action has its turn; the next pass tries this one again.
-                    logger.exception(f"Pair trade {trade.id}: {action} failed")
-                    now.is_blocked = True
+                if not isinstance(action, Reduce):
+                    self._attempt(trade, action, partial(self._perform, trade, action, now), now)
             now.insists = False
             if now.is_blocked:
                 return
         self._journal.add_event(trade.id, "no_rest", steps=MAX_STEPS)
         logger.error(f"Pair trade {trade.id} did not come to rest in {MAX_STEPS} steps")
 
-    def _perform(self, trade: PairTrade, action: Action, now: Pass) -> None:
-        if not isinstance(action, ReadVenue | Explain):
+    def _attempt(self, trade: PairTrade, what: object, act: Callable[[], None], now: Pass) -> None:
+        """Carry out an action. Where it fails the others have their turn, and the next pass tries again."""
+        if not isinstance(what, ReadVenue | Explain):
             # What was read before an order changed says nothing about after it.
             now.venue.clear()
+        try:
+            act()
+        except Exception:
+            logger.exception(f"Pair trade {trade.id}: {what} failed")
+            now.is_blocked = True
+
+    def _perform(self, trade: PairTrade, action: Action, now: Pass) -> None:
         match action:
             case Ask(client_id):
                 self._performer.ask(client_id, now)
@@ -177,8 +184,6 @@ class Coordinator:
                 self._performer.book(trade, client_id, now)
             case Enter():
                 self._performer.enter(trade, action, now)
-            case Reduce():
-                self._performer.reduce(trade, action, now)
             case ReadVenue():
                 self._missing.read_venue(trade, now)
             case Explain(leg):

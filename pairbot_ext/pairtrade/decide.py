@@ -254,7 +254,7 @@ def _trim(trade: PairTrade, facts: Facts, state: PairState) -> Decision:
 
 
 def _shrink(facts: Facts, goal: Goal, reason: str) -> Decision:
-    """Bring both legs to zero, back to back."""
+    """Bring both legs to zero, together."""
     role, busy, done = (
         (Role.EXIT, PairState.CLOSING, PairState.CLOSED)
         if goal is Goal.CLOSE

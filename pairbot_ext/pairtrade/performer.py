@@ -1,7 +1,7 @@
 """Carries out single actions of `decide`: asks, books, enters, reduces. Nothing raises into the pass."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -52,23 +52,7 @@ class Performer:
         """Adoption by replay: the guard answers the same call with the order that was found."""
         order = self._journal.order(client_id)
         assert order is not None
-        self._guard.arm(client_id)
-        try:
-            booking = self._broker.booking(order.symbol, [order.order_id or ""])
-            if booking is not None and order.order_id in booking.stale:
-                self._broker.update_row(order.order_id, order.symbol, self._guard.answer_of(order))
-            elif order.role.increases:
-                self._broker.enter(order, trade)
-            else:
-                reason = exit_code(order.reason or trade.reason, order.role)
-                self._broker.exit(order, trade.sizing[order.leg].step, reason)
-        except SQLAlchemyError as error:
-            logger.warning(f"Freqtrade could not book {client_id}: {error}")
-            self._broker.discard_changes()
-        except Exception as error:  # noqa: BLE001 - counted like every other failure, else it had no bound
-            logger.warning(f"Freqtrade could not book {client_id}: {type(error).__name__}: {error}")
-        finally:
-            self._guard.disarm(order.symbol)
+        self._have_booked(trade, order)
         if client_id in self._known.gather_leg(trade, order.leg, now).unbooked:
             now.failed_to_book.add(client_id)
             failures = self._known.note_booking(client_id, is_booked=False)
@@ -100,18 +84,43 @@ class Performer:
             return
         self._send(order, lambda: self._broker.enter(order, trade), now)
 
-    def reduce(self, trade: PairTrade, action: Reduce, now: Pass) -> None:
-        """Send a reduce-only market order."""
-        order = self._intents.of_leg(
-            trade, action.leg, action.role, action.amount, "market", None, trade.reason
-        )
-        order = self._journal.add_order(order)
-        if self._has_trade(order.symbol):
-            step = trade.sizing[action.leg].step
-            reason = exit_code(trade.reason, order.role)
-            self._send(order, lambda: self._broker.exit(order, step, reason), now)
-        else:
-            self._send(order, lambda: self._broker.send_only(order), now)
+    def reduce(self, trade: PairTrade, actions: Sequence[Reduce], now: Pass) -> None:
+        """Send reduce-only market orders together: all are durable before one leaves, none waits for the
+        answer of another. Freqtrade books what has filled when all are out, by replay."""
+        if not self._guard.has_room_for(len(actions)):
+            logger.warning(f"Pair trade {trade.id}: its exits wait for the venue's next order window")
+            now.is_blocked = True
+            return
+        intents = [
+            self._intents.of_leg(trade, each.leg, each.role, each.amount, "market", None, trade.reason)
+            for each in actions
+        ]
+        orders = self._journal.add_orders(intents)
+        self._guard.transmit_together(orders)
+        for client_id in (order.client_id for order in orders):
+            sent = self._journal.order(client_id)
+            if sent is not None and sent.filled and self._has_trade(sent.symbol):
+                self._have_booked(trade, sent)
+
+    def _have_booked(self, trade: PairTrade, order: OrderRecord) -> None:
+        """Freqtrade runs its own entry or exit, and the guard answers it with the order that is there."""
+        self._guard.arm(order.client_id)
+        try:
+            booking = self._broker.booking(order.symbol, [order.order_id or ""])
+            if booking is not None and order.order_id in booking.stale:
+                self._broker.update_row(order.order_id, order.symbol, self._guard.answer_of(order))
+            elif order.role.increases:
+                self._broker.enter(order, trade)
+            else:
+                reason = exit_code(order.reason or trade.reason, order.role)
+                self._broker.exit(order, trade.sizing[order.leg].step, reason)
+        except SQLAlchemyError as error:
+            logger.warning(f"Freqtrade could not book {order.client_id}: {error}")
+            self._broker.discard_changes()
+        except Exception as error:  # noqa: BLE001 - the other leg has its turn, `decide` sees what is missing
+            logger.warning(f"Freqtrade could not book {order.client_id}: {type(error).__name__}: {error}")
+        finally:
+            self._guard.disarm(order.symbol)
 
     def drop_unsent(self, client_id: str, why: str) -> None:
         """An intent that has not reached the guard was never sent: this process knows."""
@@ -125,19 +134,18 @@ class Performer:
             self._journal.add_event(order.pair_trade_id, "not_sent", order=client_id, error=why[:300])
 
     def _has_trade(self, symbol: str) -> bool:
-        """Whether Freqtrade can send the exit itself; where that cannot be read it goes past its books."""
+        """Whether Freqtrade has something to book an exit on now; else it is booked later."""
         if self._journal.is_degraded:
             return False
         try:
             return self._broker.has_open_trade(symbol)
         except SQLAlchemyError as error:
-            logger.error(f"Freqtrade's trades cannot be read, {symbol} is reduced past them: {error}")
+            logger.error(f"Freqtrade's trades cannot be read, the exit of {symbol} is booked later: {error}")
             return False
 
     def _send(self, order: OrderRecord, send: Callable[[], object], now: Pass) -> None:
-        """Send one order. Whatever it raises, the other leg has its turn: `decide` sees what came of it."""
-        # The answer of a lost exit is asked for by `decide`, when its mate's exit is out too (I5).
-        self._guard.arm(order.client_id, may_ask=not order.reduce_only)
+        """Have Freqtrade send one order. Whatever it raises, `decide` sees what came of it."""
+        self._guard.arm(order.client_id)
         why = "Freqtrade did not send it"
         try:
             send()
@@ -149,6 +157,6 @@ class Performer:
         # Not reached on Ctrl+C: then the intent is asked for like one that a crash has left behind.
         self.drop_unsent(order.client_id, why)
         sent = self._journal.order(order.client_id)
-        if sent is not None and not sent.status.is_settled and not sent.reduce_only:
+        if sent is not None and not sent.status.is_settled:
             # The guard has just asked: not once more in the same breath.
             now.asked.add(order.client_id)

@@ -17,6 +17,7 @@ from pairbot_ext.preflight.effective import capacity
 from pairbot_ext.preflight.results import Finding, Number, Status
 from pairbot_ext.preflight.setup import NotCheckedError, Setup
 from pairbot_ext.stats.candles import missing_candles
+from pairbot_ext.venue.protocol import RateLimits
 
 WARN_SKEW_SHARE = 0.5
 """Of the skew the venue tolerates: the way there takes its share as well."""
@@ -207,7 +208,8 @@ def _open_of_last_closed(now: datetime, length: timedelta) -> datetime:
 
 def request_weight(setup: Setup) -> Finding:
     """Requests this many pairs cause in the worst minute, against the venue's limit per address."""
-    costs, most = setup.venue.budget, setup.venue.weights.per_minute
+    costs, limits = setup.venue.budget, _rate_limits(setup)
+    most, source = limits.weight_per_minute, " (as documented)" if limits.documented else ""
     at_once, symbols_count = capacity(setup).pairs, len(setup.symbols())
     loop_secs = max(LEAST_LOOP_SECS, float(setup.config.get("internals", {}).get("process_throttle_secs", 5)))
     held = round(at_once * costs.held_pair * 60 / loop_secs) + costs.housekeeping
@@ -223,10 +225,11 @@ def request_weight(setup: Setup) -> Finding:
         "startup": startup,
         "used_now": used,
         "limit_per_minute": most,
+        "order_limits": limits.text,
         "loop_secs": loop_secs,
     }
     text = (
-        f"{at_once} open pairs need {held} of {most} weight a minute, {worst} in the minute all of "
+        f"{at_once} open pairs need {held} of {most} weight a minute{source}, {worst} in the minute all of "
         f"them close, {startup} at start; this IP has used {'?' if used is None else used} in the last minute"
     )
     remedy = (
@@ -237,6 +240,14 @@ def request_weight(setup: Setup) -> Finding:
     if peak > most or (used or 0) + held > most:
         return Finding(Status.WARN, text, remedy, numbers)
     return Finding(Status.PASS, text, numbers=numbers)
+
+
+def _rate_limits(setup: Setup) -> RateLimits:
+    """What the venue says it takes; its documented limits where it does not answer."""
+    try:
+        return setup.venue.read_limits(client_of(setup.exchange()))
+    except (NotCheckedError, ccxt.BaseError):
+        return setup.venue.documented_limits
 
 
 def _used_weight(setup: Setup) -> int | None:

@@ -7,10 +7,11 @@ unclear one is asked for by id. Anything else on the account is listed and left 
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
+from itertools import chain
 from typing import Any, TypeVar
 
 import ccxt
@@ -19,6 +20,7 @@ from pairbot_ext.journal.ledger import PairStatus
 from pairbot_ext.model.sizing import Leg
 from pairbot_ext.model.states import ClientOrderId, Role
 from pairbot_ext.orders.answers import read_answer
+from pairbot_ext.orders.lanes import Lanes
 from pairbot_ext.venue.protocol import Fill, Venue
 
 logger = logging.getLogger(__name__)
@@ -200,40 +202,82 @@ def plan_flatten(positions: dict[str, Decimal], ours: Iterable[Ours], only: str 
 
 
 def attempt_each(
-    items: Sequence[Item], act: Callable[[Item], str], tell: Callable[[Item, str], None]
+    groups: Sequence[Sequence[Item]],
+    act: Callable[[Sequence[Item]], Iterable[tuple[Item, str]]],
+    tell: Callable[[Item, str], None],
 ) -> bool:
-    """Have `act` try every item, whatever becomes of the others, and tell each outcome as it comes.
+    """Have `act` try every group, whatever becomes of the others, and tell each outcome as it comes.
 
     :return: False where a person has interrupted it (Ctrl+C): then the rest is told as not tried.
     """
-    for number, item in enumerate(items):
+    for number, group in enumerate(groups):
+        left = list(group)
         try:
-            outcome = act(item)
+            for item, outcome in act(group):
+                left.remove(item)
+                tell(item, outcome)
         except KeyboardInterrupt:
-            tell(item, "UNKNOWN: interrupted while it was being closed; look at the position")
-            for rest in items[number + 1 :]:
+            for item in left:
+                tell(item, "UNKNOWN: interrupted while it was being closed; look at the position")
+            for rest in chain(*groups[number + 1 :]):
                 tell(rest, "not tried: interrupted")
             return False
         except Exception as error:  # noqa: BLE001 - the next one has its turn
-            outcome = f"FAILED: {type(error).__name__}: {error}"
-        tell(item, outcome)
+            for item in left:
+                tell(item, f"FAILED: {type(error).__name__}: {error}")
     return True
+
+
+def by_pair_trade(closings: Iterable[Closing]) -> list[list[Closing]]:
+    """The legs of each pair trade."""
+    groups: dict[str, list[Closing]] = {}
+    for closing in closings:
+        groups.setdefault(closing.pair_trade, []).append(closing)
+    return list(groups.values())
+
+
+def close_together(
+    venue: Venue,
+    client: Any,
+    closings: Sequence[Closing],
+    lanes: Lanes,
+    *,
+    sleep: Callable[[float], None] = _sleep,
+    clock: Callable[[], float] = time.monotonic,
+) -> Iterator[tuple[Closing, str]]:
+    """Close the legs of a pair trade: which ids are free is asked first, then the orders leave at once.
+    Yields what happened to each, as it is known.
+
+    :param client: asks; the orders leave on connections of `lanes`.
+    """
+    works = [
+        partial(
+            close_on_venue,
+            venue,
+            closing=closing,
+            attempt=_free_attempt(venue, client, closing, sleep, clock),
+            sleep=sleep,
+            clock=clock,
+        )
+        for closing in closings
+    ]
+    for number, outcome in lanes.run(works):
+        is_error = isinstance(outcome, Exception)
+        yield closings[number], f"FAILED: {type(outcome).__name__}: {outcome}" if is_error else str(outcome)
 
 
 def close_on_venue(
     venue: Venue,
     client: Any,
     closing: Closing,
-    *,
-    sleep: Callable[[float], None] = _sleep,
-    clock: Callable[[], float] = time.monotonic,
+    attempt: int,
+    sleep: Callable[[float], None],
+    clock: Callable[[], float],
 ) -> str:
     """Send one reduce-only market order, or find out what became of it. Returns what happened, with numbers.
 
-    An id that was used before is not used again: the next free attempt is asked for first. Where that cannot
-    be asked the order goes out all the same.
+    :param attempt: numbers its id.
     """
-    attempt = _free_attempt(venue, client, closing, sleep, clock)
     client_id = str(ClientOrderId(closing.pair_trade, closing.leg, Role.UNWIND, attempt))
     params = venue.order_params(client_id, is_ioc=False, reduce_only=True)
     answer = None
@@ -267,6 +311,8 @@ def _free_attempt(
     sleep: Callable[[float], None],
     clock: Callable[[], float],
 ) -> int:
+    """An id that was used before is not used again. Where that cannot be asked the order goes out all the
+    same."""
     attempt = FIRST_ATTEMPT
     try:
         while patiently(partial(_known, venue, client, closing, attempt), sleep):

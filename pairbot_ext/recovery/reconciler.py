@@ -17,6 +17,7 @@ from pairbot_ext.journal.journal import Journal
 from pairbot_ext.model.records import PairTrade, leg_side
 from pairbot_ext.model.sizing import Leg
 from pairbot_ext.pairtrade.coordinator import Coordinator
+from pairbot_ext.pairtrade.urgency import most_at_risk_first
 from pairbot_ext.support.clock import Clock
 
 logger = logging.getLogger(__name__)
@@ -58,7 +59,7 @@ class Reconciler:
             positions = self._read()
         begun = self._journal.open_pair_trades()
         with self._together():
-            for trade in begun:
+            for trade in most_at_risk_first(begun, self._journal, self._broker):
                 try:
                     self._coordinator.advance(trade.id, may_explain=True, venue=positions)
                 except Exception:

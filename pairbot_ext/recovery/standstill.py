@@ -9,6 +9,7 @@ from pairbot_ext.journal.journal import Journal
 from pairbot_ext.model.records import PairTrade
 from pairbot_ext.model.states import PairState
 from pairbot_ext.pairtrade.coordinator import Coordinator
+from pairbot_ext.pairtrade.urgency import most_at_risk_first
 from pairbot_ext.support.clock import Clock
 
 logger = logging.getLogger(__name__)
@@ -91,7 +92,7 @@ class Standstill:
     def _finish(self, half_open: list[PairTrade]) -> None:
         """One pass over each half-open pair trade; a fault in it does not keep the next from its own (I5)."""
         with self._bridge.deferred():
-            for trade in half_open:
+            for trade in most_at_risk_first(half_open, self._journal, self._broker):
                 try:
                     self._coordinator.advance(trade.id, may_explain=True)
                 except Exception:

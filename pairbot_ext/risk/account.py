@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections import deque
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -78,28 +79,32 @@ class RecentEquity:
 
 
 class ErrorRate:
-    """Requests to the venue and how many failed, in a sliding window of whole seconds."""
+    """Requests to the venue and how many failed, in a sliding window of whole seconds. Noted by several
+    threads."""
 
     def __init__(self, window_secs: float, min_requests: int) -> None:
         self._window_secs = window_secs
         self._min_requests = min_requests
         self._buckets: deque[tuple[int, int, int]] = deque()
+        self._lock = threading.Lock()
 
     def note(self, now_ms: int, *, is_failure: bool) -> None:
         """One request has ended."""
         second = now_ms // 1000
-        if self._buckets and self._buckets[-1][0] == second:
-            _, total, failed = self._buckets.pop()
-        else:
-            total, failed = 0, 0
-        self._buckets.append((second, total + 1, failed + is_failure))
-        self._drop(now_ms)
+        with self._lock:
+            if self._buckets and self._buckets[-1][0] == second:
+                _, total, failed = self._buckets.pop()
+            else:
+                total, failed = 0, 0
+            self._buckets.append((second, total + 1, failed + is_failure))
+            self._drop(now_ms)
 
     def percent(self, now_ms: int) -> float:
         """Share of failed requests in the window; 0 where there were too few to say."""
-        self._drop(now_ms)
-        total = sum(bucket[1] for bucket in self._buckets)
-        failed = sum(bucket[2] for bucket in self._buckets)
+        with self._lock:
+            self._drop(now_ms)
+            total = sum(bucket[1] for bucket in self._buckets)
+            failed = sum(bucket[2] for bucket in self._buckets)
         return 100.0 * failed / total if total >= self._min_requests else 0.0
 
     def clear(self) -> None:

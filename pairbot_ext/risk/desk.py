@@ -20,6 +20,7 @@ from pairbot_ext.model.refusals import RefusedError
 from pairbot_ext.model.states import Goal
 from pairbot_ext.model.thresholds import ExitReason
 from pairbot_ext.pairtrade.situation import Facts
+from pairbot_ext.pairtrade.urgency import most_at_risk_first
 from pairbot_ext.risk.account import ErrorRate
 from pairbot_ext.risk.duration import Calm, NakedWatch
 from pairbot_ext.risk.entry import EntryRules
@@ -234,7 +235,7 @@ class RiskDesk:
         """Once per loop, after the reconciliation. The caller holds Freqtrade's exit lock."""
         self._memory.flush()
         self._registry.flush()
-        trades = self._journal.open_pair_trades()
+        trades = most_at_risk_first(self._journal.open_pair_trades(), self._journal, self._broker)
         with self._together():
             for trade in trades:
                 try:
@@ -374,7 +375,7 @@ class RiskDesk:
         if self.state is not RiskState.HALTED:
             return
         with self._together():
-            for trade in self._journal.open_pair_trades():
+            for trade in most_at_risk_first(self._journal.open_pair_trades(), self._journal, self._broker):
                 if trade.goal is Goal.OPEN:
                     self._close_safely(trade, ExitReason.HALTED)
 

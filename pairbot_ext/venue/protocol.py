@@ -114,24 +114,45 @@ class OrderRules:
 class WeightRules:
     """How the venue counts requests: each has a weight, the sum per minute and address is limited.
 
-    :param per_minute: above it the venue answers nothing, then bans the address.
-    :param entry_ceiling: no new pair while more is used: closing everything must still fit.
-    :param wait_ceiling: other requests than orders wait for the next minute above this.
+    :param entry_share: of a limit; no new pair while more is used: closing everything must still fit.
+    :param wait_share: of the weight; other requests than orders wait for the next minute above this.
     :param weights: by the request's path below the version; 1 for what is not named.
     :param never_wait: paths of orders and of questions about them.
     :param free: (path, HTTP method) without weight.
+    :param orders: (path, HTTP method) that count as new orders.
     """
 
-    per_minute: int
-    entry_ceiling: int
-    wait_ceiling: int
+    entry_share: float
+    wait_share: float
     weights: Mapping[str, int]
     never_wait: frozenset[str]
     free: frozenset[tuple[str, str]]
+    orders: frozenset[tuple[str, str]]
 
     def weight_of(self, path: str, method: str) -> int:
         """Weight of one request."""
         return 0 if (path, method) in self.free else self.weights.get(path, 1)
+
+
+@dataclass(frozen=True)
+class RateLimits:
+    """How much the venue takes.
+
+    :param weight_per_minute: of one address; above it nothing is answered, then the address is banned.
+    :param orders: of one account: length of a window in ms -> most new orders in it.
+    :param documented: which of the two are the documented ones because the venue has not said them.
+    """
+
+    weight_per_minute: int
+    orders: Mapping[int, int]
+    documented: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """For people."""
+        orders = ", ".join(f"{most} orders in {ms / 1000:g} s" for ms, most in sorted(self.orders.items()))
+        source = f" ({' and '.join(self.documented)} as documented)" if self.documented else ""
+        return f"{self.weight_per_minute} weight a minute, {orders}{source}"
 
 
 @dataclass(frozen=True)
@@ -191,6 +212,11 @@ class Venue(Protocol):
     @property
     def budget(self) -> RequestBudget:
         """See RequestBudget."""
+        ...
+
+    @property
+    def documented_limits(self) -> RateLimits:
+        """What holds where the venue does not say it."""
         ...
 
     @property
@@ -285,6 +311,15 @@ class Venue(Protocol):
         """For how long an answer asks to send nothing more; None where it does not."""
         ...
 
+    def read_limits(self, client: Any) -> RateLimits:
+        """What the venue says of its limits now; the documented ones where it says nothing of them."""
+        ...
+
     def used_weight(self, headers: Mapping[str, Any] | None) -> int | None:
         """Weight used in the running minute as an answer's headers say it; None where they do not."""
+        ...
+
+    def used_orders(self, headers: Mapping[str, Any] | None) -> dict[int, int]:
+        """Orders of the running windows as an answer's headers say it: length of the window in ms -> count;
+        of the answers to orders alone."""
         ...

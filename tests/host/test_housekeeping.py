@@ -44,8 +44,8 @@ def fail_from_the_first_order_on(
     """The request works until the next order has been answered."""
     send = rig.desk.port.send
 
-    def arm(order: object) -> object:
-        answer = send(order)
+    def arm(order: object, *client: object) -> object:
+        answer = send(order, *client)
         rig.fault(when={"call": call, "times": None}, **kind)
         return answer
 
@@ -199,8 +199,8 @@ def test_a_ban_falls_between_the_legs(live: Rig, role: str) -> None:
         live.open()
     send = live.desk.port.send
 
-    def ban(order: Any) -> Any:
-        answer = send(order)
+    def ban(order: Any, *client: Any) -> Any:
+        answer = send(order, *client)
         if order.role == role and order.leg == "A":
             live.gateway.limits._banned_until_ms = live.clock.now_ms() + 120_000
         return answer

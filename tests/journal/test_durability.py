@@ -122,11 +122,11 @@ def before_sending(made: Rig, leg: str, role: str, then: Callable[[], Any]) -> N
     """Call `then` when the next such order is about to leave, its intent durable."""
     send = made.desk.port.send
 
-    def hooked(order: Any) -> Any:
+    def hooked(order: Any, *client: Any) -> Any:
         if (order.leg, order.role) == (leg, role):
             made.desk.port.send = send
             then()
-        return send(order)
+        return send(order, *client)
 
     made.desk.port.send = hooked
 

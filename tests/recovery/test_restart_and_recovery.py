@@ -4,6 +4,7 @@ from typing import Any, NoReturn
 
 import pytest
 from harness import Rig
+from sqlalchemy.exc import OperationalError
 
 
 class Killed(BaseException):
@@ -15,11 +16,11 @@ def kill_at(rig: Rig, leg: str, role: str, *, after: bool) -> None:
     port = rig.desk.port
     send = port.send
 
-    def deadly(order: Any) -> Any:
+    def deadly(order: Any, *client: Any) -> Any:
         if (order.leg, order.role) != (leg, role):
-            return send(order)
+            return send(order, *client)
         if after:
-            send(order)
+            send(order, *client)
         end_of_process(rig)
 
     port.send = deadly
@@ -55,6 +56,57 @@ def test_kill_9_around_an_order(live: Rig, leg: str, role: str, after: bool) -> 
         assert amount <= 1100, f"{name} was entered twice"
     live.close()
     live.loop()
+    live.check_flat()
+
+
+@pytest.mark.parametrize("leg", ["A", "B"])
+@pytest.mark.parametrize("when", ["alone", "first_answer", "booking", "file"])
+def test_kill_9_between_two_exits(live: Rig, leg: str, when: str) -> None:
+    """The other instants of two exits that leave together: one out and not the other, whichever it is; one
+    answer recorded; one booked; both intents in the file of a database that cannot be written."""
+    live.open()
+    desk, seen = live.desk, len(live.posts())
+    mate = {"A": "B", "B": "A"}[leg]
+    desk.port._lanes.backwards = leg == "B"
+    if when in ("alone", "file"):
+        kill_at(live, mate, "x", after=False)
+    elif when == "first_answer":
+        heard = desk.guard._heard
+
+        def deadly(order: Any, sent: Any) -> Any:
+            return heard(order, sent) if order.leg == leg else end_of_process(live)
+
+        desk.guard._heard = deadly
+        # The answer of this one comes first.
+        live.fault(when={"leg": mate, "role": "x"}, delay_ms=300)
+    else:
+        book = desk.coordinator._broker.exit
+        desk.coordinator._broker.exit = lambda order, *rest: (
+            book(order, *rest) if order.leg == leg else end_of_process(live)
+        )
+    if when == "file":
+        in_file: dict[str, int] = {}
+        put = desk.journal._file.put
+
+        def locked(*_: Any) -> NoReturn:
+            raise OperationalError("insert", {}, Exception("database is locked"))
+
+        desk.journal._commit = locked
+
+        def note(order: Any) -> Any:
+            in_file.setdefault(order.leg, len(live.posts()) - seen)
+            return put(order)
+
+        desk.journal._file.put = note
+    with pytest.raises(Killed):
+        live.close()
+    if when == "file":
+        assert in_file == {"A": 0, "B": 0}, "both are durable before either leaves"
+    live.script.exits.clear()
+    live.clock.sleep(10)
+    live.restart()
+    live.loop(2)
+    assert live.states() == ["CLOSED"]
     live.check_flat()
 
 

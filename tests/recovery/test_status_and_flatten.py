@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from harness import Rig, ccxt_client
+from scenario import VirtualLanes
 from sqlalchemy import create_engine
 
 from pairbot_ext.cli import main
@@ -14,7 +15,8 @@ from pairbot_ext.journal.ledger import read_ledger
 from pairbot_ext.model.sizing import Leg
 from pairbot_ext.recovery.flatten import (
     Ours,
-    close_on_venue,
+    by_pair_trade,
+    close_together,
     ours_from_journal,
     ours_from_venue,
     plan_flatten,
@@ -89,11 +91,17 @@ def test_a_dead_bot_is_flattened_on_the_venue(live: Rig, source: str, fault: str
     assert len(plan.closings) == 4
     if fault is not None:
         live.fault(when={"role": "u", "times": 2}, answer=fault)
-    for closing in plan.closings:
-        outcome = close_on_venue(
-            BINANCE, client, closing, sleep=live.clock.sleep, clock=lambda: live.clock.now_ms() / 1e3
+    seen = len(live.posts())
+    lanes: Any = VirtualLanes(live.clock, client)
+    for legs in by_pair_trade(plan.closings):
+        assert [closing.leg for closing in legs] == ["A", "B"]
+        outcomes = close_together(
+            BINANCE, client, legs, lanes, sleep=live.clock.sleep, clock=lambda: live.clock.now_ms() / 1e3
         )
-        assert outcome.startswith("FILLED"), outcome
+        assert all(outcome.startswith("FILLED") for _, outcome in outcomes)
+    sent = [post.received_ms for post in live.posts()[seen:]]
+    # Under the virtual clock a leg that asks for its lost answer moves the venue's for its mate.
+    assert fault or (sent[0], sent[2]) == (sent[1], sent[3]), "both legs of a pair leave together"
     assert live.positions() == {"ALGOUSDT": Decimal("500")}, "what is not ours is not touched"
     assert not plan_flatten(amounts(client), ours()).closings, "a second run finds nothing of ours"
     # The bot comes back, finds its legs gone and books why.

@@ -18,7 +18,18 @@ from freqtrade.configuration import Configuration
 from freqtrade.exceptions import TemporaryError
 from freqtrade.freqtradebot import FreqtradeBot
 from freqtrade.persistence import Trade
-from scenario import FOUR, HERE, PRICES, REPO_ROOT, START, Script, ShortHistory, VirtualTime, unified
+from scenario import (
+    FOUR,
+    HERE,
+    PRICES,
+    REPO_ROOT,
+    START,
+    Script,
+    ShortHistory,
+    VirtualLanes,
+    VirtualTime,
+    unified,
+)
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 from verdict import Executed, Mark, assert_flat, assert_whole_or_flat, dry_fill, positions_of, venue_fills
@@ -78,11 +89,21 @@ class Rig:
         """A new process, as far as the bot can tell: new bot, same database, same venue."""
         self.bot = FreqtradeBot(self._config())
         Rig.latest = self
+        self._put_lanes_on_the_clock()
         # Freqtrade's workers listen here; a message is what a person gets to read.
         self.bot.rpc.registered_modules.append(_Listener(self.told))
         if self.dry_run:
             self._record_dry_orders()
         self.bot.startup()
+
+    def _put_lanes_on_the_clock(self) -> None:
+        """Threads have no place under a virtual clock: what leaves together is played from one instant."""
+        if isinstance(self.clock, VirtualTime) and not self.dry_run and (desk := self._desk_or_none()):
+            desk.port._lanes = VirtualLanes(self.clock, desk.port._lanes._take())
+
+    def _desk_or_none(self) -> Any:
+        strategy: Any = self.bot.strategy
+        return getattr(strategy, "desk", None) or getattr(getattr(strategy, "pairs", None), "desk", None)
 
     def _record_dry_orders(self) -> None:
         """The dry-run port's executions are the truth of a dry run, also past a restart."""
@@ -101,8 +122,7 @@ class Rig:
         """kill -9: nothing of the process survives but its files."""
         Trade.session.remove()
         # The kernel takes files, locks and connections from a dead process.
-        strategy: Any = self.bot.strategy
-        desk = getattr(strategy, "desk", None) or getattr(getattr(strategy, "pairs", None), "desk", None)
+        desk = self._desk_or_none()
         if desk is not None:
             desk.journal._release()
         self.bot.exchange._api_async.session = None

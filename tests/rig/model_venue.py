@@ -7,7 +7,7 @@ late and refused answers, positions; trades built from answers, and the callback
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -23,6 +23,7 @@ from pairbot_ext.model.orderbook import OrderBook
 from pairbot_ext.model.records import LegSizing, OrderRecord, PairTrade
 from pairbot_ext.model.sizing import MarketLimits
 from pairbot_ext.orders.guard import OrderGuard
+from pairbot_ext.orders.port import Sent
 from pairbot_ext.venue import venue_of
 
 ZERO = Decimal(0)
@@ -176,6 +177,20 @@ class ModelVenue:
             raise ccxt.RequestTimeout("no answer")
         return self._shown(made)
 
+    def send_together(self, orders: Sequence[OrderRecord]) -> Generator[tuple[OrderRecord, Sent]]:
+        """Both are out before either answer is heard, now this one first, now the other; a crash comes
+        between any two of these instants."""
+        heard: list[tuple[OrderRecord, Sent]] = []
+        for order in reversed(orders) if len(self.sent) % 2 else orders:
+            try:
+                heard.append((order, self.send(order)))
+            except Exception as error:  # noqa: BLE001 - as a lane gives it back
+                heard.append((order, error))
+        yield from heard
+
+    def has_room_for(self, count: int) -> bool:
+        return True
+
     def query(self, order: OrderRecord) -> dict[str, Any]:
         self.ask()
         self._arrive()
@@ -327,17 +342,6 @@ class ModelBot:
             order.symbol, order.order_type, order.side, float(order.amount), reduce_only=True
         )
 
-    def send_only(self, order: OrderRecord) -> None:
-        claimed = self.guard.claim(
-            order.symbol,
-            order.order_type,
-            order.side,
-            float(order.amount),
-            reduce_only=True,
-            conditional=False,
-        )
-        self.guard.transmit(claimed)
-
     def update_row(self, order_id: str, symbol: str, answer: dict[str, Any]) -> None:
         raise AssertionError("no row here is ever stale")
 
@@ -360,6 +364,12 @@ class ModelBot:
 
     def is_stake_unlimited(self) -> bool:
         return False
+
+    def last_price(self, symbol: str) -> float:
+        return PRICES[symbol]
+
+    def liquidation_level(self, symbol: str) -> None:
+        return None
 
     def step_now(self, symbol: str) -> Decimal:
         return STEPS[symbol]

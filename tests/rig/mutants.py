@@ -47,14 +47,8 @@ MUTANTS = (
     Mutant(
         "intent row",
         "pairbot_ext/journal/journal.py",
-        "                    self._commit(order_write(order))\n"
-        "                except SQLAlchemyError as error:\n"
-        "                    self._degrade(error)\n"
-        "                    if not order.reduce_only:",
-        "                    pass\n"
-        "                except SQLAlchemyError as error:\n"
-        "                    self._degrade(error)\n"
-        "                    if not order.reduce_only:",
+        "                    self._commit(*(order_write(order) for order in orders))",
+        "                    pass",
         (_test("test_restart_and_recovery.py"), "-k", "kill_9"),
     ),
     Mutant(
@@ -67,8 +61,8 @@ MUTANTS = (
     Mutant(
         "query after an unclear answer",
         "pairbot_ext/orders/guard.py",
-        "            return order\n        return self.settle(order)",
-        "            return order\n        return self._void(order)",
+        "        if not order.status.is_settled:\n            return self._outcome(self.settle(order))",
+        "        if not order.status.is_settled:\n            return self._outcome(self._void(order))",
         (_test("test_unclear_answers.py"), "-k", "unclear and entry"),
     ),
     Mutant(
@@ -241,6 +235,62 @@ MUTANTS = (
         (_test("test_journal.py"), "-k", "closing and sqlite"),
     ),
     Mutant(
+        "second intent not in the first commit (I1)",
+        "pairbot_ext/journal/journal.py",
+        "self._commit(*(order_write(order) for order in orders))",
+        "self._commit(order_write(orders[0]))",
+        (_test("test_exits_together.py"), "-k", "durable"),
+    ),
+    Mutant(
+        "machine: second intent not in the first commit (I1)",
+        "pairbot_ext/journal/journal.py",
+        "self._commit(*(order_write(order) for order in orders))",
+        "self._commit(order_write(orders[0]))",
+        (_test("test_protocol_machine.py"),),
+    ),
+    Mutant(
+        "mate sent after the first's answer",
+        "pairbot_ext/orders/liveport.py",
+        "closing(self._lanes.run(works))",
+        "closing((n, next(self._lanes.run([work]))[1]) for n, work in enumerate(works))",
+        (_test("test_exits_together.py"), "-k", "neither"),
+    ),
+    Mutant(
+        "mate sent after the first's answer, threads",
+        "pairbot_ext/orders/lanes.py",
+        "                numbers[self._begin(work)] = number\n",
+        "                numbers[self._begin(work)] = number\n                wait(numbers, 1)\n",
+        (_test("test_lanes.py"), "-k", "heard_while"),
+    ),
+    Mutant(
+        "nothing is on its way when the caller has left",
+        "pairbot_ext/orders/lanes.py",
+        "            self._outlast(numbers)\n",
+        "            pass\n",
+        (_test("test_lanes.py"), "-k", "early"),
+    ),
+    Mutant(
+        "orders over the venue's limit are held back",
+        "pairbot_ext/pairtrade/performer.py",
+        "if not self._guard.has_room_for(len(actions)):",
+        "if False:",
+        (_test("test_exits_together.py"), "-k", "next_window"),
+    ),
+    Mutant(
+        "pairs leave in the order of their risk",
+        "pairbot_ext/pairtrade/urgency.py",
+        "return sorted(trades, key=lambda trade: _rank(trade, journal, broker))",
+        "return list(trades)",
+        (_test("test_exits_together.py"), "-k", "order_of_their_risk"),
+    ),
+    Mutant(
+        "the venue's limits are read",
+        "pairbot_ext/desk/trade_desk.py",
+        "        self.limiter.renew(self._broker.rate_limits)\n",
+        "",
+        (_test("test_limiter.py"), "-k", "reads_the_limits"),
+    ),
+    Mutant(
         "unknown exit blocks leg B",
         "pairbot_ext/pairtrade/decide.py",
         "if o.role.increases or not trade.was_hedged]",
@@ -264,21 +314,15 @@ MUTANTS = (
     Mutant(
         "machine: intent row (I1)",
         "pairbot_ext/journal/journal.py",
-        "                    self._commit(order_write(order))\n"
-        "                except SQLAlchemyError as error:\n"
-        "                    self._degrade(error)\n"
-        "                    if not order.reduce_only:",
-        "                    pass\n"
-        "                except SQLAlchemyError as error:\n"
-        "                    self._degrade(error)\n"
-        "                    if not order.reduce_only:",
+        "                    self._commit(*(order_write(order) for order in orders))",
+        "                    pass",
         (_test("test_protocol_machine.py"),),
     ),
     Mutant(
         "machine: query after unclear (I3)",
         "pairbot_ext/orders/guard.py",
-        "            return order\n        return self.settle(order)",
-        "            return order\n        return self._void(order)",
+        "        if not order.status.is_settled:\n            return self._outcome(self.settle(order))",
+        "        if not order.status.is_settled:\n            return self._outcome(self._void(order))",
         (_test("test_protocol_machine.py"),),
     ),
     Mutant(

@@ -25,6 +25,7 @@ from pairbot_ext.venue.protocol import (
     KeyRights,
     OrderRules,
     Position,
+    RateLimits,
     RequestBudget,
     Venue,
     WeightRules,
@@ -43,13 +44,14 @@ class Acme:
     key_hint = "ACME-2 is the key"
     orders = OrderRules(arrival_window_ms=2_000, history_days=3, most_id_chars=24)
     weights = WeightRules(
-        per_minute=6_000,
-        entry_ceiling=3_000,
-        wait_ceiling=5_000,
+        entry_share=0.5,
+        wait_share=0.8,
         weights={"depth": 11},
         never_wait=frozenset({"order"}),
         free=frozenset(),
+        orders=frozenset({("order", "POST")}),
     )
+    documented_limits = RateLimits(6_000, {10_000: 100}, ("weight", "orders"))
     budget = RequestBudget(startup=1, candles=1, held_pair=1, funding_pair=1, close_pair=1, housekeeping=1)
     most_clock_skew_ms = 500
 
@@ -138,6 +140,15 @@ class Acme:
     def used_weight(self, headers: Mapping[str, Any] | None) -> int | None:
         """Acme says nothing of it."""
         return None
+
+    def read_limits(self, client: Any) -> RateLimits:
+        """Nor of its limits."""
+        self.asked["read_limits"] += 1
+        return self.documented_limits
+
+    def used_orders(self, headers: Mapping[str, Any] | None) -> dict[int, int]:
+        """Nor how many orders it has taken."""
+        return {}
 
 
 def speak_acme(monkeypatch: pytest.MonkeyPatch) -> Acme:

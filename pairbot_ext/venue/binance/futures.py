@@ -16,6 +16,7 @@ from pairbot_ext.venue.protocol import (
     KeyRights,
     OrderRules,
     Position,
+    RateLimits,
     RequestBudget,
     WeightRules,
 )
@@ -33,6 +34,7 @@ class BinanceFutures:
     orders = OrderRules(arrival_window_ms=2_000, history_days=7, most_id_chars=36)
     weights: WeightRules = counted.RULES
     budget: RequestBudget = counted.BUDGET
+    documented_limits: RateLimits = counted.DOCUMENTED
     # Accounts of the European Economic Area have their margin in it.
     credit_assets = frozenset({"BNFCR"})
     # Code -1021: dated more than this ahead, or older than its recvWindow.
@@ -121,6 +123,15 @@ class BinanceFutures:
         """See Venue."""
         return counted.wait_secs(status, headers, body, now_ms)
 
+    def read_limits(self, client: Any) -> RateLimits:
+        """See Venue (weight 1)."""
+        said = client.fapiPublicGetExchangeInfo()
+        return counted.rate_limits(said.get("rateLimits") if isinstance(said, Mapping) else None)
+
     def used_weight(self, headers: Mapping[str, Any] | None) -> int | None:
         """See Venue."""
         return counted.used_weight(headers)
+
+    def used_orders(self, headers: Mapping[str, Any] | None) -> dict[int, int]:
+        """See Venue."""
+        return counted.used_orders(headers)

@@ -8,16 +8,20 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from pairbot_ext.venue.protocol import RequestBudget, WeightRules
+from pairbot_ext.venue.protocol import RateLimits, RequestBudget, WeightRules
 
 USED_WEIGHT_HEADER = "x-mbx-used-weight-1m"
+_ORDER_COUNT = re.compile(r"x-mbx-order-count-(\d+)([smhd])", re.IGNORECASE)
+_UNIT_MS = {"S": 1_000, "M": 60_000, "H": 3_600_000, "D": 86_400_000}
+"""By the first letter: headers say 10S, exchangeInfo SECOND and 10."""
+_MINUTE_MS = _UNIT_MS["M"]
+DOCUMENTED = RateLimits(2_400, {10_000: 300, _MINUTE_MS: 1_200}, ("weight", "orders"))
 
 RULES = WeightRules(
-    per_minute=2_400,
-    # Ten pairs closing at once take about 900.
-    entry_ceiling=1_500,
+    # 1,500 of 2,400: ten pairs closing at once take about 900.
+    entry_share=0.625,
     # A ban would silence exits as well.
-    wait_ceiling=2_250,
+    wait_share=0.9375,
     weights={
         "depth": 2,
         "klines": 5,
@@ -35,10 +39,33 @@ RULES = WeightRules(
     },
     never_wait=frozenset({"order", "openOrders", "time"}),
     free=frozenset({("order", "POST")}),
+    orders=frozenset({("order", "POST")}),
 )
 # Measured with this engine and the pinned Freqtrade on the simulated exchange, which counts as Binance does.
 # Of closing a pair 60 is the income history; entering one is 59, 2 of it for the funding rates.
-BUDGET = RequestBudget(startup=80, candles=2, held_pair=4, funding_pair=60, close_pair=91, housekeeping=25)
+# 5 a minute keep the connections open on which both exits leave.
+BUDGET = RequestBudget(startup=81, candles=2, held_pair=4, funding_pair=60, close_pair=91, housekeeping=30)
+
+
+def rate_limits(stated: Any) -> RateLimits:
+    """`rateLimits` of exchangeInfo; the documented ones where it has none of a kind."""
+    weight: list[int] = []
+    orders: dict[int, int] = {}
+    for each in stated if isinstance(stated, list) else []:
+        try:
+            window_ms = _UNIT_MS[str(each["interval"])[:1].upper()] * int(each["intervalNum"])
+            kind, most = each["rateLimitType"], int(each["limit"])
+        except (KeyError, TypeError, ValueError):
+            continue
+        if window_ms <= 0 or most <= 0:
+            continue
+        if kind == "ORDERS":
+            orders[window_ms] = min(most, orders.get(window_ms, most))
+        elif kind == "REQUEST_WEIGHT":
+            # Counted by the minute here: of another window what fits into any minute.
+            weight.append(most * _MINUTE_MS // max(window_ms, _MINUTE_MS))
+    unsaid = (*(() if weight else ("weight",)), *(() if orders else ("orders",)))
+    return RateLimits(min(weight, default=DOCUMENTED.weight_per_minute), orders or DOCUMENTED.orders, unsaid)
 
 
 _BANNED_UNTIL = re.compile(r"banned until (\d{13})")
@@ -65,3 +92,13 @@ def used_weight(headers: Mapping[str, Any] | None) -> int | None:
         if str(name).lower() == USED_WEIGHT_HEADER and str(value).isdigit():
             return int(value)
     return None
+
+
+def used_orders(headers: Mapping[str, Any] | None) -> dict[int, int]:
+    """As the answer to an order says it in its headers: length of the window in ms -> orders in it."""
+    found = {}
+    for name, value in (headers or {}).items():
+        match = _ORDER_COUNT.fullmatch(str(name))
+        if match is not None and str(value).isdigit():
+            found[_UNIT_MS[match[2].upper()] * int(match[1])] = int(value)
+    return found

@@ -117,7 +117,7 @@ class DeskStrategy(IStrategy):
         if isinstance(self.script, FileScript):
             # The cases follow each other faster than any market does.
             limiter = self.desk.limiter
-            limiter.rules = replace(limiter.rules, entry_ceiling=1_000_000, wait_ceiling=1_000_000)
+            limiter.rules = replace(limiter.rules, entry_share=1_000.0, wait_share=1_000.0)
         if isinstance(self.desk.port, DryPort) and isinstance(self.script, FileScript):
             self.desk.port.interfere = self.script.interfere
 
