@@ -5,13 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
 from pairbot_ext.candles.files import candle_length, floor_to_candle
 from pairbot_ext.scan.pipeline import Progress, ScanOptions, ScanResult, scan_window
+from pairbot_ext.scan.rules import Rule
 from pairbot_ext.scan.universe import Window, cut_window
 from pairbot_ext.support.errors import DataError
+from pairbot_ext.tasks.runner import run
+from pairbot_ext.tasks.work import Row, Rows
+from pairbot_ext.tasks.workers import Workers
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,21 +64,58 @@ def walk_forward(
     options: ScanOptions,
     *,
     funding: Mapping[str, pd.DataFrame] | None = None,
-    jobs: int = 1,
+    workers: Workers | None = None,
+    store: Path | None = None,
     progress: Progress | None = None,
 ) -> list[ScanResult]:
     """Scan every window by itself; nothing is carried from one to another.
 
-    :param jobs: worker processes (-1: one per core). The result does not depend on it.
+    :param workers: who scans, default this thread. The result does not depend on it.
+    :param store: folder that keeps each window's result as it comes; an interrupted run goes on there.
     :param progress: called with (windows done, in all).
     :raises DataError: a window has fewer than two usable symbols.
     """
-    from joblib import Parallel, delayed
+    rows = run(
+        scan_one,
+        [(window.timeframe, window.candles, window.end) for window in windows],
+        shared={"frames": dict(frames), "funding": dict(funding or {}), "options": options},
+        workers=workers,
+        store=store,
+        progress=progress,
+    )
+    return [
+        _result_of(row, window, options.rule) for window, (row,) in zip(windows, rows, strict=True)
+    ]
 
-    tasks = (delayed(scan_window)(cut_window(frames, window, funding), options) for window in windows)
-    results: list[ScanResult] = []
-    for result in Parallel(n_jobs=jobs, return_as="generator", pre_dispatch="2*n_jobs")(tasks):
-        results.append(result)
-        if progress is not None:
-            progress(len(results), len(windows))
-    return results
+
+def scan_one(
+    timeframe: str,
+    candles: int,
+    end: datetime,
+    *,
+    frames: Mapping[str, pd.DataFrame],
+    funding: Mapping[str, pd.DataFrame],
+    options: ScanOptions,
+) -> Rows:
+    """One window's result as a row: the table's columns as arrays under ``pairs.`` and their names."""
+    result = scan_window(cut_window(frames, Window(timeframe, candles, end), funding), options)
+    columns = {
+        f"pairs.{name}": values.to_numpy() if is_numeric_dtype(values) else values.tolist()
+        for name, values in result.table.items()
+    }
+    row = {
+        "window_end": end.isoformat(),
+        "symbols": list(result.symbols),
+        "rejected": list(result.rejected),
+        "rejected_because": list(result.rejected.values()),
+        "steps": list(result.steps),
+        "columns": [str(name) for name in result.table],
+    }
+    return [row | columns]
+
+
+def _result_of(row: Row, window: Window, rule: Rule) -> ScanResult:
+    """What `scan_one` made a row of."""
+    table = pd.DataFrame({name: row[f"pairs.{name}"] for name in row["columns"]})
+    rejected = dict(zip(row["rejected"], row["rejected_because"], strict=True))
+    return ScanResult(window, rule, tuple(row["symbols"]), rejected, table, tuple(row["steps"]))
