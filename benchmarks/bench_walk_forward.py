@@ -21,6 +21,7 @@ from pairbot_ext.scan.epochs import Schedule, walk_forward
 from pairbot_ext.scan.pipeline import ScanOptions, scan_window
 from pairbot_ext.scan.rules import Rule
 from pairbot_ext.scan.universe import FormationData, Window, cut_window
+from pairbot_ext.tasks import Workers
 
 FORMATION, STEP = 1440, 168
 MAX_SCAN_SECS, MAX_WALK_FORWARD_SECS = 20.0, 300.0
@@ -80,7 +81,7 @@ def main(argv: list[str]) -> int:
         scan_window(data, options)
         add("one scan", rule, time.perf_counter() - begin, MAX_SCAN_SECS, loop_secs)
         begin = time.perf_counter()
-        walk_forward(candles.frames, windows, options, funding=candles.funding, jobs=args.jobs)
+        walk_forward(candles.frames, windows, options, funding=candles.funding, workers=Workers(jobs=args.jobs))
         what = f"walk-forward, {len(windows)} weekly epochs"
         add(what, rule, time.perf_counter() - begin, MAX_WALK_FORWARD_SECS, loop_secs * len(windows))
     Console(width=None if sys.stdout.isatty() else 140).print(table)

@@ -29,6 +29,7 @@ from pairbot_ext.scan.sources import Candles, from_datadir
 from pairbot_ext.scan.universe import Window, cut_window
 from pairbot_ext.stats import scan_pairs
 from pairbot_ext.support.errors import DataError
+from pairbot_ext.tasks import Workers, add_task_options, workers_from
 
 FORMATION, STEP = 1440, 168
 HORIZONS = (168, 1440)
@@ -138,7 +139,7 @@ def markdown_funnel(results: Sequence[ScanResult]) -> list[str]:
     return lines
 
 
-def report(candles: Candles, jobs: int) -> list[str]:
+def report(candles: Candles, workers: Workers, store: Path | None) -> list[str]:
     """The document, line by line."""
     first = max(frame["date"].iloc[0] for frame in candles.frames.values()).to_pydatetime()
     end = candles.last_close()
@@ -151,7 +152,14 @@ def report(candles: Candles, jobs: int) -> list[str]:
     later = {horizon: afterwards(candles, windows, horizon) for horizon in HORIZONS}
     shares: list[str] = []
     for rule in Rule:
-        results = walk_forward(candles.frames, windows, ScanOptions(rule), funding=candles.funding, jobs=jobs)
+        results = walk_forward(
+            candles.frames,
+            windows,
+            ScanOptions(rule),
+            funding=candles.funding,
+            workers=workers,
+            store=store and store / rule.value,
+        )
         info = rule_info(rule)
         lines += [f"## Rule {rule.value}", "", f"{info.summary}.", ""]
         lines += [info.warning, ""] if info.warning else []
@@ -207,7 +215,7 @@ def main(argv: list[str]) -> int:
     """Print the document, or write it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--datadir", type=Path, default=REAL_DATADIR)
-    parser.add_argument("--jobs", type=int, default=-1)
+    add_task_options(parser)
     parser.add_argument("--write", type=Path)
     parser.add_argument(
         "--backtest",
@@ -225,7 +233,7 @@ def main(argv: list[str]) -> int:
         "# Selection on real candles",
         "",
         INTRODUCTION,
-        *report(from_datadir(args.datadir, "1h"), args.jobs),
+        *report(from_datadir(args.datadir, "1h"), workers_from(args), args.store),
         "",
     ]
     if args.backtest:

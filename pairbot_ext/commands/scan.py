@@ -36,6 +36,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     """Register `scan`."""
     from pairbot_ext.scan.options import add_knob_options
     from pairbot_ext.settings.knobs import DEFAULT_RULE, Rule
+    from pairbot_ext.tasks.options import add_task_options
 
     parser = subparsers.add_parser(
         "scan",
@@ -90,7 +91,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     window.add_argument(
         "--step", type=int, default=168, metavar="CANDLES", help="from epoch to epoch (default: %(default)s)"
     )
-    window.add_argument("--jobs", type=int, default=-1, help="worker processes (default: one per core)")
+    add_task_options(parser.add_argument_group("who scans the windows of a walk-forward"))
     parser.add_argument(
         "--rule",
         default=DEFAULT_RULE.value,
@@ -184,6 +185,8 @@ def _draw(args: argparse.Namespace, candles: Candles, epochs: Sequence[Epoch]) -
 
 
 def _check_usage(args: argparse.Namespace) -> None:
+    from pairbot_ext.tasks.options import workers_from
+
     has_candles = args.datadir is not None or args.exchange is not None
     if has_candles == (args.import_table is not None):
         raise PairbotError(
@@ -204,9 +207,13 @@ def _check_usage(args: argparse.Namespace) -> None:
         )
     if args.step < 1:
         raise PairbotError("--step must be at least one candle", value=args.step)
-    if args.jobs == 0:
+    workers_from(args)
+    spread = [name for name in ("backend", "scheduler", "store") if getattr(args, name) is not None]
+    if spread and not args.walk_forward:
         raise PairbotError(
-            "--jobs must not be 0", remedy="Give a number of processes, or -1 for one per core"
+            "one window is scanned by this process",
+            value=", ".join(f"--{name}" for name in spread),
+            remedy="Leave those options out, or give --walk-forward",
         )
     if args.walk_forward and args.timerange is None:
         raise PairbotError(

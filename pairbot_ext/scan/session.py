@@ -39,6 +39,7 @@ from pairbot_ext.scan.universe import Window, cut_window
 from pairbot_ext.settings.scan import ScanKnobs
 from pairbot_ext.support.errors import PairbotError
 from pairbot_ext.support.exitcode import ExitCode
+from pairbot_ext.tasks.options import workers_from
 
 Draw = Callable[[argparse.Namespace, Candles, Sequence[Epoch]], None]
 
@@ -167,7 +168,8 @@ def _walk_forward(args: argparse.Namespace, candles: Candles, options: ScanOptio
             schedule.windows(),
             options,
             funding=candles.funding,
-            jobs=args.jobs,
+            workers=workers_from(args),
+            store=args.store,
             progress=progress,
         )
     if args.json:

@@ -6,6 +6,7 @@ joins later; and waits for ever for a task that dask itself has given up.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -63,18 +64,16 @@ def cluster(scheduler: str, shared: Mapping[str, Any]) -> Iterator[ParallelBacke
             return super().retrieve_result_callback(out)
 
     timeout = f"{CONNECT_SECS:g}s"
-    logger = logging.getLogger("distributed")
-    level = logger.level
-    # Its tracebacks of lost connections would bury the one sentence that is said here.
-    logger.setLevel(logging.CRITICAL)
-    try:
+    with _silence():
         with dask.config.set({"distributed.comm.timeouts.connect": timeout}):
             try:
+                # A client would wait for ever for a server that listens and says nothing.
+                asyncio.run(_knock(scheduler))
                 client = Client(scheduler, timeout=timeout, set_as_default=False, name="pairbot")
-            except (OSError, ValueError, RuntimeError) as error:
+            except (OSError, ValueError, RuntimeError, TimeoutError) as error:
                 raise PairbotError(
                     f"no dask scheduler answers at {scheduler} within {CONNECT_SECS:g} s",
-                    value=str(error).splitlines()[0],
+                    value=str(error).partition("\n")[0] or None,
                     remedy="Start one, or look at its address and the firewall",
                 ) from None
             with client:
@@ -86,8 +85,27 @@ def cluster(scheduler: str, shared: Mapping[str, Any]) -> Iterator[ParallelBacke
                         remedy=f"Start some: dask worker {scheduler}",
                     ) from None
                 yield Cluster(client=client, scatter=[shared] if shared else None)
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """dask's tracebacks of a lost connection would bury the one sentence that is said here."""
+    loggers = [logging.getLogger(name) for name in ("distributed", "distributed.client")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
+    try:
+        yield
     finally:
-        logger.setLevel(level)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+async def _knock(scheduler: str) -> None:
+    from distributed.comm import connect
+
+    comm = await asyncio.wait_for(connect(scheduler), CONNECT_SECS)
+    comm.abort()
 
 
 def _as_ours(error: BaseException) -> BaseException:

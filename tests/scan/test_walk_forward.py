@@ -13,14 +13,15 @@ from pairbot_ext.scan.pipeline import ScanOptions, epoch_of
 from pairbot_ext.scan.rules import Rule
 from pairbot_ext.scan.universe import Window, cut_window
 from pairbot_ext.support.errors import DataError
+from pairbot_ext.tasks import Workers
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
 FORMATION, STEP = 200, 48
 
 
-def _epochs(frames, end: datetime, options: ScanOptions, jobs: int = 1) -> list[str]:
+def _epochs(frames, end: datetime, options: ScanOptions, workers: Workers | None = None) -> list[str]:
     schedule = Schedule("1h", START + timedelta(hours=FORMATION), end, FORMATION, STEP)
-    results = walk_forward(frames, schedule.windows(), options, jobs=jobs)
+    results = walk_forward(frames, schedule.windows(), options, workers=workers)
     return [
         epoch_of(
             result, options.knobs.thresholds, result.window.end, result.window.end + schedule.step
@@ -62,7 +63,7 @@ def test_appending_candles_never_changes_an_earlier_epoch(market, rule, cuts):
 def test_workers_do_not_change_the_result(market):
     end = START + timedelta(hours=400)
     options = ScanOptions(Rule.ROBUST)
-    assert _epochs(market, end, options, jobs=2) == _epochs(market, end, options, jobs=1)
+    assert _epochs(market, end, options, Workers(jobs=2)) == _epochs(market, end, options)
 
 
 def test_an_epoch_ends_where_the_next_begins_and_looks_only_back():

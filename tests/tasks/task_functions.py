@@ -10,25 +10,32 @@ from typing import Any
 
 import numpy as np
 
-BUSY_SECS = 0.02
+GATE_FROM, GATE_SECS = 40, 60
 
 
-def walk(seed: int, size: int, *, drift: np.ndarray | None = None) -> list[dict[str, Any]]:
-    """A small null universe: sums and products that differ in the last digit where rounding does."""
+def walk(seed: int, *, drift: np.ndarray, marks: str = "") -> list[dict[str, Any]]:
+    """A small null universe: sums and products that differ in the last digit where rounding does.
+
+    :param marks: folder in which each process leaves its id, and in which later tasks wait for a file "gate".
+    """
+    if marks:
+        (Path(marks) / str(os.getpid())).touch()
+        deadline = time.monotonic() + GATE_SECS
+        while seed >= GATE_FROM and not (Path(marks) / "gate").exists() and time.monotonic() < deadline:
+            time.sleep(0.01)
     rng = np.random.default_rng([20260301, seed])
-    x = np.cumsum(rng.standard_normal((400, size)), axis=0)
-    if drift is not None:
-        x += drift[: len(x), None]
-    products = x.T @ x
-    time.sleep(BUSY_SECS)
-    kept = np.sort(np.linalg.eigvalsh(products))
+    x = np.cumsum(rng.standard_normal((2000, 12)), axis=0) + drift[:2000, None]
+    eigenvalues = np.linalg.eigvalsh(x.T @ x)
     names = [f"S{number}" for number in range(seed % 3)]
-    return [{"seed": seed, "eigenvalues": kept, "names": names, "trace": float(np.trace(products))}]
+    return [{"seed": seed, "eigenvalues": eigenvalues, "names": names, "sum": float(x.sum())}]
 
 
-def nothing_or_two(number: int) -> list[dict[str, Any]]:
-    """Tasks need not have one row each."""
-    return [{"half": half, "missing": None, "nan": float("nan")} for half in range(number % 3)]
+def none_or_two(number: int) -> list[dict[str, Any]]:
+    """A task may have any number of rows, and values that are missing."""
+    return [
+        {"half": half, "missing": None, "nan": float("nan"), "short": np.arange(half, dtype=np.int16)}
+        for half in range(number % 3)
+    ]
 
 
 def dies_once(number: int, folder: str) -> list[dict[str, Any]]:
@@ -51,14 +58,8 @@ def needs_too_much(number: int) -> list[dict[str, Any]]:
     raise MemoryError
 
 
-def says_where(number: int, secs: float) -> list[dict[str, Any]]:
-    """Which process computed it."""
-    time.sleep(secs)
-    return [{"pid": os.getpid()}]
-
-
 def threads_of_blas(number: int) -> list[dict[str, Any]]:
-    """How many threads each BLAS library of the process may use."""
+    """How many threads each BLAS library of the process may use, at most."""
     from threadpoolctl import threadpool_info
 
     return [{"most": max(pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas")}]
