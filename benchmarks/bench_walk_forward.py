@@ -81,7 +81,9 @@ def main(argv: list[str]) -> int:
         scan_window(data, options)
         add("one scan", rule, time.perf_counter() - begin, MAX_SCAN_SECS, loop_secs)
         begin = time.perf_counter()
-        walk_forward(candles.frames, windows, options, funding=candles.funding, workers=Workers(jobs=args.jobs))
+        walk_forward(
+            candles.frames, windows, options, funding=candles.funding, workers=Workers(jobs=args.jobs)
+        )
         what = f"walk-forward, {len(windows)} weekly epochs"
         add(what, rule, time.perf_counter() - begin, MAX_WALK_FORWARD_SECS, loop_secs * len(windows))
     Console(width=None if sys.stdout.isatty() else 140).print(table)

@@ -10,25 +10,26 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks.running import in_sentences, spread
 from benchmarks.study_null_universes import N_CANDLES, N_SERIES
 from benchmarks.synthetic import (
     Share,
-    Steps,
-    garch_steps,
-    iid_steps,
     markdown_table,
     planted_universe,
     real_returns,
-    rotated,
+    steps_named,
     write_or_print,
 )
 from pairbot_ext.stats import scan_pairs
 from pairbot_ext.stats.multiplicity import one_row_per_pair
 from pairbot_ext.stats.weighted_adf import weighted_adf
+from pairbot_ext.tasks import add_task_options
 
 # Level of one test when 435 share a chance of one in ten.
 LEVEL = 2.3e-4
@@ -69,6 +70,30 @@ def evaluate(x: np.ndarray, screen_t: float) -> np.ndarray:
     return np.array(rows).reshape(-1, len(STATISTICS))
 
 
+def null_tail(
+    noise: str, seed: int, number: int, draw: int, *, returns: np.ndarray | None = None
+) -> list[dict[str, np.ndarray]]:
+    """Statistics of one null universe's screened pairs."""
+    rng = np.random.default_rng([seed, number, draw])
+    return _row(evaluate(np.cumsum(steps_named(noise, returns)(N_CANDLES, N_SERIES, rng), axis=0), SCREEN_T))
+
+
+def planted_pair(noise: str, seed: int, number: int, draw: int) -> list[dict[str, np.ndarray]]:
+    """Statistics of one planted pair."""
+    rng = np.random.default_rng([seed, 7, number, draw])
+    return _row(evaluate(planted_universe(steps_named(noise), N_CANDLES, 2, 1, N_CANDLES / 60, rng), 0.0))
+
+
+def _row(found: np.ndarray) -> list[dict[str, np.ndarray]]:
+    return [dict(zip(STATISTICS, found.T, strict=True))]
+
+
+def gathered(results: Iterator[list[dict[str, np.ndarray]]], tasks: int) -> np.ndarray:
+    """Statistics of the next so many tasks, shape (pairs, 4)."""
+    return np.concatenate([np.column_stack(list(row.values())) for (row,) in islice(results, tasks)])
+
+
+@in_sentences
 def main(argv: list[str]) -> int:
     """Print (and write) the table."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -76,20 +101,23 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--planted", type=int, default=400, help="planted pairs per noise")
     parser.add_argument("--seed", type=int, default=20260207)
     parser.add_argument("--write", type=Path)
+    add_task_options(parser)
     args = parser.parse_args(argv)
-    nulls: dict[str, Steps] = {"iid": iid_steps, "GARCH": garch_steps}
+    nulls = {"iid": "iid", "GARCH": "garch"}
     returns = real_returns()
     if returns is not None:
-        nulls["rotated real"] = rotated(returns)
+        nulls["rotated real"] = "rotated"
     tests = args.draws * N_SERIES * (N_SERIES - 1) // 2
     critical: dict[str, np.ndarray] = {}
     at_permille: dict[str, np.ndarray] = {}
-    for number, (name, steps) in enumerate(nulls.items()):
-        parts = []
-        for draw in range(args.draws):
-            rng = np.random.default_rng([args.seed, number, draw])
-            parts.append(evaluate(np.cumsum(steps(N_CANDLES, N_SERIES, rng), axis=0), SCREEN_T))
-        tail = np.sort(np.concatenate(parts), axis=0)
+    tasks = [
+        (noise, args.seed, number, draw)
+        for number, noise in enumerate(nulls.values())
+        for draw in range(args.draws)
+    ]
+    results = spread(null_tail, tasks, args, shared={"returns": returns}, part="nulls")
+    for name in nulls:
+        tail = np.sort(gathered(results, args.draws), axis=0)
         at_permille[name] = tail[round(1e-3 * tests)]
         critical[name] = tail[round(LEVEL * tests)]
     common = np.min(list(critical.values()), axis=0)
@@ -100,23 +128,15 @@ def main(argv: list[str]) -> int:
         for k, statistic in enumerate(STATISTICS)
     ]
     power_rows: list[list[object]] = [[statistic] for statistic in STATISTICS]
-    for number, (name, steps) in enumerate((("iid", iid_steps), ("GARCH", garch_steps))):
-        values = np.concatenate(
-            [
-                evaluate(
-                    planted_universe(
-                        steps,
-                        N_CANDLES,
-                        2,
-                        1,
-                        N_CANDLES / 60,
-                        np.random.default_rng([args.seed, 7, number, draw]),
-                    ),
-                    0.0,
-                )
-                for draw in range(args.planted)
-            ]
-        )
+    planted = list(nulls.items())[:2]
+    tasks = [
+        (noise, args.seed, number, draw)
+        for number, (_, noise) in enumerate(planted)
+        for draw in range(args.planted)
+    ]
+    results = spread(planted_pair, tasks, args, part="planted")
+    for name, _ in planted:
+        values = gathered(results, args.planted)
         for k, row in enumerate(power_rows):
             row += [
                 Share(int(np.sum(values[:, k] < critical[name][k])), args.planted),

@@ -9,20 +9,21 @@ Run: ``python -m benchmarks.study_cli [--draws 60] [--write docs/statistics/comm
 from __future__ import annotations
 
 import argparse
-import contextlib
-import io
 import json
+import subprocess
 import sys
 import tempfile
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from benchmarks.running import in_sentences, spread
 from benchmarks.synthetic import (
     HOURLY_VOLATILITY,
     Share,
@@ -31,10 +32,12 @@ from benchmarks.synthetic import (
     planted_universe,
     write_or_print,
 )
-from pairbot_ext.cli import main as pairbot
+from pairbot_ext.tasks import add_task_options
 
 SYMBOLS, CANDLES, HALF_LIVES = 30, 1440, 60
 START = datetime(2025, 1, 1, tzinfo=UTC)
+SETTINGS = ((0, 0.5, None), (1, 0.5, 0.40), (3, 0.5, 0.50), (1, 1.0, 0.40), (3, 1.0, 0.50))
+"""Planted pairs, volatility of the spread's innovations, least share to be found."""
 
 
 @dataclass(slots=True)
@@ -82,67 +85,67 @@ def store(datadir: Path, log_prices: np.ndarray, rng: np.random.Generator) -> No
 
 def scan(datadir: Path) -> dict[str, Any]:
     """`pairbot scan --datadir … --json` with every default."""
-    output = io.StringIO()
-    with contextlib.redirect_stdout(output):
-        code = pairbot(["scan", "--datadir", str(datadir), "--formation", str(CANDLES), "--json"])
-    if code != 0:
-        raise RuntimeError(f"pairbot scan answered exit code {code}")
-    return json.loads(output.getvalue())
+    command = [sys.executable, "-m", "pairbot_ext.cli", "scan", "--datadir", str(datadir)]
+    options = ["--formation", str(CANDLES), "--json"]
+    done = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise RuntimeError(f"pairbot scan answered exit code {done.returncode}: {done.stderr}")
+    return json.loads(done.stdout)
 
 
-def run(draws: int, planted: int, spread_ratio: float, seed: int) -> Tally:
-    """Universes with `planted` pairs at 60 half-lives, GARCH noise.
+def command_draw(planted: int, spread_ratio: float, seed: int, draw: int) -> list[dict[str, Any]]:
+    """One universe with `planted` pairs at 60 half-lives, GARCH noise, through the command.
 
     :param spread_ratio: volatility of the spread's innovations relative to leg B's returns.
     """
-    tally = Tally()
     truth = {frozenset((symbol(2 * pair), symbol(2 * pair + 1))) for pair in range(planted)}
-    for draw in range(draws):
-        rng = np.random.default_rng([seed, planted, int(10 * spread_ratio), draw])
-        x = planted_universe(
-            garch_steps,
-            CANDLES,
-            SYMBOLS,
-            planted,
-            CANDLES / HALF_LIVES,
-            rng,
-            spread_ratio * HOURLY_VOLATILITY,
-        )
-        with tempfile.TemporaryDirectory() as folder:
-            store(Path(folder), x, rng)
-            answer = scan(Path(folder))
-        false = 0
-        for row in answer["pairs"]:
-            is_true = frozenset((row["leg_a"], row["leg_b"])) in truth
-            if row["reason"] == "":
-                tally.found += is_true
-                false += not is_true
-            elif is_true and row["failed"] != "q value":
-                tally.refused[row["failed"]] += 1
-        tally.draws += 1
-        tally.planted += planted
-        tally.false += false
-        tally.draws_with_false += false > 0
-    return tally
+    rng = np.random.default_rng([seed, planted, int(10 * spread_ratio), draw])
+    volatility = spread_ratio * HOURLY_VOLATILITY
+    x = planted_universe(garch_steps, CANDLES, SYMBOLS, planted, CANDLES / HALF_LIVES, rng, volatility)
+    with tempfile.TemporaryDirectory() as folder:
+        store(Path(folder), x, rng)
+        answer = scan(Path(folder))
+    found = false = 0
+    refused: list[str] = []
+    for row in answer["pairs"]:
+        is_true = frozenset((row["leg_a"], row["leg_b"])) in truth
+        if row["reason"] == "":
+            found += is_true
+            false += not is_true
+        elif is_true and row["failed"] != "q value":
+            refused.append(row["failed"])
+    return [{"planted": planted, "found": found, "false": false, "refused": refused}]
 
 
+def counted(draws: list[dict[str, Any]]) -> Tally:
+    """What the draws of one setting came to."""
+    return Tally(
+        draws=len(draws),
+        planted=sum(draw["planted"] for draw in draws),
+        found=sum(draw["found"] for draw in draws),
+        false=sum(draw["false"] for draw in draws),
+        draws_with_false=sum(draw["false"] > 0 for draw in draws),
+        refused=Counter(name for draw in draws for name in draw["refused"]),
+    )
+
+
+@in_sentences
 def main(argv: list[str]) -> int:
     """Print (and write) the table. Returns 1 if a bound is missed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--draws", type=int, default=60)
     parser.add_argument("--seed", type=int, default=20260206)
     parser.add_argument("--write", type=Path)
+    add_task_options(parser)
     args = parser.parse_args(argv)
     rows: list[list[object]] = []
     within = True
-    for planted, ratio, least in (
-        (0, 0.5, None),
-        (1, 0.5, 0.40),
-        (3, 0.5, 0.50),
-        (1, 1.0, 0.40),
-        (3, 1.0, 0.50),
-    ):
-        tally = run(args.draws, planted, ratio, args.seed)
+    tasks = [
+        (planted, ratio, args.seed, draw) for planted, ratio, _ in SETTINGS for draw in range(args.draws)
+    ]
+    results = spread(command_draw, tasks, args)
+    for planted, ratio, least in SETTINGS:
+        tally = counted([row for (row,) in islice(results, args.draws)])
         if least is not None:
             within &= tally.found >= least * tally.planted
         refused = ", ".join(f"{name} {count}" for name, count in tally.refused.most_common()) or "none"

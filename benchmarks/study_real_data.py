@@ -21,6 +21,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.market_data import REAL_DATADIR
+from benchmarks.running import in_sentences
 from pairbot_ext.scan.checks import funnel
 from pairbot_ext.scan.epochs import Schedule, walk_forward
 from pairbot_ext.scan.pipeline import ScanOptions, ScanResult, pair_id, records
@@ -211,6 +212,7 @@ def backtest_section(result: Path, pairs_path: Path) -> str:
     return " ".join(sentences)
 
 
+@in_sentences
 def main(argv: list[str]) -> int:
     """Print the document, or write it."""
     parser = argparse.ArgumentParser(description=__doc__)

@@ -10,19 +10,25 @@ from __future__ import annotations
 
 import argparse
 import sys
+from contextlib import closing
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks.synthetic import Share, Steps, garch_steps, iid_steps, markdown_table, write_or_print
+from benchmarks.running import in_sentences, spread
+from benchmarks.synthetic import Share, markdown_table, steps_named, write_or_print
 from pairbot_ext.stats.adf_batch import choose_lags, t_statistics
 from pairbot_ext.stats.lag_products import LagProducts, default_max_lag
 from pairbot_ext.stats.mackinnon import mackinnon_p
 from pairbot_ext.stats.robust import robust_test
+from pairbot_ext.tasks import add_task_options
 
 LEVELS = (0.05, 0.01, 0.001)
 PAIRS_PER_BLOCK = 100
 BOUNDS = {0.05: 0.06, 0.01: 0.013}
+NOISES = {"iid": "iid", "GARCH(1,1)-t5": "garch"}
+TESTS = ("textbook, one direction", "textbook, both", "robust")
 
 
 def textbook_p(x: np.ndarray) -> np.ndarray:
@@ -43,22 +49,16 @@ def textbook_p(x: np.ndarray) -> np.ndarray:
     return mackinnon_p(t, n_series=2).reshape(2, pairs).T
 
 
-def p_values(steps: Steps, n_candles: int, draws: int, seed: list[int]) -> dict[str, np.ndarray]:
-    """p of each test for ``draws`` independent null pairs."""
-    textbook, robust = [], []
-    for block in range(-(-draws // PAIRS_PER_BLOCK)):
-        rng = np.random.default_rng([*seed, block])
-        x = np.cumsum(steps(n_candles, 2 * PAIRS_PER_BLOCK, rng), axis=0)
-        textbook.append(textbook_p(x))
-        robust += [robust_test(x[:, 2 * pair], x[:, 2 * pair + 1]).p for pair in range(PAIRS_PER_BLOCK)]
-    both = np.concatenate(textbook)[:draws]
-    return {
-        "textbook, one direction": both[:, 0],
-        "textbook, both": both.max(axis=1),
-        "robust": np.array(robust[:draws]),
-    }
+def null_pairs(noise: str, n_candles: int, seed: int, number: int, block: int) -> list[dict[str, np.ndarray]]:
+    """p of each test for a block of independent null pairs."""
+    rng = np.random.default_rng([seed, n_candles, number, block])
+    x = np.cumsum(steps_named(noise)(n_candles, 2 * PAIRS_PER_BLOCK, rng), axis=0)
+    both = textbook_p(x)
+    robust = [robust_test(x[:, 2 * pair], x[:, 2 * pair + 1]).p for pair in range(PAIRS_PER_BLOCK)]
+    return [dict(zip(TESTS, (both[:, 0], both.max(axis=1), np.array(robust)), strict=True))]
 
 
+@in_sentences
 def main(argv: list[str]) -> int:
     """Print (and write) the table. Returns 1 if the robust test exceeds 6 % at 5 % or 1.3 % at 1 %."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -66,12 +66,23 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--lengths", type=int, nargs="+", default=[1440, 720])
     parser.add_argument("--seed", type=int, default=20260204)
     parser.add_argument("--write", type=Path)
+    add_task_options(parser)
     args = parser.parse_args(argv)
     rows: list[list[object]] = []
     within = True
-    for length in args.lengths:
-        for number, (name, steps) in enumerate({"iid": iid_steps, "GARCH(1,1)-t5": garch_steps}.items()):
-            for test, p in p_values(steps, length, args.draws, [args.seed, length, number]).items():
+    blocks = -(-args.draws // PAIRS_PER_BLOCK)
+    settings = [(length, number) for length in args.lengths for number in range(len(NOISES))]
+    tasks = [
+        (list(NOISES.values())[number], length, args.seed, number, block)
+        for length, number in settings
+        for block in range(blocks)
+    ]
+    with closing(spread(null_pairs, tasks, args)) as results:
+        for length, number in settings:
+            name = list(NOISES)[number]
+            found = [row for (row,) in islice(results, blocks)]
+            for test in TESTS:
+                p = np.concatenate([row[test] for row in found])[: args.draws]
                 shares = [Share(int(np.count_nonzero(p <= level)), args.draws) for level in LEVELS]
                 rows.append([length, name, test, *shares])
                 if test == "robust":

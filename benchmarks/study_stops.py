@@ -18,11 +18,13 @@ import argparse
 import math
 import sys
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 from scipy.signal import lfilter
 
+from benchmarks.running import in_sentences, spread
 from benchmarks.synthetic import HOURLY_VOLATILITY, Share, markdown_table, write_or_print
 from pairbot_ext.model.findings import Breach
 from pairbot_ext.model.plan import EntryModel
@@ -34,12 +36,14 @@ from pairbot_ext.signals.breaks import break_verdict, pair_health
 from pairbot_ext.signals.zpath import exit_reason
 from pairbot_ext.stats.regression import fit_spread_model
 from pairbot_ext.stats.reversion import half_life
+from pairbot_ext.tasks import add_task_options
 
 HALF_LIVES_CANDLES = (6.0, 12.0, 24.0, 32.0)
 LIVE_STEPS = 60
 """Readings of the live books per candle in the simulation."""
 MAX_Z_STOPS, MAX_TIME_STOPS, MAX_BREAK_STOPS = 0.03, 0.05, 0.03
 BETA = 1.0
+OUTCOMES = ("trades", "vetoed", *(reason.value for reason in ExitReason))
 SPREAD_RATIO = 0.5
 """Volatility of the spread's innovations relative to leg B's returns."""
 
@@ -140,40 +144,54 @@ def trade_pair(
     return tally
 
 
-def run(half_life_candles: float, trades: int, seed: int, *, is_estimated: bool) -> Counter[str]:
-    """Healthy pairs of one half-life until so many pair trades have ended."""
+def traded(half_life_candles: float, is_estimated: bool, seed: int, draw: int) -> list[dict[str, int]]:
+    """How the pair trades of one healthy pair ended."""
     tally: Counter[str] = Counter()
     rules = RiskSettings().break_stop
     assert rules is not None
     formation = math.ceil(Filters().min_half_lives_in_formation * half_life_candles)
-    draw = 0
-    while tally["trades"] < trades:
-        rng = np.random.default_rng([seed, int(half_life_candles), is_estimated, draw])
-        draw += 1
-        candles = formation + math.ceil(40 * half_life_candles)
-        log_a, log_b, fine_u = healthy_pair(candles, half_life_candles, rng)
-        model: EntryModel | None = EntryModel(0.0, BETA, 0.0, sigma_of(half_life_candles), half_life_candles)
-        if is_estimated:
-            model = estimated(log_a[:formation], log_b[:formation])
-        if model is not None:
-            tally += trade_pair(log_a, log_b, fine_u, model, formation, rules)
-    tally["pairs"] = draw
-    return tally
+    rng = np.random.default_rng([seed, int(half_life_candles), is_estimated, draw])
+    candles = formation + math.ceil(40 * half_life_candles)
+    log_a, log_b, fine_u = healthy_pair(candles, half_life_candles, rng)
+    model: EntryModel | None = EntryModel(0.0, BETA, 0.0, sigma_of(half_life_candles), half_life_candles)
+    if is_estimated:
+        model = estimated(log_a[:formation], log_b[:formation])
+    if model is not None:
+        tally = trade_pair(log_a, log_b, fine_u, model, formation, rules)
+    return [{outcome: tally[outcome] for outcome in OUTCOMES}]
 
 
+def until(args: argparse.Namespace, half_life_candles: float, *, is_estimated: bool) -> Counter[str]:
+    """Healthy pairs of one half-life until so many pair trades have ended.
+
+    :raises RuntimeError: as many pairs as pair trades are asked for do not suffice.
+    """
+    tasks = [(half_life_candles, is_estimated, args.seed, draw) for draw in range(args.trades)]
+    part = f"{'estimated' if is_estimated else 'known'}-{half_life_candles:g}"
+    tally: Counter[str] = Counter()
+    with closing(spread(traded, tasks, args, part=part)) as results:
+        for (row,) in results:
+            tally.update(row)
+            if tally["trades"] >= args.trades:
+                return tally
+    raise RuntimeError(f"{args.trades} pairs make only {tally['trades']} pair trades")
+
+
+@in_sentences
 def main(argv: list[str]) -> int:
     """Print (and write) the table. Returns 1 if a bound is missed with the known model."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--trades", type=int, default=2_000, help="per row (default 2,000)")
     parser.add_argument("--seed", type=int, default=20260301)
     parser.add_argument("--write", type=Path)
+    add_task_options(parser)
     args = parser.parse_args(argv)
     rows: list[list[object]] = []
     above: list[str] = []
     for is_estimated in (False, True):
         total: Counter[str] = Counter()
         for half_life_candles in HALF_LIVES_CANDLES:
-            tally = run(half_life_candles, args.trades, args.seed, is_estimated=is_estimated)
+            tally = until(args, half_life_candles, is_estimated=is_estimated)
             total += tally
             rows.append(row_of(tally, f"{half_life_candles:g}", is_estimated=is_estimated))
             print("  ".join(str(cell) for cell in rows[-1]), file=sys.stderr, flush=True)

@@ -65,6 +65,14 @@ def rotated(returns: np.ndarray) -> Steps:
     return steps
 
 
+def steps_named(noise: str, returns: np.ndarray | None = None) -> Steps:
+    """The steps of "iid", "garch" or, of these real returns, "rotated": tasks name what they cannot carry."""
+    if noise == "rotated":
+        assert returns is not None
+        return rotated(returns)
+    return {"iid": iid_steps, "garch": garch_steps}[noise]
+
+
 def planted_universe(
     steps: Steps,
     n_candles: int,

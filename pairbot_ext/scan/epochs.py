@@ -83,9 +83,7 @@ def walk_forward(
         store=store,
         progress=progress,
     )
-    return [
-        _result_of(row, window, options.rule) for window, (row,) in zip(windows, rows, strict=True)
-    ]
+    return [_result_of(row, window, options.rule) for window, (row,) in zip(windows, rows, strict=True)]
 
 
 def scan_one(

@@ -1,4 +1,4 @@
-"""Many independent computations on cores or machines, over joblib and dask: the same bytes wherever they run."""
+"""Many independent computations on cores or machines, over joblib: the same bytes wherever they run."""
 
 from __future__ import annotations
 

@@ -64,27 +64,26 @@ def cluster(scheduler: str, shared: Mapping[str, Any]) -> Iterator[ParallelBacke
             return super().retrieve_result_callback(out)
 
     timeout = f"{CONNECT_SECS:g}s"
-    with _silence():
-        with dask.config.set({"distributed.comm.timeouts.connect": timeout}):
+    with _silence(), dask.config.set({"distributed.comm.timeouts.connect": timeout}):
+        try:
+            # A client would wait for ever for a server that listens and says nothing.
+            asyncio.run(_knock(scheduler))
+            client = Client(scheduler, timeout=timeout, set_as_default=False, name="pairbot")
+        except (OSError, ValueError, RuntimeError, TimeoutError) as error:
+            raise PairbotError(
+                f"no dask scheduler answers at {scheduler} within {CONNECT_SECS:g} s",
+                value=str(error).partition("\n")[0] or None,
+                remedy="Start one, or look at its address and the firewall",
+            ) from None
+        with client:
             try:
-                # A client would wait for ever for a server that listens and says nothing.
-                asyncio.run(_knock(scheduler))
-                client = Client(scheduler, timeout=timeout, set_as_default=False, name="pairbot")
-            except (OSError, ValueError, RuntimeError, TimeoutError) as error:
+                client.wait_for_workers(1, timeout=WORKERS_SECS)
+            except TimeoutError:
                 raise PairbotError(
-                    f"no dask scheduler answers at {scheduler} within {CONNECT_SECS:g} s",
-                    value=str(error).partition("\n")[0] or None,
-                    remedy="Start one, or look at its address and the firewall",
+                    f"the dask scheduler {scheduler} has no worker, {WORKERS_SECS:g} s long",
+                    remedy=f"Start some: dask worker {scheduler}",
                 ) from None
-            with client:
-                try:
-                    client.wait_for_workers(1, timeout=WORKERS_SECS)
-                except TimeoutError:
-                    raise PairbotError(
-                        f"the dask scheduler {scheduler} has no worker, {WORKERS_SECS:g} s long",
-                        remedy=f"Start some: dask worker {scheduler}",
-                    ) from None
-                yield Cluster(client=client, scatter=[shared] if shared else None)
+            yield Cluster(client=client, scatter=[shared] if shared else None)
 
 
 @contextmanager

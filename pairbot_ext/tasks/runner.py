@@ -5,18 +5,26 @@ from __future__ import annotations
 import sys
 import tempfile
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from pairbot_ext.support.errors import PairbotError
 from pairbot_ext.tasks.store import Store
-from pairbot_ext.tasks.work import Job, OutOfMemoryError, Rows, Task, begin_process, call, call_remotely, compute
+from pairbot_ext.tasks.work import (
+    Job,
+    OutOfMemoryError,
+    Rows,
+    Task,
+    begin_process,
+    call,
+    call_remotely,
+    compute,
+)
 from pairbot_ext.tasks.workers import Backend, Workers
 
 Progress = Callable[[int, int], None]
-Numbered = Iterator[tuple[int, Rows]]
+Numbered = Generator[tuple[int, Rows], None, None]
 MAX_LOSSES = 3
 """So often in a row workers may be lost without a single result between."""
 
@@ -34,7 +42,7 @@ def run(
     store: Path | None = None,
     progress: Progress | None = None,
     note: Callable[[str], None] = _to_stderr,
-) -> Iterator[Rows]:
+) -> Generator[Rows, None, None]:
     """``function(*task, **shared)`` for every task.
 
     The rows do not depend on who computes, in which order, how often a worker is lost or the run interrupted.
@@ -62,10 +70,7 @@ def run(
         if progress is not None and done:
             progress(done, len(tasks))
         for number in range(len(tasks)):
-            if kept is not None and number in restored:
-                yield kept.rows(number)
-                continue
-            while number not in waiting:
+            while number not in restored and number not in waiting:
                 finished, rows = next(fresh)
                 waiting[finished] = rows
                 if kept is not None:
@@ -73,9 +78,12 @@ def run(
                 done += 1
                 if progress is not None:
                     progress(done, len(tasks))
-            yield waiting.pop(number)
-        if kept is not None:
-            kept.finish()
+            if number == len(tasks) - 1:
+                # Not after the last rows: nobody need ask for more.
+                next(fresh, None)
+                if kept is not None:
+                    kept.finish()
+            yield waiting.pop(number) if number in waiting else kept.rows(number)  # type: ignore[union-attr]
 
 
 def _computed(
@@ -89,7 +97,9 @@ def _computed(
     left, losses = dict.fromkeys(todo), 0
     while left:
         try:
-            with closing(_once(job, [(number, tasks[number]) for number in left], shared, workers)) as results:
+            with closing(
+                _once(job, [(number, tasks[number]) for number in left], shared, workers)
+            ) as results:
                 for number, rows in results:
                     losses = 0
                     del left[number]
@@ -166,7 +176,7 @@ def _on_cluster(
 
 def _quietly(results: Numbered) -> Numbered:
     """The results; who stops asking for more is not warned that tasks were given up."""
-    with warnings.catch_warnings(), closing(results):  # type: ignore[type-var]
+    with warnings.catch_warnings(), closing(results):
         warnings.filterwarnings("ignore", message=".*tasks", category=UserWarning, module="joblib")
         yield from results
 

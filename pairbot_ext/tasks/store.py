@@ -1,8 +1,8 @@
 """Results of a run as Parquet, written as they come: an interrupted run goes on from there.
 
 A folder holds ``run.json`` (which run this is), ``part-*.parquet`` (a second's worth of tasks each) and, when
-all is done, ``results.parquet`` in their place: one row for each row of a task with the column ``task`` first,
-the same bytes however often the run was interrupted. All are replaced whole, never written in place.
+all is done, ``results.parquet`` in their place: the rows of all tasks, the column ``task`` first, the same
+bytes however often the run was interrupted. Files are replaced whole, never written in place.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a task is, and what its worker does with it: it checks that it is of the same version, then computes."""
+"""What a task is, and what its worker does with it: compare the version, then compute."""
 
 from __future__ import annotations
 
@@ -106,7 +106,9 @@ def call(job: Job, number: int, task: Task, shared: Mapping[str, Any] | Path) ->
             f"the worker {_name()} runs pairbot {here}, these tasks are of {job.code}",
             remedy="Install the same package on every machine and start its workers again",
         )
-    return number, compute(job.load(), number, task, _from_file(shared) if isinstance(shared, Path) else shared)
+    return number, compute(
+        job.load(), number, task, _from_file(shared) if isinstance(shared, Path) else shared
+    )
 
 
 def compute(function: Callable[..., Rows], number: int, task: Task, shared: Mapping[str, Any]) -> Rows:

@@ -35,7 +35,9 @@ class Workers:
 
     def __post_init__(self) -> None:
         if self.jobs == 0:
-            raise PairbotError("--jobs must not be 0", remedy="Give a number of workers, or -1 for one per core")
+            raise PairbotError(
+                "--jobs must not be 0", remedy="Give a number of workers, or -1 for one per core"
+            )
         if (self.backend is Backend.DASK) != (self.scheduler is not None):
             raise PairbotError(
                 "--backend dask and --scheduler belong together",

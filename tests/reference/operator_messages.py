@@ -20,6 +20,7 @@ NOT_FOR_OPERATORS = (
     "pairs/writing.py",
     "report/",
     "stats/",
+    "tasks/",
     "demo/",
     "reference/",
     "commands/",

@@ -32,7 +32,16 @@ class DaskCluster:
         self.processes: list[subprocess.Popen[bytes]] = []
         told = folder / "scheduler.json"
         self._start(
-            ["scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(told)]
+            [
+                "scheduler",
+                "--host",
+                "127.0.0.1",
+                "--port",
+                "0",
+                "--no-dashboard",
+                "--scheduler-file",
+                str(told),
+            ]
         )
         wait_until(lambda: told.exists() and told.read_text().strip().endswith("}"), "the scheduler")
         self.address: str = json.loads(told.read_text())["address"]

@@ -1,4 +1,4 @@
-"""Past one machine, on real dask processes: the same bytes, whoever dies, joins late or is of another version."""
+"""Past one machine, on real dask processes: the same bytes, whoever dies or joins late."""
 
 from __future__ import annotations
 
@@ -33,12 +33,16 @@ def as_bytes(results: Any) -> list[tuple[Any, ...]]:
 
 
 @pytest.mark.process
-def test_the_same_bytes_whoever_computes_dies_or_joins_late(dask_cluster: DaskCluster, tmp_path: Path) -> None:
+def test_the_same_bytes_whoever_computes_dies_or_joins_late(
+    dask_cluster: DaskCluster, tmp_path: Path
+) -> None:
     first, second = dask_cluster.start_worker(), dask_cluster.start_worker()
     reference = as_bytes(run(task_functions.walk, TASKS, shared={"drift": DRIFT}))
     assert len(reference) == len(TASKS)
     for workers in (Workers(Backend.THREADS, 2), Workers(Backend.PROCESSES, 2)):
-        assert as_bytes(run(task_functions.walk, TASKS, shared={"drift": DRIFT}, workers=workers)) == reference
+        assert (
+            as_bytes(run(task_functions.walk, TASKS, shared={"drift": DRIFT}, workers=workers)) == reference
+        )
     dask_cluster.wait_for(first, second)
     late = []
 
@@ -83,7 +87,9 @@ def test_a_worker_of_another_version_is_refused(
     worker = dask_cluster.start_worker(tmp_path)
     dask_cluster.wait_for(worker)
     workers = Workers(Backend.DASK, scheduler=dask_cluster.address)
-    with pytest.raises(OtherVersionError, match=r"the worker tcp://\S+ runs pairbot 0\.0\.9 .* these tasks are of"):
+    with pytest.raises(
+        OtherVersionError, match=r"the worker tcp://\S+ runs pairbot 0\.0\.9 .* these tasks are of"
+    ):
         list(run(task_functions.walk, TASKS, shared={"drift": DRIFT}, workers=workers))
     worker.kill()
 

@@ -11,7 +11,7 @@ import task_functions
 
 from pairbot_ext.support.errors import PairbotError
 from pairbot_ext.tasks import Backend, Workers, run
-from pairbot_ext.tasks.work import OtherVersionError, Job, OutOfMemoryError, call
+from pairbot_ext.tasks.work import Job, OtherVersionError, OutOfMemoryError, call
 
 TWO = Workers(Backend.PROCESSES, 2)
 DRIFT = np.zeros(2000)
@@ -58,10 +58,12 @@ def test_no_task_needs_no_worker() -> None:
 
 def test_code_that_is_not_this_is_refused_before_it_computes() -> None:
     job = Job.of(task_functions.always_dies)
-    with pytest.raises(OtherVersionError, match="the worker process .* runs pairbot .* these tasks are of 9"):
+    with pytest.raises(
+        OtherVersionError, match=r"the worker process .* runs pairbot .* these tasks are of 9"
+    ):
         call(Job(job.function, "9"), 0, (0,), {})
 
 
 def test_a_function_that_no_worker_could_import_is_refused_at_once() -> None:
     with pytest.raises(ValueError, match="cannot be imported"):
-        next(run(lambda: [], [()]))
+        next(run(list, [()]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ def test_what_was_kept_comes_back_as_it_was(tmp_path: Path) -> None:
     for _ in range(2):
         kept = list(run(task_functions.none_or_two, [(number,) for number in range(7)], store=tmp_path))
         assert [len(rows) for rows in kept] == [0, 1, 2, 0, 1, 2, 0]
-        for one, other in zip(sum(plain, []), sum(kept, []), strict=True):
+        for one, other in zip(chain(*plain), chain(*kept), strict=True):
             assert list(one) == ["half", "missing", "nan", "short"]
             assert (one["half"], one["missing"]) == (other["half"], other["missing"])
             assert type(other["half"]) is int
@@ -113,7 +114,9 @@ def test_a_store_of_another_run_is_refused_by_what_differs(tmp_path: Path, monke
     document = json.loads(run_file.read_text())
     document["pairbot"] = "0.0.9 (source 0)"
     run_file.write_text(json.dumps(document))
-    with pytest.raises(PairbotError, match=r"another version of pairbot \(found: 0\.0\.9 \(source 0\), this is"):
+    with pytest.raises(
+        PairbotError, match=r"another version of pairbot \(found: 0\.0\.9 \(source 0\), this is"
+    ):
         next(walks(tmp_path))
     for content, words in (("{", "is not JSON"), ('{"format": 7}', "not of a store of this version")):
         run_file.write_text(content)
@@ -127,7 +130,7 @@ def test_a_folder_with_other_things_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "holiday.jpg").touch()
     with pytest.raises(PairbotError, match=r"is not a store of results \(found: holiday.jpg\)"):
         next(walks(tmp_path))
-    with pytest.raises(PairbotError, match="holiday.jpg cannot be used"):
+    with pytest.raises(PairbotError, match=r"holiday\.jpg cannot be used"):
         next(walks(tmp_path / "holiday.jpg"))
 
 

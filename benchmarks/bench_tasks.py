@@ -1,0 +1,114 @@
+"""Two dask workers of one thread each against one process: placebo universes through the default scan rule.
+
+A placebo universe is a market's returns, each symbol's rotated by its own random offset: nothing in it is
+cointegrated. Both sides compute the same universes in the same run, in turn, after one unmeasured universe
+each (imports); what they find must be the same to the last bit.
+
+Run: ``python -m benchmarks.bench_tasks [--universes 200] [--symbols 28] [--repeat 3]``. Bound: 1.7 times.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import sys
+import time
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+import numpy as np
+
+from benchmarks.bench_scan import spread_of
+from benchmarks.market_data import simulated_walks
+from benchmarks.running import Rows, in_sentences
+from benchmarks.synthetic import markdown_table, rotated
+from pairbot_ext.scan import Rule, ScanOptions, Window, scan_window
+from pairbot_ext.scan.universe import FormationData
+from pairbot_ext.tasks import Backend, Workers, run
+
+CANDLES = 1440
+BOUND_RATIO = 1.7
+END = datetime(2026, 1, 1, tzinfo=UTC)
+LISTED = datetime(2020, 1, 1, tzinfo=UTC)
+
+
+def placebo(seed: int, draw: int, symbols: int, *, returns: np.ndarray) -> Rows:
+    """What the default rule finds in one placebo universe: robust p of every pair, and which are selected."""
+    steps = rotated(returns)(CANDLES, symbols, np.random.default_rng([seed, draw]))
+    data = FormationData(
+        window=Window("1h", CANDLES, END),
+        symbols=tuple(f"S{column:03d}/USDT:USDT" for column in range(symbols)),
+        log_prices=np.cumsum(steps, axis=0),
+        quote_volume=np.full(symbols, 1e12),
+        first_candle=(LISTED,) * symbols,
+        mean_funding=np.full(symbols, np.nan),
+        rejected={},
+    )
+    table = scan_window(data, ScanOptions(Rule.ROBUST)).table
+    selected = table[table["reason"] == ""]
+    return [
+        {
+            "leg_a": table["leg_a"].tolist(),
+            "leg_b": table["leg_b"].tolist(),
+            "robust_p": table["robust_p"].to_numpy(),
+            "selected": len(selected),
+        }
+    ]
+
+
+def digest(results: Iterable[Rows]) -> str:
+    """Of every row, to the last bit."""
+    found = hashlib.sha256()
+    for rows in results:
+        for row in rows:
+            found.update(repr((row["leg_a"], row["leg_b"], row["selected"])).encode())
+            found.update(row["robust_p"].tobytes())
+    return found.hexdigest()[:16]
+
+
+@in_sentences
+def main(argv: list[str]) -> int:
+    """Print the table. Returns 1 where the bound is missed or the bytes differ."""
+    from distributed import LocalCluster
+
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--universes", type=int, default=200)
+    parser.add_argument("--symbols", type=int, default=28)
+    parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--seed", type=int, default=20260301)
+    args = parser.parse_args(argv)
+    frames = simulated_walks().frames.values()
+    shared = {"returns": np.diff(np.log(np.column_stack([frame["close"] for frame in frames])), axis=0)}
+    tasks = [(args.seed, draw, args.symbols) for draw in range(args.universes)]
+    with LocalCluster(n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address=None) as cluster:
+        sides = {
+            "one process": Workers(Backend.SERIAL),
+            "two dask workers": Workers(Backend.DASK, scheduler=cluster.scheduler_address),
+        }
+        secs: dict[str, list[float]] = {name: [] for name in sides}
+        digests = set()
+        for repeat in range(args.repeat + 1):
+            for name, workers in sides.items():
+                begin = time.perf_counter()
+                chosen = tasks if repeat else tasks[:4]
+                found = digest(run(placebo, chosen, shared=shared, workers=workers))
+                if repeat:
+                    secs[name].append(time.perf_counter() - begin)
+                    digests.add(found)
+    alone, spread_out = secs.values()
+    ratios = [one / two for one, two in zip(alone, spread_out, strict=True)]
+    rows: list[list[object]] = [[name, spread_of(times, 2)] for name, times in secs.items()]
+    rows.append(["times faster", spread_of(ratios, 2)])
+    print(
+        f"{args.universes} placebo universes of {args.symbols} symbols, {CANDLES} candles, default rule; median "
+        f"[fastest, slowest] of {args.repeat}; {os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}.\n"
+    )
+    print(markdown_table(["", "seconds"], rows))
+    same = len(digests) == 1
+    print(f"{'The same bytes' if same else 'OTHER BYTES'}; bound {BOUND_RATIO:g} times.")
+    return int(not same or float(np.median(ratios)) < BOUND_RATIO)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
