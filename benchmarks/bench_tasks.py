@@ -101,8 +101,9 @@ def main(argv: list[str]) -> int:
     rows: list[list[object]] = [[name, spread_of(times, 2)] for name, times in secs.items()]
     rows.append(["times faster", spread_of(ratios, 2)])
     print(
-        f"{args.universes} placebo universes of {args.symbols} symbols, {CANDLES} candles, default rule; median "
-        f"[fastest, slowest] of {args.repeat}; {os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}.\n"
+        f"{args.universes} placebo universes of {args.symbols} symbols, {CANDLES} candles, default rule; "
+        f"median [fastest, slowest] of {args.repeat}; {os.cpu_count()} processors, "
+        f"load {os.getloadavg()[0]:.1f}.\n"
     )
     print(markdown_table(["", "seconds"], rows))
     same = len(digests) == 1
