@@ -148,16 +148,29 @@ def _in_processes(
 ) -> Numbered:
     import joblib
 
-    with tempfile.TemporaryDirectory(prefix="pairbot-tasks-") as folder:
+    with _folder() as folder:
         data: Mapping[str, Any] | Path = shared
         if shared:
             # One file for all processes: its arrays are mapped, not copied.
-            data = Path(folder) / "shared"
+            data = folder / "shared"
             joblib.dump(dict(shared), data)
         pool = joblib.Parallel(
             jobs, backend="loky", return_as="generator_unordered", initializer=begin_process
         )
         yield from _quietly(pool(joblib.delayed(call)(job, number, task, data) for number, task in tasks))
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    """Removed at the end, and where this process is killed by joblib's tracker, as its own folders are."""
+    from joblib.externals.loky.backend import resource_tracker
+
+    with tempfile.TemporaryDirectory(prefix="pairbot-tasks-") as folder:
+        resource_tracker.register(folder, "folder")
+        try:
+            yield Path(folder)
+        finally:
+            resource_tracker.unregister(folder, "folder")
 
 
 def _on_cluster(

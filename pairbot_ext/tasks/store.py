@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-import time
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
@@ -40,14 +40,13 @@ class StoreError(PairbotError):
 class Store:
     """The results of one run. Open with `Store.opened`."""
 
-    def __init__(
-        self, folder: Path, count: int, note: Callable[[str], None], clock: Callable[[], float]
-    ) -> None:
-        self._folder, self._count, self._note, self._clock = folder, count, note, clock
+    def __init__(self, folder: Path, count: int, note: Callable[[str], None]) -> None:
+        self._folder, self._count, self._note = folder, count, note
         self._results = folder / "results.parquet"
         self._place: dict[int, Path] = {}
         self._buffer: dict[int, Rows] = {}
-        self._written_at = clock()
+        self._lock = threading.RLock()
+        self._later: threading.Timer | None = None
         self._read = lru_cache(maxsize=4)(_rows_of)
         for path in [self._results, *sorted(folder.glob("part-*.parquet"))]:
             if path.exists():
@@ -61,7 +60,6 @@ class Store:
         tasks: Sequence[Task],
         shared: Mapping[str, Any],
         note: Callable[[str], None],
-        clock: Callable[[], float] = time.monotonic,
     ) -> Iterator[Store]:
         """The store of this run in `folder`, which is made where it is not there.
 
@@ -83,7 +81,7 @@ class Store:
             folder.mkdir(parents=True, exist_ok=True)
             with _alone(folder):
                 _check_identity(folder, identity)
-                store = Store(folder, len(tasks), note, clock)
+                store = Store(folder, len(tasks), note)
                 try:
                     yield store
                 finally:
@@ -103,10 +101,13 @@ class Store:
         return self._read(self._place[task])[task]
 
     def add(self, task: int, rows: Rows) -> None:
-        """Keep the rows of a task; on disk within `PART_SECS`, or with the next task after that."""
-        self._buffer[task] = rows
-        if self._clock() - self._written_at >= PART_SECS:
-            self._write()
+        """Keep the rows of a task; on disk within `PART_SECS`, however long the next task takes."""
+        with self._lock:
+            self._buffer[task] = rows
+            if self._later is None:
+                self._later = threading.Timer(PART_SECS, self._write)
+                self._later.daemon = True
+                self._later.start()
 
     def finish(self) -> None:
         """All tasks are done: one file takes the place of the parts."""
@@ -130,7 +131,12 @@ class Store:
 
     def _write(self) -> None:
         """What is buffered becomes a part."""
-        if self._buffer:
+        with self._lock:
+            if self._later is not None:
+                self._later.cancel()
+                self._later = None
+            if not self._buffer:
+                return
             tasks = sorted(self._buffer)
             path = self._folder / f"part-{tasks[0]:09d}-{len(tasks):09d}.parquet"
             table = _table(self._buffer)
@@ -142,7 +148,6 @@ class Store:
                 )
             self._place |= dict.fromkeys(tasks, path)
             self._buffer = {}
-        self._written_at = self._clock()
 
     def _take(self, path: Path) -> None:
         try:

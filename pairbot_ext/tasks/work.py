@@ -61,7 +61,7 @@ class Job:
             spec = sys.modules["__main__"].__spec__
             module = spec.name if spec is not None else module
         name = function.__qualname__
-        if module == "__main__" or not name.isidentifier():
+        if module == "__main__" or getattr(sys.modules.get(module), name, None) is None:
             raise ValueError(f"{module}:{name} cannot be imported by a worker: give a function of a module")
         return Job(f"{module}:{name}", code_of(module))
 

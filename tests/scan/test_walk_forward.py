@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from pairbot_ext.cli import main
@@ -19,9 +20,9 @@ START = datetime(2025, 1, 1, tzinfo=UTC)
 FORMATION, STEP = 200, 48
 
 
-def _epochs(frames, end: datetime, options: ScanOptions, workers: Workers | None = None) -> list[str]:
+def _epochs(frames, end: datetime, options: ScanOptions) -> list[str]:
     schedule = Schedule("1h", START + timedelta(hours=FORMATION), end, FORMATION, STEP)
-    results = walk_forward(frames, schedule.windows(), options, workers=workers)
+    results = walk_forward(frames, schedule.windows(), options)
     return [
         epoch_of(
             result, options.knobs.thresholds, result.window.end, result.window.end + schedule.step
@@ -60,10 +61,21 @@ def test_appending_candles_never_changes_an_earlier_epoch(market, rule, cuts):
         assert epoch.model_dump_json() == whole[len(schedule.windows()) - 1]
 
 
-def test_workers_do_not_change_the_result(market):
-    end = START + timedelta(hours=400)
-    options = ScanOptions(Rule.ROBUST)
-    assert _epochs(market, end, options, Workers(jobs=2)) == _epochs(market, end, options)
+def test_neither_workers_nor_a_store_change_the_result(market, tmp_path):
+    schedule = Schedule(
+        "1h", START + timedelta(hours=FORMATION), START + timedelta(hours=400), FORMATION, STEP
+    )
+
+    def scanned(**where):
+        return walk_forward(market, schedule.windows(), ScanOptions(Rule.ROBUST), **where)
+
+    here = scanned()
+    # The second use of the store computes nothing.
+    for where in ({"workers": Workers(jobs=2)}, {"store": tmp_path}, {"store": tmp_path}):
+        for one, other in zip(here, scanned(**where), strict=True):
+            pd.testing.assert_frame_equal(one.table, other.table, check_exact=True)
+            for name in ("window", "rule", "symbols", "rejected", "steps"):
+                assert getattr(one, name) == getattr(other, name)
 
 
 def test_an_epoch_ends_where_the_next_begins_and_looks_only_back():
@@ -143,8 +155,6 @@ def test_a_later_scan_is_appended_and_closes_the_epoch_before(
 
 
 def test_funding_of_the_window_alone_counts(market):
-    import pandas as pd
-
     rates = pd.DataFrame(
         {"date": pd.date_range(START, periods=75, freq="8h"), "funding_rate": np.arange(75) * 1e-5}
     )

@@ -13,14 +13,19 @@ import pytest
 from dask_processes import wait_until
 
 HERE = Path(__file__).parent
-TASKS, SECS = 60, 0.03
+TASKS = 30
 
 
-def study(store: Path, repo_root: Path, secs: float = SECS) -> subprocess.Popen[str]:
-    """Begin or go on."""
+def study(store: Path, gates: Path, repo_root: Path) -> subprocess.Popen[str]:
+    """Begin or go on. Its data lie beside the gates while it runs."""
+    own = {
+        "PYTHONPATH": os.pathsep.join([str(repo_root), str(HERE)]),
+        "GATES": str(gates),
+        "TMPDIR": str(gates),
+    }
     return subprocess.Popen(
-        [sys.executable, str(HERE / "small_study.py"), str(store), str(TASKS), str(secs)],
-        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(repo_root), str(HERE)])},
+        [sys.executable, str(HERE / "small_study.py"), str(store), str(TASKS)],
+        env=os.environ | own,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -41,34 +46,42 @@ def session_of(process: subprocess.Popen[str]) -> list[int]:
     return living
 
 
-def parts(store: Path) -> list[Path]:
-    return sorted(store.glob("part-*.parquet"))
+def stored(store: Path) -> int:
+    """Tasks in the parts."""
+    return sum(int(part.stem.split("-")[2]) for part in store.glob("part-*.parquet"))
 
 
 @pytest.mark.process
 def test_stopped_killed_and_resumed_gives_the_same_bytes(repo_root: Path, tmp_path: Path) -> None:
-    whole, broken = tmp_path / "whole", tmp_path / "broken"
-    undisturbed = study(whole, repo_root)
+    whole, broken, open_gates, gates = (tmp_path / name for name in ("whole", "broken", "open", "gates"))
+    for folder, count in ((open_gates, 3), (gates, 1)):
+        folder.mkdir()
+        for number in range(count):
+            (folder / str(number)).touch()
+    undisturbed = study(whole, open_gates, repo_root)
 
-    first = study(broken, repo_root)
-    wait_until(lambda: parts(broken), "the first part")
+    first = study(broken, gates, repo_root)
+    wait_until(lambda: stored(broken) >= 9, "the first ten")
     os.killpg(first.pid, signal.SIGINT)
     _, said = first.communicate(timeout=60)
     assert first.returncode != 0
-    # Each worker process keeps quiet: one traceback of one Ctrl+C, the script's own.
+    # The worker processes keep quiet: one traceback of one Ctrl+C, the script's own.
     assert said.count("KeyboardInterrupt\n") == 1
     wait_until(lambda: not session_of(first), "the workers to end after Ctrl+C")
-    kept = parts(broken)
-    assert kept
+    assert not list(gates.glob("pairbot-*"))
+    kept = stored(broken)
 
-    second = study(broken, repo_root)
-    wait_until(lambda: len(parts(broken)) > len(kept), "another part")
+    (gates / "1").touch()
+    second = study(broken, gates, repo_root)
+    wait_until(lambda: stored(broken) >= kept + 5, "some more")
     second.kill()
     second.communicate(timeout=60)
     wait_until(lambda: not session_of(second), "the workers to end after kill -9")
+    assert not list(gates.glob("pairbot-*")), "its data outlive it"
     assert not (broken / "results.parquet").exists()
 
-    third = study(broken, repo_root)
+    (gates / "2").touch()
+    third = study(broken, gates, repo_root)
     said, errors = third.communicate(timeout=120)
     assert (third.returncode, said) == (0, "done\n"), errors
     assert undisturbed.communicate(timeout=120)[0] == "done\n"

@@ -66,4 +66,4 @@ def test_code_that_is_not_this_is_refused_before_it_computes() -> None:
 
 def test_a_function_that_no_worker_could_import_is_refused_at_once() -> None:
     with pytest.raises(ValueError, match="cannot be imported"):
-        next(run(list, [()]))
+        next(run(lambda: [{}], [()]))

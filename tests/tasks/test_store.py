@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import task_functions
+from dask_processes import wait_until
 
 from pairbot_ext.support.errors import PairbotError
 from pairbot_ext.tasks import run
@@ -20,22 +21,28 @@ DRIFT = np.zeros(2000)
 TASKS = [(seed,) for seed in range(12)]
 
 
-@pytest.fixture(autouse=True)
-def _a_part_for_each_task(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store_room, "PART_SECS", 0.0)
-
-
 def walks(store: Path, tasks: Any = TASKS, drift: np.ndarray = DRIFT, **options: Any) -> Any:
     return run(task_functions.walk, tasks, shared={"drift": drift}, store=store, **options)
 
 
 def interrupted(store: Path, after: int = 7) -> list[Path]:
-    """The parts of a run that was given up after so many tasks."""
+    """The parts of a run that was given up after so many tasks: one for each."""
     results = walks(store)
-    for _ in range(after):
+    for number in range(after):
         next(results)
+        wait_until(lambda: len(parts_of(store)) > number, "a part before the next task")  # noqa: B023
     results.close()
+    return parts_of(store)
+
+
+def parts_of(store: Path) -> list[Path]:
+    """Those that are on disk."""
     return sorted(store.glob("part-*.parquet"))
+
+
+@pytest.fixture(autouse=True)
+def _soon_on_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store_room, "PART_SECS", 0.01)
 
 
 def test_what_was_kept_comes_back_as_it_was(tmp_path: Path) -> None:
