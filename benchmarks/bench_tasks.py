@@ -1,4 +1,4 @@
-"""Two dask workers of one thread each against one process: placebo universes through the default scan rule.
+"""Two dask workers of one thread each against one process of one thread: placebo universes through the default scan rule.
 
 A placebo universe is a market's returns, each symbol's rotated by its own random offset: nothing in it is
 cointegrated. Both sides compute the same universes in the same run, in turn, after one unmeasured universe
@@ -72,6 +72,8 @@ def main(argv: list[str]) -> int:
     """Print the table. Returns 1 where the bound is missed or the bytes differ."""
     from distributed import LocalCluster
 
+    # The scan's own threads would let one process use both cores.
+    os.environ["LOKY_MAX_CPU_COUNT"] = "1"
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--universes", type=int, default=200)
     parser.add_argument("--symbols", type=int, default=28)

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +26,12 @@ Task = Sequence[Any]
 """Positional arguments of the function. A seed is one of them."""
 
 PACKAGE = "pairbot_ext"
-_LIBRARIES = ("numpy", "scipy", "pandas")
-"""Another release of these may round differently."""
+_LIBRARIES = ("numpy", "scipy", "pandas", "numba")
+"""Another release of these may round differently, and so may numba and its absence."""
+_NUMBA_SWITCH = "PAIRBOT_NUMBA"
 _PARENT_POLL_SECS = 1.0
+_CORES = "LOKY_MAX_CPU_COUNT"
+"""What `joblib.cpu_count` answers, which whoever begins threads asks."""
 
 
 class OtherVersionError(PairbotError):
@@ -57,11 +60,12 @@ class Job:
         :raises ValueError: it is not to be found under its name.
         """
         module = function.__module__
+        is_named = getattr(sys.modules.get(module), function.__qualname__, None) is not None
         if module == "__main__":
             spec = sys.modules["__main__"].__spec__
             module = spec.name if spec is not None else module
         name = function.__qualname__
-        if module == "__main__" or getattr(sys.modules.get(module), name, None) is None:
+        if module == "__main__" or not is_named:
             raise ValueError(f"{module}:{name} cannot be imported by a worker: give a function of a module")
         return Job(f"{module}:{name}", code_of(module))
 
@@ -89,8 +93,16 @@ def code_of(module: str) -> str:
         for source in sources:
             digest.update(source.relative_to(origin.parent).as_posix().encode() + b"\0")
             digest.update(source.read_bytes() + b"\0")
-    libraries = ", ".join(f"{name} {version(name)}" for name in _LIBRARIES)
+    libraries = ", ".join(f"{name} {_release(name)}" for name in _LIBRARIES)
     return f"{__version__} (source {digest.hexdigest()[:12]}, {libraries})"
+
+
+def _release(library: str) -> str:
+    try:
+        is_off = library == "numba" and os.environ.get(_NUMBA_SWITCH) == "0"
+        return "off" if is_off else version(library)
+    except PackageNotFoundError:
+        return "none"
 
 
 def call(job: Job, number: int, task: Task, shared: Mapping[str, Any] | Path) -> tuple[int, Rows]:
@@ -148,10 +160,11 @@ def _from_file(path: Path) -> Mapping[str, Any]:
 
 @lru_cache(maxsize=1)
 def one_thread() -> None:
-    """Let this process's BLAS use one thread from now on: the workers are the parallelism, and a sum split
+    """Let this process use one core from now on, BLAS too: the workers are the parallelism, and a sum split
     among threads may round differently."""
     from threadpoolctl import threadpool_limits
 
+    os.environ[_CORES] = "1"
     threadpool_limits(limits=1)
 
 
