@@ -1,4 +1,4 @@
-"""Two dask workers of one thread each against one process of one thread: placebo universes through the default scan rule.
+"""Two dask workers against one process, one thread each: placebo universes through the default scan rule.
 
 A placebo universe is a market's returns, each symbol's rotated by its own random offset: nothing in it is
 cointegrated. Both sides compute the same universes in the same run, in turn, after one unmeasured universe

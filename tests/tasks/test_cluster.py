@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import task_functions
-from dask_processes import DaskCluster
+from dask_processes import DaskCluster, wait_until
 
 from pairbot_ext.support.errors import PairbotError
 from pairbot_ext.tasks import Backend, Workers, cluster, run
@@ -46,27 +46,25 @@ def test_the_same_bytes_whoever_computes_dies_or_joins_late(
     dask_cluster.wait_for(first, second)
     late = []
 
-    def join() -> None:
+    def disturb() -> None:
+        """Kill one that has begun, in the middle; another joins while later tasks wait for it."""
+        marks = [tmp_path / str(worker.pid) for worker in (first, second)]
+        wait_until(lambda: all(mark.exists() for mark in marks), "both workers to begin")
+        first.kill()
         late.append(dask_cluster.start_worker())
         dask_cluster.wait_for(*late)
         (tmp_path / "gate").touch()
 
-    thread = threading.Thread(target=join)
+    thread = threading.Thread(target=disturb)
+    thread.start()
     seen: list[int] = []
-
-    def progress(done: int, total: int) -> None:
-        seen.append(done)
-        if done == 10:
-            first.kill()
-            thread.start()
-
     found = as_bytes(
         run(
             task_functions.walk,
             TASKS,
             shared={"drift": DRIFT, "marks": str(tmp_path)},
             workers=Workers(Backend.DASK, scheduler=dask_cluster.address),
-            progress=progress,
+            progress=lambda done, total: seen.append(done),
         )
     )
     thread.join(60)
