@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any, Protocol
 
 from pairbot_ext.tasks.workers import Backend, Workers
 
 
-def add_task_options(parser: argparse.ArgumentParser | argparse._ArgumentGroup, *, jobs: int = -1) -> None:
+class TakesOptions(Protocol):
+    """A parser or a group of one."""
+
+    def add_argument(self, *names: str, **how: Any) -> Any:
+        """As argparse has it."""
+        ...
+
+
+def add_task_options(parser: TakesOptions, *, jobs: int = -1) -> None:
     """Register --backend, --jobs, --scheduler and --store.
 
     :param jobs: default of --jobs.

@@ -183,6 +183,6 @@ def begin_process() -> None:
     def follow() -> None:
         while os.getppid() == parent:
             time.sleep(_PARENT_POLL_SECS)
-        os._exit(1)
+        os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=follow, daemon=True).start()
