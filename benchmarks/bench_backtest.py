@@ -96,7 +96,7 @@ def many_epochs(folder: Path, datadir: Path | None) -> Case:
     schedule = Schedule("1h", first + FORMATION * timedelta(hours=1), candles.last_close(), FORMATION, STEP)
     knobs = ScanKnobs()
     results = walk_forward(
-        candles.frames, schedule.windows(), ScanOptions(Rule.NAIVE, knobs), funding=candles.funding, jobs=-1
+        candles.frames, schedule.windows(), ScanOptions(Rule.NAIVE, knobs), funding=candles.funding
     )
     epochs = [
         epoch_of(result, knobs.thresholds, result.window.end, result.window.end + schedule.step)

@@ -93,6 +93,12 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     add_task_options(parser.add_argument_group("who scans the windows of a walk-forward"))
     parser.add_argument(
+        "--block-mib",
+        type=float,
+        metavar="MIB",
+        help="memory of the block of pairs each thread tests; bounds the memory, not the result",
+    )
+    parser.add_argument(
         "--rule",
         default=DEFAULT_RULE.value,
         choices=[rule.value for rule in Rule],

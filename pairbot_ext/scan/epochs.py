@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
 from pairbot_ext.candles.files import candle_length, floor_to_candle
 from pairbot_ext.scan.pipeline import Progress, ScanOptions, ScanResult, scan_window
 from pairbot_ext.scan.rules import Rule
-from pairbot_ext.scan.universe import Window, cut_window
+from pairbot_ext.scan.universe import FormationData, Window, cut_window
+from pairbot_ext.stats.shared_products import SharedProducts, SharedWindow
 from pairbot_ext.support.errors import DataError
 from pairbot_ext.tasks.runner import run
 from pairbot_ext.tasks.work import Row, Rows
@@ -58,6 +60,41 @@ class Schedule:
         ]
 
 
+@dataclass(frozen=True, slots=True)
+class Market:
+    """The candles of all windows at once, for the sums they share.
+
+    :ivar start: open time of the first candle of the first window.
+    :ivar symbols: the series of `products`, in order.
+    """
+
+    start: datetime
+    symbols: tuple[str, ...]
+    products: SharedProducts
+
+    @staticmethod
+    def of(frames: Mapping[str, pd.DataFrame], windows: Sequence[Window]) -> Market:
+        """The market of these windows, all of one length and timeframe."""
+        candle, candles = windows[0].candle, windows[0].candles
+        start, end = min(window.start for window in windows), max(window.end for window in windows)
+        grid = pd.date_range(start, end, freq=candle, inclusive="left")
+        symbols = tuple(sorted(symbol for symbol, frame in frames.items() if not frame.empty))
+        log_prices = np.full((len(grid), len(symbols)), np.nan)
+        for column, symbol in enumerate(symbols):
+            place = grid.get_indexer(pd.DatetimeIndex(frames[symbol]["date"]))
+            close = frames[symbol]["close"].to_numpy(dtype=np.float64)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                log_prices[place[place >= 0], column] = np.log(close[place >= 0])
+        origin = int(start.timestamp() // candle.total_seconds())
+        return Market(start, symbols, SharedProducts(log_prices, origin, candles))
+
+    def window(self, data: FormationData) -> SharedWindow:
+        """Where a window of it lies."""
+        first = round((data.window.start - self.start) / data.window.candle)
+        place = {symbol: column for column, symbol in enumerate(self.symbols)}
+        return SharedWindow(self.products, first, np.array([place[symbol] for symbol in data.symbols]))
+
+
 def walk_forward(
     frames: Mapping[str, pd.DataFrame],
     windows: Sequence[Window],
@@ -68,17 +105,18 @@ def walk_forward(
     store: Path | None = None,
     progress: Progress | None = None,
 ) -> list[ScanResult]:
-    """Scan every window by itself; nothing is carried from one to another.
+    """Scan every window as it would be by itself; windows that overlap share their sums.
 
     :param workers: who scans, default this thread. The result does not depend on it.
     :param store: folder that keeps each window's result as it comes; an interrupted run goes on there.
     :param progress: called with (windows done, in all).
     :raises DataError: a window has fewer than two usable symbols.
     """
+    shared = {"frames": dict(frames), "funding": dict(funding or {}), "options": options}
     rows = run(
         scan_one,
         [(window.timeframe, window.candles, window.end) for window in windows],
-        shared={"frames": dict(frames), "funding": dict(funding or {}), "options": options},
+        shared=shared | {"market": Market.of(frames, windows)},
         workers=workers,
         store=store,
         progress=progress,
@@ -94,9 +132,11 @@ def scan_one(
     frames: Mapping[str, pd.DataFrame],
     funding: Mapping[str, pd.DataFrame],
     options: ScanOptions,
+    market: Market,
 ) -> Rows:
     """One window's result as a row: the table's columns as arrays under ``pairs.`` and their names."""
-    result = scan_window(cut_window(frames, Window(timeframe, candles, end), funding), options)
+    data = cut_window(frames, Window(timeframe, candles, end), funding)
+    result = scan_window(replace(data, shared=market.window(data)), options)
     columns = {
         f"pairs.{name}": values.to_numpy() if is_numeric_dtype(values) else values.tolist()
         for name, values in result.table.items()

@@ -23,7 +23,7 @@ from pairbot_ext.scan.rules import (
 )
 from pairbot_ext.scan.universe import FormationData, Window
 from pairbot_ext.settings.scan import ScanKnobs, Thresholds
-from pairbot_ext.stats import scan_pairs
+from pairbot_ext.stats.engine import BLOCK_MIB, scan_pairs
 
 Progress = Callable[[int, int], None]
 
@@ -33,11 +33,13 @@ class ScanOptions:
     """How a window is scanned.
 
     :ivar markets: what the exchange says about symbols; empty for stored candles alone.
+    :ivar block_mib: memory of the block of pairs that a thread tests; see ``scan_pairs``.
     """
 
     rule: Rule
     knobs: ScanKnobs = field(default_factory=ScanKnobs)
     markets: Mapping[str, MarketInfo] = field(default_factory=dict)
+    block_mib: float = BLOCK_MIB
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,7 @@ class ScanResult:
         return int((self.table["coint_p"] < TEXTBOOK_LEVEL).sum())
 
 
-def pairs_table(data: FormationData, progress: Progress | None) -> pd.DataFrame:
+def pairs_table(data: FormationData, progress: Progress | None, block_mib: float = BLOCK_MIB) -> pd.DataFrame:
     """Test every pair of the window's symbols in both directions.
 
     :param progress: called with (ordered pairs done, in all).
@@ -91,7 +93,9 @@ def pairs_table(data: FormationData, progress: Progress | None) -> pd.DataFrame:
     rank = {data.symbols[k]: place for place, k in enumerate(by_volume)}
     if len(rank) < 2:
         return _no_pairs()
-    both = scan_pairs(data.log_prices, data.symbols, progress=progress)
+    both = scan_pairs(
+        data.log_prices, data.symbols, block_mib=block_mib, window=data.shared, progress=progress
+    )
     n, place = len(data.symbols), np.array([rank[symbol] for symbol in data.symbols])
     a, b = np.nonzero(place[:, None] < place[None, :])
     # The engine's rows: leg A varies slowest, leg B skips it.
@@ -137,7 +141,7 @@ def checked_pairs(
 ) -> tuple[pd.DataFrame, list[Check]]:
     """Every tested pair with all numbers the checks look at, and the checks themselves."""
     filters, thresholds = options.knobs.filters, options.knobs.thresholds
-    table = pairs_table(data, progress)
+    table = pairs_table(data, progress, options.block_mib)
     hours = data.window.candle.total_seconds() / 3600
     first, second = half_betas(data, table)
     table = table.assign(

@@ -37,9 +37,14 @@ from pairbot_ext.scan.table import (
 )
 from pairbot_ext.scan.universe import Window, cut_window
 from pairbot_ext.settings.scan import ScanKnobs
+from pairbot_ext.stats.engine import BLOCK_MIB
 from pairbot_ext.support.errors import PairbotError
 from pairbot_ext.support.exitcode import ExitCode
 from pairbot_ext.tasks.options import workers_from
+from pairbot_ext.tasks.workers import Backend, Workers
+
+# A window of 28 symbols takes some 0.08 s, a process 2 s until it begins.
+WORTH_PROCESSES = 50_000
 
 Draw = Callable[[argparse.Namespace, Candles, Sequence[Epoch]], None]
 
@@ -63,7 +68,8 @@ def _scan(args: argparse.Namespace, knobs: ScanKnobs, draw: Draw) -> int:
         candles = _from_exchange(args)
     else:
         candles = from_datadir(args.datadir, args.timeframe, args.symbols)
-    options = ScanOptions(Rule(args.rule), knobs, candles.markets)
+    block_mib = BLOCK_MIB if args.block_mib is None else args.block_mib
+    options = ScanOptions(Rule(args.rule), knobs, candles.markets, block_mib)
     if args.walk_forward:
         results = _walk_forward(args, candles, options)
         step = results[0].window.candle * args.step
@@ -162,13 +168,14 @@ def _walk_forward(args: argparse.Namespace, candles: Candles, options: ScanOptio
     schedule = Schedule(
         args.timeframe, span.startdt, span.stopdt or candles.last_close(), args.formation, args.step
     )
+    windows = schedule.windows()
     with ScanProgress("scanning windows", quiet=args.json) as progress:
         results = walk_forward(
             candles.frames,
-            schedule.windows(),
+            windows,
             options,
             funding=candles.funding,
-            workers=workers_from(args),
+            workers=_workers(args, len(windows) * len(candles.frames) ** 2),
             store=args.store,
             progress=progress,
         )
@@ -177,6 +184,17 @@ def _walk_forward(args: argparse.Namespace, candles: Candles, options: ScanOptio
     else:
         print_walk_forward(_console(), results)
     return results
+
+
+def _workers(args: argparse.Namespace, size: int) -> Workers:
+    """What the user asked for; this thread where nothing was asked and the work is done before others begin.
+
+    :param size: windows times symbols squared.
+    """
+    workers = workers_from(args)
+    if args.backend is None and args.scheduler is None and size < WORTH_PROCESSES:
+        return Workers(Backend.SERIAL)
+    return workers
 
 
 def _import(args: argparse.Namespace, knobs: ScanKnobs) -> int:

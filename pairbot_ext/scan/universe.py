@@ -19,6 +19,7 @@ from pairbot_ext.candles.files import candle_length
 from pairbot_ext.pairs import is_symbol
 from pairbot_ext.stats.candles import missing_candles
 from pairbot_ext.stats.regression import MIN_STD
+from pairbot_ext.stats.shared_products import SharedWindow
 from pairbot_ext.stats.steps import price_steps
 from pairbot_ext.support.errors import DataError
 
@@ -63,6 +64,7 @@ class FormationData:
     :ivar first_candle: open time of each symbol's first stored candle.
     :ivar mean_funding: mean funding rate per hour over the window, shape (N,), NaN where none is stored.
     :ivar rejected: reason for every symbol that is not usable.
+    :ivar shared: the window in a walk-forward, whose windows share their sums.
     """
 
     window: Window
@@ -72,6 +74,7 @@ class FormationData:
     first_candle: tuple[datetime, ...]
     mean_funding: FloatArray
     rejected: Mapping[str, str]
+    shared: SharedWindow | None = None
 
     def only(self, columns: Sequence[int], rejected: Mapping[str, str]) -> FormationData:
         """The given columns alone, with the reasons for the others."""
@@ -84,6 +87,7 @@ class FormationData:
             first_candle=tuple(self.first_candle[column] for column in keep),
             mean_funding=self.mean_funding[keep],
             rejected=dict(rejected),
+            shared=self.shared.only(keep) if self.shared is not None else None,
         )
 
 

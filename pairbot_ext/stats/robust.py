@@ -102,7 +102,8 @@ def weaker_t(
     :param leg_a, leg_b: columns of each pair, shape (B,).
     :param threads: how many to use, by default one per core. The result does not depend on it.
     """
-    blocks, count = compiled.parts(leg_a.size, PART), compiled.thread_count(threads)
+    count = compiled.thread_count(threads)
+    blocks = compiled.parts(leg_a.size, min(PART, -(-leg_a.size // count) or 1))
     if not compiled.worth_it(2 * leg_a.size):
         one_by_one = np.empty(leg_a.size)
 

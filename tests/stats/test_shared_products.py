@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pairbot_ext.stats import engine, scan_pairs
+from pairbot_ext.stats import engine, scan_pairs, shared_products
 from pairbot_ext.stats.shared_products import SharedProducts, SharedWindow
 
-CANDLES, STEP, WINDOWS, SERIES = 240, 31, 6, 7
+CANDLES, STEP, WINDOWS, SERIES, ORIGIN = 240, 31, 6, 7, 4_321
 
 
 @pytest.fixture
@@ -33,8 +33,9 @@ def test_shared_and_fresh_are_equal(
     market: np.ndarray, monkeypatch: pytest.MonkeyPatch, memory_mib: float, tile: int
 ) -> None:
     monkeypatch.setattr(engine, "MOST_TILE_SERIES", tile)
+    monkeypatch.setattr(shared_products, "STRETCH_CANDLES", 32)
     firsts = [number * STEP for number in range(WINDOWS)]
-    products = SharedProducts(market, firsts, CANDLES, memory_mib)
+    products = SharedProducts(market, ORIGIN, CANDLES, memory_mib)
     # Any order, and over a copy sent to another process: nothing depends on what was asked for before.
     copy = pickle.loads(pickle.dumps(products))
     counts = set()
@@ -52,7 +53,21 @@ def test_shared_and_fresh_are_equal(
 
 
 def test_some_series_of_a_window(market: np.ndarray) -> None:
-    products = SharedProducts(market, [0, STEP], CANDLES)
+    products = SharedProducts(market, ORIGIN, CANDLES)
     window = SharedWindow(products, STEP, np.array([0, 1, 2, 4, 5, 6])).only([1, 3])
     x = market[STEP : STEP + CANDLES, [1, 4]]
     pd.testing.assert_frame_equal(scan_pairs(x), scan_pairs(x, window=window), rtol=1e-9, atol=1e-11)
+
+
+def test_later_and_earlier_candles_change_no_bit(market: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shared_products, "STRETCH_CANDLES", 32)
+    first, columns = 2 * STEP, np.arange(SERIES)
+    x = market[first : first + CANDLES]
+    whole = SharedProducts(market, ORIGIN, CANDLES)
+    cut = SharedProducts(market[first - 5 : first + CANDLES], ORIGIN + first - 5, CANDLES)
+    scan_pairs(market[STEP * 3 :][:CANDLES], window=SharedWindow(whole, STEP * 3, columns))
+    pd.testing.assert_frame_equal(
+        scan_pairs(x, window=SharedWindow(whole, first, columns)),
+        scan_pairs(x, window=SharedWindow(cut, 5, columns)),
+        check_exact=True,
+    )
