@@ -21,7 +21,13 @@ def order_port(
 ) -> VenuePort:
     """The guard's way to the venue, or to the dry-run's own."""
     if not bridge.is_dry_run:
-        lanes = Lanes(bridge.another_client, bridge.refresh, clock)
+
+        def ask(client: Any) -> None:
+            """What keeps a lane warm. Limits are renewed here: while a pair is open no exit waits for it."""
+            limiter.renew(lambda: venue.read_limits(client))
+            client.fetch_time()
+
+        lanes = Lanes(bridge.another_client, bridge.refresh, clock, ask)
         names = ("create_order", "fetch_order", "cancel_order", "fetch_time")
         return LivePort(venue, limiter, lanes, *(bridge.original(name) for name in names))
 

@@ -336,7 +336,7 @@ class TradeDesk:
         self.journal.recover()
         self._tell_of_storage()
         self.silence.look()
-        self.limiter.renew(self._broker.rate_limits)
+        self.limiter.renew(self._broker.rate_limits, is_busy=bool(self.journal.open_pair_trades()))
         with self._bridge.exit_lock:
             self.reconciler.run()
             self.lone_exits.run()

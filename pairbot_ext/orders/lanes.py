@@ -37,13 +37,19 @@ class Lanes:
 
     :param open_client: a client with connections of its own.
     :param refresh: brings a client up to date with Freqtrade's.
+    :param question: keeps a client's connection open.
     """
 
     def __init__(
-        self, open_client: Callable[[], Client], refresh: Callable[[Client], Client], clock: Clock
+        self,
+        open_client: Callable[[], Client],
+        refresh: Callable[[Client], Client],
+        clock: Clock,
+        question: Callable[[Client], object] = lambda client: client.fetch_time(),
     ) -> None:
         self._open_client = open_client
         self._refresh = refresh
+        self._question = question
         self._clock = clock
         self._idle: list[tuple[int, Client]] = []
         """(used last, client), the one used last at the end."""
@@ -132,7 +138,7 @@ class Lanes:
 
     def _warm(self, client: Client) -> None:
         try:
-            self._with(client, lambda each: each.fetch_time())
+            self._with(client, self._question)
         except Exception as error:  # noqa: BLE001 - the next order opens the connection anew
             logger.debug(f"A lane could not be kept warm: {error}")
 

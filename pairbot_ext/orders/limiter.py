@@ -94,11 +94,14 @@ class WeightLimiter:
         window, count = self._orders.get(window_ms, (0, 0))
         return count if window == self._clock.now_ms() // window_ms else 0
 
-    def renew(self, read: Callable[[], RateLimits]) -> None:
+    def renew(self, read: Callable[[], RateLimits], *, is_busy: bool = False) -> None:
         """Ask the venue for its limits where that is due. What fails is asked again a minute later.
 
         :param read: raises ccxt.BaseError.
+        :param is_busy: something is open, and no exit shall wait for this: only what was never said is asked.
         """
+        if is_busy and not self.limits.documented:
+            return
         now_ms = self._clock.now_ms()
         # A longer way to go than any: the machine's clock was set back.
         if 0 < self._renew_ms - now_ms <= LIMITS_READ_MS:

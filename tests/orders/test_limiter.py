@@ -153,6 +153,8 @@ def test_limits_are_asked_for_again() -> None:
     limiter.renew(read)
     assert len(asked) == 2
     clock.ms += 1
+    limiter.renew(read, is_busy=True)
+    assert len(asked) == 2, "no exit waits for what is known"
     limiter.renew(read)
     assert len(asked) == 3
 

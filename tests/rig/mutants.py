@@ -286,8 +286,8 @@ MUTANTS = (
     Mutant(
         "the venue's limits are read",
         "pairbot_ext/desk/trade_desk.py",
-        "        self.limiter.renew(self._broker.rate_limits)\n",
-        "",
+        "self.limiter.renew(self._broker.rate_limits, is_busy=bool(self.journal.open_pair_trades()))",
+        "pass",
         (_test("test_limiter.py"), "-k", "reads_the_limits"),
     ),
     Mutant(
