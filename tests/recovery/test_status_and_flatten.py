@@ -1,18 +1,20 @@
 """What people do from the outside: look, and close everything when the bot is dead."""
 
 import json
+from contextlib import closing
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from harness import Rig, ccxt_client
-from scenario import VirtualLanes
 from sqlalchemy import create_engine
 
 from pairbot_ext.cli import main
 from pairbot_ext.commands.status import shown
+from pairbot_ext.host.access import with_own_connections
 from pairbot_ext.journal.ledger import read_ledger
 from pairbot_ext.model.sizing import Leg
+from pairbot_ext.orders.lanes import Lanes
 from pairbot_ext.recovery.flatten import (
     Ours,
     by_pair_trade,
@@ -92,15 +94,23 @@ def test_a_dead_bot_is_flattened_on_the_venue(live: Rig, source: str, fault: str
     if fault is not None:
         live.fault(when={"role": "u", "times": 2}, answer=fault)
     seen = len(live.posts())
-    lanes: Any = VirtualLanes(live.clock, client)
-    for legs in by_pair_trade(plan.closings):
-        assert [closing.leg for closing in legs] == ["A", "B"]
-        outcomes = close_together(
-            BINANCE, client, legs, lanes, sleep=live.clock.sleep, clock=lambda: live.clock.now_ms() / 1e3
-        )
-        assert all(outcome.startswith("FILLED") for _, outcome in outcomes)
+    with closing(Lanes(lambda: with_own_connections(client), lambda lane: lane, live.clock)) as lanes:
+        for legs in by_pair_trade(plan.closings):
+            assert [each.leg for each in legs] == ["A", "B"]
+            outcomes = dict(
+                close_together(
+                    BINANCE,
+                    client,
+                    legs,
+                    lanes,
+                    sleep=live.clock.sleep,
+                    clock=lambda: live.clock.now_ms() / 1e3,
+                )
+            )
+            assert all(outcome.startswith("FILLED") for outcome in outcomes.values()), outcomes
+            assert len(outcomes) == 2
     sent = [post.received_ms for post in live.posts()[seen:]]
-    # Under the virtual clock a leg that asks for its lost answer moves the venue's for its mate.
+    # Where an answer is lost its question lets the one virtual clock pass for both.
     assert fault or (sent[0], sent[2]) == (sent[1], sent[3]), "both legs of a pair leave together"
     assert live.positions() == {"ALGOUSDT": Decimal("500")}, "what is not ours is not touched"
     assert not plan_flatten(amounts(client), ours()).closings, "a second run finds nothing of ours"
