@@ -230,14 +230,14 @@ def _block_series(max_lag: int, block_mib: float) -> int:
     """
     # The cross sums of a tile, once more while both directions are added, and the block they are cut from.
     per_pair_mib = 3 * (max_lag + 2) * 8 / 2**20
-    side = int(np.sqrt(block_mib / per_pair_mib))
-    if side < 2:
+    pairs = block_mib / per_pair_mib
+    if not pairs >= 4.0:  # NaN too
         raise DataError(
             "too little memory for a block of the scan",
             value=f"{block_mib:g} MiB",
             remedy=f"allow at least {4 * per_pair_mib:.1g} MiB; {BLOCK_MIB:g} are usual",
         )
-    return min(side, MOST_TILE_SERIES)
+    return int(min(np.sqrt(pairs), MOST_TILE_SERIES))
 
 
 def _blocks(newest: np.ndarray, side: int) -> list[tuple[IndexArray, IndexArray]]:

@@ -112,6 +112,8 @@ def test_later_candles_do_not_change_the_scan(scan, market, store_candles):
         (["--min-beta", "5"], "min_beta must be below max_beta"),
         (["--top", "0"], "option --top"),
         (["--jobs", "0"], "--jobs must not be 0"),
+        (["--block-mib", "0"], "too little memory for a block of the scan"),
+        (["--block-mib", "nan"], "too little memory for a block of the scan"),
         (["--store", "x"], "one window is scanned by this process"),
         (["--backend", "dask"], "--backend dask and --scheduler belong together"),
         (["--scheduler", "here"], "--scheduler is no address"),
