@@ -164,6 +164,7 @@ class RequestBudget:
     :param funding_pair: twice an hour: the funding history of both legs of an open pair.
     :param close_pair: the loop that exits both legs.
     :param housekeeping: per minute: account, positions, market list.
+    :param all_best_prices: one question for the best prices of all symbols.
     """
 
     startup: int
@@ -172,6 +173,7 @@ class RequestBudget:
     funding_pair: int
     close_pair: int
     housekeeping: int
+    all_best_prices: int = 0
 
 
 class FundingSource(Protocol):

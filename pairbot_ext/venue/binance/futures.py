@@ -5,9 +5,11 @@ from typing import Any
 
 import ccxt
 
+from pairbot_ext.model.heard import BestPrices
 from pairbot_ext.model.states import Refusal
 from pairbot_ext.support.clock import Clock
 from pairbot_ext.venue.binance import account, codes, funding, hosts, positions
+from pairbot_ext.venue.binance import streams as heard
 from pairbot_ext.venue.binance import weights as counted
 from pairbot_ext.venue.protocol import (
     AccountSettings,
@@ -20,6 +22,7 @@ from pairbot_ext.venue.protocol import (
     RequestBudget,
     WeightRules,
 )
+from pairbot_ext.venue.streams import Streams
 
 
 class BinanceFutures:
@@ -135,3 +138,12 @@ class BinanceFutures:
     def used_orders(self, headers: Mapping[str, Any] | None) -> dict[int, int]:
         """See Venue."""
         return counted.used_orders(headers)
+
+    def streams(self, config: Mapping[str, Any], client: Any) -> Streams:
+        """See venue.streams.HasStreams."""
+        return heard.streams(config, client)
+
+    def best_prices(self, client: Any, now_ms: int) -> dict[str, BestPrices]:
+        """See venue.streams.HasStreams (weight 5)."""
+        rows = client.fapiPublicGetTickerBookTicker()
+        return {each.symbol: each for each in heard.best_prices_of(rows, client, now_ms)}

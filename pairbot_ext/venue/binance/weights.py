@@ -44,7 +44,9 @@ RULES = WeightRules(
 # Measured with this engine and the pinned Freqtrade on the simulated exchange, which counts as Binance does.
 # Of closing a pair 60 is the income history; entering one is 59, 2 of it for the funding rates.
 # 5 a minute keep the connections open on which both exits leave.
-BUDGET = RequestBudget(startup=81, candles=2, held_pair=4, funding_pair=60, close_pair=91, housekeeping=30)
+BUDGET = RequestBudget(
+    startup=81, candles=2, held_pair=4, funding_pair=60, close_pair=91, housekeeping=30, all_best_prices=5
+)
 
 
 def rate_limits(stated: Any) -> RateLimits:

@@ -1,0 +1,1 @@
+"""The venue is heard: its streams with their ages, in one thread of their own."""
