@@ -39,8 +39,9 @@ def put_off_housekeeping(bridge: Bridge, hooks: Hooks) -> None:
     )
     read_book = exchange.fetch_l2_order_book
 
-    def fetch_l2_order_book(pair: str, *args: Any, **kwargs: Any) -> Any:
-        book = read_book(pair, *args, **kwargs)
+    def fetch_l2_order_book(pair: str, limit: int = 100) -> Any:
+        # Freqtrade asks for one level where it wants nothing but a price.
+        book = (hooks.best_book(pair) if limit == 1 else None) or read_book(pair, limit)
         hooks.book_read(pair, book)
         return book
 
@@ -181,6 +182,7 @@ def follow_bot(bridge: Bridge, hooks: Hooks) -> None:
             return int(exits(trades))
 
     def run_process() -> None:
+        hooks.loop_begins()
         process()
         # Freqtrade does this first, without a net: a question about the fee of a closed trade that fails
         # would keep every open one from being looked at.

@@ -269,6 +269,10 @@ class Broker:
         """Whether entries are allowed (neither paused nor stopped)."""
         return self._bot.state == State.RUNNING
 
+    def is_supervising(self) -> bool:
+        """Whether open pairs are looked after: not after /stop."""
+        return self._bot.state in (State.RUNNING, State.PAUSED)
+
     def is_stake_unlimited(self) -> bool:
         """Whether stakes are shares of the wallet."""
         return self._bot.config.get("stake_amount") == "unlimited"

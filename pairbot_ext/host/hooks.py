@@ -38,5 +38,10 @@ class Hooks:
     """(symbol, ccxt's order book), whoever asked for it."""
     before_exits: Callable[[], None]
     """Before Freqtrade looks at its open trades one by one, holding its exit lock. Must not raise."""
+    best_book: Callable[[str], dict[str, Any] | None]
+    """A symbol's best prices as an order book of one level, known without asking for it; None where the book
+    is to be asked for."""
+    loop_begins: Callable[[], None]
+    """First of all in each of Freqtrade's loops. Must not raise."""
     before_startup: Callable[[], None]
     while_stopped: Callable[[], None]

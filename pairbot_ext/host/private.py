@@ -88,6 +88,7 @@ RELIED_ON = (
         check_exit_amount="trade",
         get_available_stake_amount="",
     ),
+    *_methods("freqtrade.worker:Worker", _sleep="sleep_duration"),
     *_methods(
         "ccxt:binance",
         fetch2="path api method",

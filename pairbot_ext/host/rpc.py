@@ -30,6 +30,7 @@ _MARK = "pairbot"
 """Key in the Telegram application's own store: its commands have been added."""
 _HELP_GROUP = 1
 """Handlers of one group exclude each other: ours for /help runs after Freqtrade's, in a group of its own."""
+_END_SECS = 2.0
 _MENU_TRIES, _MENU_PAUSE_SECS = 300, 0.2
 """How long the menu waits for Telegram to answer at all; Freqtrade gives up after three attempts."""
 
@@ -89,6 +90,9 @@ def add_telegram_commands(
     if loop is None:
         return False
 
+    if "cleanup" not in vars(telegram):
+        telegram.cleanup = partial(_end, telegram.cleanup, loop)
+
     def add() -> None:
         app = telegram._app
         if _MARK in app.bot_data:
@@ -109,6 +113,20 @@ def add_telegram_commands(
         # The module is shutting down and its loop is closed.
         return True
     return True
+
+
+def _end(cleanup: Callable[[], None], loop: asyncio.AbstractEventLoop) -> None:
+    """Freqtrade's own end of its module leaves its loop in the middle of closing: what is pending there keeps
+    the whole bot in memory after /reload_config. The thread is gone: the rest is done here."""
+    cleanup()
+    try:
+        if not loop.is_running() and not loop.is_closed():
+            left = asyncio.all_tasks(loop)
+            if left:
+                loop.run_until_complete(asyncio.wait(left, timeout=_END_SECS))
+            loop.close()
+    except RuntimeError as error:
+        logger.debug(f"Telegram's loop: {error}")
 
 
 def _guarded(telegram: Telegram, command: Command) -> Callable[..., Coroutine[Any, Any, None]]:

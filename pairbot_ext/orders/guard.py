@@ -59,6 +59,8 @@ class OrderGuard:
         self._answers: dict[str, dict[str, Any]] = {}
         """Of orders that have left together, until Freqtrade books them."""
         self._bounds_ms: dict[str, int] = {}
+        self.heard: Callable[[str], dict[str, Any] | None] = lambda _client_id: None
+        """The last thing a stream has said of an order, in ccxt's structure; None without one."""
 
     # -- intents -----------------------------------------------------------------------------------
 
@@ -217,6 +219,9 @@ class OrderGuard:
         deadline_ms = self._clock.now_ms() + budget_ms
         is_past_bound = False
         while True:
+            update = _final(self.heard(order.client_id))
+            if update is not None and self._is_of(order, update):
+                return self._record(order, update, sent_ms=order.sent_ms)
             try:
                 found = self._port.query(order)
             except ccxt.OrderNotFound:
@@ -240,6 +245,25 @@ class OrderGuard:
                 break
             self._clock.sleep(POLL_SECS)
         return order
+
+    def hear(self, client_id: str, symbol: str, update: dict[str, Any]) -> OrderRecord | None:
+        """A stream's update of an order, recorded exactly as an answer would be: only a final one, only of an
+        order whose fate is open. Doubled, late and out of order it changes nothing.
+
+        Returns the order if it is ours, as it stands now.
+        """
+        order = self._journal.order(client_id)
+        if order is None or order.symbol != symbol:
+            return None
+        final = _final(update)
+        if final is None or order.status.is_settled or not self._is_of(order, final):
+            return order
+        return self._record(order, final, sent_ms=order.sent_ms or order.intent_ms)
+
+    @staticmethod
+    def _is_of(order: OrderRecord, final: Answer) -> bool:
+        """An id is given once; that the venue's own belongs to it costs nothing to see."""
+        return order.order_id in (None, final.order_id)
 
     def _venue_is_past_bound(self, order: OrderRecord, sent_ms: int) -> bool:
         """Whether the venue can no longer take the order. The bound counts from the later of our clock when

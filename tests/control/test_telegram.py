@@ -207,8 +207,8 @@ def test_without_matplotlib_the_numbers_come(
 
 
 def test_reload_leaves_no_doubled_handler_and_no_old_bot(bot: Rig, chat: FakeTelegram) -> None:
-    # Freqtrade's own threads keep the old bot's objects for a while; nothing of ours may hang on them.
     old_service = weakref.ref(bot.bot.strategy.pairs._control.service)
+    old_bot = weakref.ref(bot.bot)
     # What Worker._reconfigure does.
     bot.bot.cleanup()
     del bot.bot
@@ -226,6 +226,7 @@ def test_reload_leaves_no_doubled_handler_and_no_old_bot(bot: Rig, chat: FakeTel
     assert "2 pairs open" in said(chat, "/pairs")
     gc.collect()
     assert old_service() is None
+    assert old_bot() is None, "not even by Freqtrade's own Telegram thread"
 
 
 def test_telegram_that_comes_up_late_gets_the_commands(
