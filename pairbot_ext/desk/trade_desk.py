@@ -15,6 +15,8 @@ from freqtrade.persistence import Order, Trade
 from freqtrade.strategy import IStrategy
 
 from pairbot_ext.desk.freqtrade_orders import FreqtradeOrders, order_port
+from pairbot_ext.desk.hearing import Hearing
+from pairbot_ext.desk.storage import StorageVoice
 from pairbot_ext.entry.both_legs import BothLegs
 from pairbot_ext.entry.gate import EntryGate
 from pairbot_ext.entry.pair_gate import PairGate
@@ -145,8 +147,12 @@ class TradeDesk:
             timeframe_secs=candle_secs,
         )
         self.silence = Silence(self.limiter, self.journal, self._broker, self._clock)
+        self.hearing = Hearing(
+            parse_settings(config.get("pairbot")), self._bridge, self._broker, self._venue, self.journal,
+            self.guard, self.coordinator, self.reconciler, self.risk, self.close, self._clock,
+        )  # fmt: skip
+        self.storage = StorageVoice(self.journal, self._broker)
         self._is_closed = False
-        self._told_degraded = False
 
     @classmethod
     def start(
@@ -167,6 +173,7 @@ class TradeDesk:
             desk.silence.load()
             desk._look_for_lost_journal()
             desk._bridge.install(desk._hooks())
+            desk.hearing.start(strategy.config, np.random.default_rng(secrets.randbits(128)))
         except BaseException:
             desk.journal.close()
             raise
@@ -230,6 +237,8 @@ class TradeDesk:
             book_read=self.risk.quotes.take,
             before_exits=self._exit_by_model,
             close_pair=self._take_exit_over,
+            best_book=self.hearing.best_book,
+            loop_begins=self.hearing.loop_begins,
             before_startup=self._before_startup,
             while_stopped=self.standstill.work,
         )
@@ -334,9 +343,10 @@ class TradeDesk:
         self.guard.disarm()
         self._bridge.catch_up()
         self.journal.recover()
-        self._tell_of_storage()
+        self.storage.look()
         self.silence.look()
         self.limiter.renew(self._broker.rate_limits, is_busy=bool(self.journal.open_pair_trades()))
+        self.hearing.on_loop()
         with self._bridge.exit_lock:
             self.reconciler.run()
             self.lone_exits.run()
@@ -345,21 +355,7 @@ class TradeDesk:
             self.risk.on_loop(now)
             self.freshness.look(self.journal.open_pair_trades(), self.reconciler.unreadable_secs, now)
         self.journal.flush()
-        self._tell_of_storage()
-
-    def _tell_of_storage(self) -> None:
-        """Once when the database fails and once when it is back. Never from within a write: an exit waits."""
-        if self.journal.is_degraded == self._told_degraded:
-            return
-        self._told_degraded = self.journal.is_degraded
-        if self._told_degraded:
-            self._broker.tell(
-                "The database cannot be written: nothing new is opened. Exits and unwinds go out, with "
-                f"their intents in {self.journal.intent_path}. Free the disk, or end what locks the database",
-                is_warning=True,
-            )
-        else:
-            self._broker.tell("The database can be written again, everything sent meanwhile is stored in it")
+        self.storage.look()
 
     def _before_startup(self) -> None:
         """At start and after /start: before Freqtrade's own order update can delete anything."""
@@ -377,6 +373,7 @@ class TradeDesk:
             return []
         self._is_closed = True
         self.guard.disarm()
+        self.hearing.stop()
         try:
             return self._park()
         finally:
@@ -387,7 +384,7 @@ class TradeDesk:
 
     def _park(self) -> list[str]:
         Trade.session.rollback()
-        self._tell_of_storage()
+        self.storage.look()
         self.standstill.shut_down()
         self._bridge.catch_up()
         lines = self.watch.statistics.lines(self._clock.now_ms(), self.watch.currency)

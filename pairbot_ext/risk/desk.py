@@ -5,7 +5,6 @@ by a person, from the loop or from the RPC thread.
 """
 
 import logging
-import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import datetime
@@ -24,6 +23,7 @@ from pairbot_ext.pairtrade.urgency import most_at_risk_first
 from pairbot_ext.risk.account import ErrorRate
 from pairbot_ext.risk.duration import Calm, NakedWatch
 from pairbot_ext.risk.entry import EntryRules
+from pairbot_ext.risk.orders import check_pair_id, with_storage
 from pairbot_ext.risk.pairwatch import REASONS, PairWatch
 from pairbot_ext.risk.quotes import Quotes
 from pairbot_ext.risk.rules import ENDS_WITH_ITS_CAUSE, RULES, Effect, trip_of
@@ -32,11 +32,8 @@ from pairbot_ext.risk.wallet import WalletWatch
 from pairbot_ext.settings import Settings
 from pairbot_ext.signals.port import Signals
 from pairbot_ext.support.clock import Clock, as_datetime
-from pairbot_ext.support.errors import PairbotError
 
 logger = logging.getLogger(__name__)
-
-_PAIR_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 
 class RiskDesk:
@@ -83,14 +80,14 @@ class RiskDesk:
         self.quotes = Quotes()
         self._errors = ErrorRate(self._limits.api_error_window_secs, self._limits.api_error_min_requests)
         self._pairs = PairWatch(self._limits, broker, self.quotes, clock)
-        self._wallet = WalletWatch(self._limits, broker, self.quotes, clock, self._memory)
+        self.wallet = WalletWatch(self._limits, broker, self.quotes, clock, self._memory)
         self._entry = EntryRules(
             settings,
             journal,
             broker,
             clock,
             signals,
-            self._wallet.equity,
+            self.wallet.equity,
             leverage=leverage,
             candle_secs=candle_secs,
         )
@@ -151,27 +148,27 @@ class RiskDesk:
             return "The bot is ACTIVE: there is nothing to release"
         is_stored = self._memory.change(RiskState.ACTIVE, None)
         # What has tripped is known to whoever releases it: it counts from here, or it would trip again.
-        self._wallet.begin_anew()
+        self.wallet.begin_anew()
         self._errors.clear()
         self._journal.add_event(None, "risk_resumed", by=by, before=before, rule=trip.rule if trip else None)
-        return _with_storage(f"ACTIVE again, released by {by}. {WHAT_HAPPENS[RiskState.ACTIVE]}", is_stored)
+        return with_storage(f"ACTIVE again, released by {by}. {WHAT_HAPPENS[RiskState.ACTIVE]}", is_stored)
 
     def lock_pair(self, pair_id: str, by: str) -> str:
         """Enter this pair no more until `unlock_pair`; an open pair trade goes on. Raises PairbotError."""
-        _check_pair_id(pair_id)
+        check_pair_id(pair_id)
         is_stored = self._registry.lock(pair_id, f"by {by} at {self._now_text()}")
         self._journal.add_event(None, "risk_pair_locked", pair=pair_id, by=by)
-        return _with_storage(f"Pair {pair_id} is locked: not entered again until it is unlocked", is_stored)
+        return with_storage(f"Pair {pair_id} is locked: not entered again until it is unlocked", is_stored)
 
     def unlock_pair(self, pair_id: str, by: str) -> str:
         """The inverse of `lock_pair`, under whatever name `locked_pairs` tells. Raises PairbotError."""
         memory = self._registry.named(pair_id)
         if memory.lock is None and memory.barred is None:
-            _check_pair_id(pair_id)
+            check_pair_id(pair_id)
             return f"Pair {pair_id} is not locked"
         is_stored = self._registry.unlock(pair_id)
         self._journal.add_event(None, "risk_pair_unlocked", pair=pair_id, by=by)
-        return _with_storage(f"Pair {pair_id} is unlocked: it may be entered again", is_stored)
+        return with_storage(f"Pair {pair_id} is unlocked: it may be entered again", is_stored)
 
     def locked_pairs(self) -> dict[str, str]:
         """{pair id: who locked it and when, or which refusal bars it}."""
@@ -187,7 +184,7 @@ class RiskDesk:
             state, Trip(BY_HAND, None, None, "", self._clock.now_ms(), None, text)
         )
         self._journal.add_event(None, "risk_by_hand", state=state, by=by)
-        return _with_storage(text, is_stored)
+        return with_storage(text, is_stored)
 
     def _now_text(self) -> str:
         return f"{as_datetime(self._clock.now_ms()):%Y-%m-%d %H:%M:%S} UTC"
@@ -209,10 +206,13 @@ class RiskDesk:
         """A request to the venue has ended."""
         self._errors.note(self._clock.now_ms(), is_failure=is_failure)
 
-    def price_stop(self, trade: PairTrade) -> str | None:
-        """Why a pair is closed on the live prices read last, or None. The trip is told by `speak`."""
+    def price_stop(self, trade: PairTrade, *, lasted: str | None = None) -> str | None:
+        """Why a pair is closed on the live prices read last, or None. The trip is told by `speak`.
+
+        :param lasted: see `PairWatch.judge`.
+        """
         try:
-            breach = self._pairs.judge(trade)
+            breach = self._pairs.judge(trade, lasted=lasted)
         except Exception:
             logger.exception(f"Pair trade {trade.id} cannot be judged on live prices, which stops nothing")
             return None
@@ -230,6 +230,14 @@ class RiskDesk:
             return
         if breach is not None:
             self._note_pair(trade, breach)
+
+    def account_stop(self) -> None:
+        """A stream has seen equity below its floor for a while. The caller holds Freqtrade's exit lock."""
+        breach = None if self.state is RiskState.HALTED else self.wallet.judge_at_once()
+        if breach is not None:
+            self._trip(breach, None)
+            self.enforce()
+            self.speak()
 
     def on_loop(self, now: datetime) -> None:
         """Once per loop, after the reconciliation. The caller holds Freqtrade's exit lock."""
@@ -271,7 +279,7 @@ class RiskDesk:
 
     def _watch_account(self) -> None:
         if self.state is not RiskState.HALTED:
-            breach = self._wallet.judge()
+            breach = self.wallet.judge()
             if breach is not None:
                 self._trip(breach, None)
         rate = above(
@@ -354,7 +362,7 @@ class RiskDesk:
         try:
             now_ms = self._clock.now_ms()
             readings = [
-                *self._wallet.readings(),
+                *self.wallet.readings(),
                 Reading(
                     Rule.API_ERRORS, self._errors.percent(now_ms), self._limits.max_api_error_percent, "%"
                 ),
@@ -385,16 +393,3 @@ class RiskDesk:
             self._close(trade, reason)
         except Exception:
             logger.exception(f"Pair trade {trade.id} could not be closed ({reason}), it is tried again")
-
-
-def _check_pair_id(pair_id: str) -> None:
-    if not _PAIR_ID.fullmatch(pair_id):
-        raise PairbotError(
-            "this is no pair id", value=repr(pair_id[:80]), remedy="Use an id of the pairs file, e.g. AI_ALGO"
-        )
-
-
-def _with_storage(text: str, is_stored: bool) -> str:
-    if is_stored:
-        return text
-    return f"{text}. The database cannot be written: it holds now, and would be forgotten by a restart"

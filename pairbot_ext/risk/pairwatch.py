@@ -39,9 +39,12 @@ class PairWatch:
         self._blind_since_ms: dict[str, int] = {}
         self._verdicts: dict[str, list[Reading]] = {}
 
-    def judge(self, trade: PairTrade) -> Breach | None:
+    def judge(self, trade: PairTrade, *, lasted: str | None = None) -> Breach | None:
         """The rule that closes this pair now, or None. Counts only books both of which were read since the
-        last judgement."""
+        last judgement.
+
+        :param lasted: a rule whose level has been watched already: one reading is enough for it.
+        """
         quotes = [self._quotes.get(symbol) for symbol in trade.symbols]
         if quotes[0] is None or quotes[1] is None:
             return None
@@ -53,7 +56,8 @@ class PairWatch:
         found: Breach | None = None
         for rule, verdict in self._verdicts_of(trade, leg_a, leg_b, readings):
             is_breach = isinstance(verdict, Breach)
-            if self._streaks.count(rule, trade.id, is_breach=is_breach) and isinstance(verdict, Breach):
+            is_enough = self._streaks.count(rule, trade.id, is_breach=is_breach) or rule == lasted
+            if is_enough and isinstance(verdict, Breach):
                 found = found or verdict
         self._verdicts[trade.id] = readings
         return found

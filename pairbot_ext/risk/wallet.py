@@ -80,14 +80,42 @@ class WalletWatch:
         if breach is None:
             self._move_marks()
             return None
+        return self._on_fresh_wallet()
+
+    def _on_fresh_wallet(self) -> Breach | None:
         try:
             self._broker.refresh_wallet()
         except (FreqtradeException, ccxt.BaseError) as error:
-            logger.warning(f"The wallet cannot be read, {breach.rule} is not judged on an old one: {error}")
+            logger.warning(f"The wallet cannot be read, no loss is judged on an old one: {error}")
             return None
         fresh = self._equity_at(kindest_price)
         # With the wallet of before gone, only what this reading says counts.
         return None if fresh is None else self._breach(fresh)
+
+    def judge_at_once(self) -> Breach | None:
+        """A stream has seen the level for long enough: believed on a wallet read now, like any other."""
+        most = self._equity_at(kindest_price)
+        return None if most is None or self._breach(most) is None else self._on_fresh_wallet()
+
+    @property
+    def base(self) -> float | None:
+        """Equity without what the trades have earned. None before it was ever known."""
+        marks = self._memory.marks
+        return None if marks is None else marks.base
+
+    @property
+    def floor(self) -> float | None:
+        """What equity must not fall below now; None where no limit is on or nothing is known yet."""
+        marks, limits = self._memory.marks, self._limits
+        if marks is None:
+            return None
+        floors = []
+        if limits.max_drawdown_percent is not None:
+            floors.append(marks.peak * (1 - limits.max_drawdown_percent / 100))
+        is_today = marks.day == as_datetime(self._clock.now_ms()).date().isoformat()
+        if limits.max_daily_loss_percent is not None and is_today:
+            floors.append(marks.day_start * (1 - limits.max_daily_loss_percent / 100))
+        return max(floors, default=None)
 
     def begin_anew(self) -> None:
         """Released by hand: drawdown and daily loss count from here."""

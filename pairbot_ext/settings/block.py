@@ -74,6 +74,11 @@ class Settings(_Block):
     )
     volatility_gate: VolatilityGate | None = None
     risk: RiskSettings = Field(default=RiskSettings(), description="limits, stops and the kill switch")
+    streams: Annotated[bool, Field(strict=True)] = Field(
+        default=False,
+        description="hear prices, orders and positions from the venue's streams; without, they are asked for "
+        "in each loop",
+    )
     log: LogSettings | None = Field(
         default=None, description="log file of the bot; without it Freqtrade's own logging alone"
     )

@@ -47,6 +47,14 @@ class RiskSettings(_Block):
         description="readings of the live books in a row (one per loop) that must agree before a rule acts "
         "on prices",
     )
+    confirm_updates: Annotated[int, Field(strict=True, ge=1, le=100)] = Field(
+        default=2,
+        description="with streams: looks at changed prices in a row, ten a second at most, that must agree "
+        "before a rule is judged at once; one bad price is one update, and is gone with the next",
+    )
+    confirm_updates_ms: Annotated[int, Field(strict=True, ge=0, le=60_000)] = Field(
+        default=20, description="and how long they must span, milliseconds: two updates may be one event"
+    )
     break_stop: BreakStop | None = Field(default=BreakStop(), description="rolling test of the relation")
     max_pair_loss_percent: Percent | None = Field(
         default=10.0,
