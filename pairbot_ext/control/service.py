@@ -16,6 +16,7 @@ from datetime import datetime
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from pairbot_ext.control.heard import streams_view
 from pairbot_ext.control.picture import pair_png
 from pairbot_ext.control.views import (
     ActionView,
@@ -28,6 +29,7 @@ from pairbot_ext.control.views import (
     WatchedView,
     trade_view,
 )
+from pairbot_ext.desk.audible import Audible
 from pairbot_ext.desk.trade_desk import TradeDesk
 from pairbot_ext.host.bridge import Bridge
 from pairbot_ext.journal.ledger import read_ledger, read_money, status_of
@@ -78,13 +80,21 @@ class PairsNow:
 class _Live:
     """Prices the bot has seen last, and what Freqtrade's trades would make at them (`views.Market`)."""
 
-    def __init__(self, bridge: Bridge, book: SignalBook | None, now: datetime) -> None:
+    def __init__(self, bridge: Bridge, audible: Audible, book: SignalBook | None, now: datetime) -> None:
         self._bridge = bridge
+        self._audible = audible
         self._book = book
         self._now = now
 
     def price(self, symbol: str) -> float | None:
-        return self._bridge.last_rate(symbol)
+        known = self._audible.price(symbol)
+        return self._bridge.last_rate(symbol) if known is None else (known.bid + known.ask) / 2
+
+    def source(self, symbol: str) -> tuple[str | None, float | None]:
+        known = self._audible.price(symbol)
+        if known is None:
+            return "REST", None
+        return str(known.source), self._audible.age_secs(known)
 
     def profit(self, symbol: str, price: float) -> float | None:
         try:
@@ -123,6 +133,7 @@ class PairService:
             risk=self._risk(),
             open=tuple(self._open_views(pairs, now_ms)),
             watched=tuple(self._watched(pairs, now_ms)),
+            streams=streams_view(self._desk.hearing.audible, self._desk.limiter.used()),
         )
 
     def pair(self, wanted: str) -> PairView:
@@ -293,7 +304,7 @@ class PairService:
         except SQLAlchemyError:
             logger.warning("Freqtrade's accounts cannot be read: profit and funding are left out")
             money = {}
-        market = _Live(self._desk.bridge, pairs.book, as_datetime(now_ms))
+        market = _Live(self._desk.bridge, self._desk.hearing.audible, pairs.book, as_datetime(now_ms))
         return [
             trade_view(
                 status_of(trade, list(self._desk.journal.orders_of(trade.id)), money),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
+from pairbot_ext.control.heard import priced, streams_lines
 from pairbot_ext.control.views import (
     LegView,
     OrderView,
@@ -65,7 +66,12 @@ def trade_lines(trade: PairTradeView, currency: str = "") -> list[str]:
     ]
     hedge = [] if trade.hedge_error is None else [f"hedge error {trade.hedge_error:.2%}"]
     hedge += [] if trade.naked_secs is None else [f"naked {trade.naked_secs:.3f} s"]
-    for part in (", ".join(hedge), money_line(trade, currency), _age(trade), trade.reason):
+    prices = [
+        f"{leg.leg} {leg.price:.8g}{priced(leg.price_source, leg.price_age_secs)}"
+        for leg in trade.legs
+        if leg.price is not None and leg.price_age_secs is not None
+    ]
+    for part in (", ".join(hedge), "; ".join(prices), money_line(trade, currency), _age(trade), trade.reason):
         if part:
             lines.append(f"  {part}")
     return lines
@@ -129,6 +135,8 @@ def overview_lines(overview: OverviewView) -> list[str]:
     lines += risk_lines(overview.risk)
     for trade in overview.open:
         lines += ["", *trade_lines(trade, overview.currency)]
+    if overview.streams is not None:
+        lines += ["", *streams_lines(overview.streams)]
     if flat:
         lines += ["", "watched:", *(watched_line(pair) for pair in flat)]
     return lines

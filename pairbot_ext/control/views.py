@@ -54,6 +54,10 @@ class LegView(View):
     entry_price: float | None
     exit_price: float | None
     price: float | None = Field(default=None, description="at which it could be closed now")
+    price_source: str | None = Field(default=None, description="stream, or REST: heard, or asked for")
+    price_age_secs: float | None = Field(
+        default=None, description="since the price arrived; null where it was asked for in a loop"
+    )
     profit: float | None = Field(description="realised, fees and funding included; null before an exit")
     profit_now: float | None = Field(
         default=None, description="if it were closed at `price`, fees and funding included"
@@ -132,6 +136,28 @@ class RiskView(View):
     rules: tuple[RuleView, ...]
 
 
+class StreamView(View):
+    """One connection of the venue's streams."""
+
+    name: str
+    symbols: int
+    is_fresh: bool
+    age_secs: float | None = Field(description="since its last frame")
+    reconnects: int
+    stale_secs: float = Field(description="for how long it said nothing, altogether")
+    error: str
+
+
+class StreamsView(View):
+    """What is heard of the venue."""
+
+    connections: tuple[StreamView, ...]
+    weight_used: int = Field(description="request weight in the running minute, of all programs")
+    reaction_secs: float | None = Field(
+        description="of the last stop: from the first price beyond its level to the first exit"
+    )
+
+
 class OverviewView(View):
     """Everything at once: GET /pairs and /pairs."""
 
@@ -141,6 +167,7 @@ class OverviewView(View):
     risk: RiskView
     open: tuple[PairTradeView, ...]
     watched: tuple[WatchedView, ...]
+    streams: StreamsView | None = Field(default=None, description="null where pairbot.streams is off")
 
 
 class PairView(View):
@@ -186,6 +213,10 @@ class Market(Protocol):
         """At which the leg could be closed, quote currency."""
         ...
 
+    def source(self, symbol: str) -> tuple[str | None, float | None]:
+        """Who has said the price, and how many seconds ago."""
+        ...
+
     def profit(self, symbol: str, price: float) -> float | None:
         """Of Freqtrade's open trade on `symbol` if it were closed at `price`."""
         ...
@@ -218,6 +249,7 @@ def _order_view(order: OrderRecord) -> OrderView:
 def _leg_view(leg: LegStatus, market: Market | None) -> LegView:
     price = market.price(leg.symbol) if market is not None and leg.held else None
     profit_now = market.profit(leg.symbol, price) if market is not None and price is not None else None
+    source, age_secs = market.source(leg.symbol) if market is not None and price is not None else (None, None)
     return LegView(
         leg=leg.leg,
         symbol=leg.symbol,
@@ -227,6 +259,8 @@ def _leg_view(leg: LegStatus, market: Market | None) -> LegView:
         entry_price=finite(leg.entry_price),
         exit_price=finite(leg.exit_price),
         price=finite(price),
+        price_source=source,
+        price_age_secs=age_secs,
         profit=finite(leg.profit),
         profit_now=finite(profit_now),
         funding=leg.funding,

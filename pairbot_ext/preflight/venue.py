@@ -17,7 +17,7 @@ from pairbot_ext.preflight.effective import capacity
 from pairbot_ext.preflight.results import Finding, Number, Status
 from pairbot_ext.preflight.setup import NotCheckedError, Setup
 from pairbot_ext.stats.candles import missing_candles
-from pairbot_ext.venue.protocol import RateLimits
+from pairbot_ext.venue.protocol import RateLimits, RequestBudget
 
 WARN_SKEW_SHARE = 0.5
 """Of the skew the venue tolerates: the way there takes its share as well."""
@@ -212,7 +212,9 @@ def request_weight(setup: Setup) -> Finding:
     most, source = limits.weight_per_minute, " (as documented)" if limits.documented else ""
     at_once, symbols_count = capacity(setup).pairs, len(setup.symbols())
     loop_secs = max(LEAST_LOOP_SECS, float(setup.config.get("internals", {}).get("process_throttle_secs", 5)))
-    held = round(at_once * costs.held_pair * 60 / loop_secs) + costs.housekeeping
+    asked, heard = _held_per_minute(costs, at_once, loop_secs)
+    is_heard = setup.settings().streams
+    held, otherwise = (heard, asked) if is_heard else (asked, heard)
     candles_weight = symbols_count * costs.candles
     worst = held + candles_weight + at_once * (costs.close_pair + costs.funding_pair)
     calls = -(-(setup.strategy().startup_candle_count + 1) // 499)
@@ -221,6 +223,8 @@ def request_weight(setup: Setup) -> Finding:
     peak = max(worst, startup)
     numbers: dict[str, Number] = {
         "held_per_minute": held,
+        "held_per_minute_with_streams": heard,
+        "held_per_minute_without_streams": asked,
         "worst_minute": worst,
         "startup": startup,
         "used_now": used,
@@ -230,7 +234,9 @@ def request_weight(setup: Setup) -> Finding:
     }
     text = (
         f"{at_once} open pairs need {held} of {most} weight a minute{source}, {worst} in the minute all of "
-        f"them close, {startup} at start; this IP has used {'?' if used is None else used} in the last minute"
+        f"them close, {startup} at start; "
+        f"{otherwise} a minute {'without' if is_heard else 'with'} streams; "
+        f"this IP has used {'?' if used is None else used} in the last minute"
     )
     remedy = (
         "Raise internals.process_throttle_secs, lower max_open_trades, or run other bots from another address"
@@ -248,6 +254,15 @@ def _rate_limits(setup: Setup) -> RateLimits:
         return setup.venue.read_limits(client_of(setup.exchange()))
     except (NotCheckedError, ccxt.BaseError):
         return setup.venue.documented_limits
+
+
+def _held_per_minute(costs: RequestBudget, at_once: int, loop_secs: float) -> tuple[int, int]:
+    """Of open pairs at rest, streams off and on. While streams are silent the best prices of all symbols are
+    asked for once a loop, which is what they may cost."""
+    loops = 60 / loop_secs
+    asked = round(at_once * costs.held_pair * loops) + costs.housekeeping
+    heard = round(costs.all_best_prices * loops) + costs.housekeeping if at_once else costs.housekeeping
+    return asked, heard
 
 
 def _used_weight(setup: Setup) -> int | None:

@@ -466,6 +466,62 @@ MUTANTS = (
         "                raise",
         (_test("test_protocol_machine.py"),),
     ),
+    Mutant(
+        "snapshot after a reconnection",
+        "pairbot_ext/feed/line.py",
+        "for prices in await asyncio.wait_for(connection.snapshot(), CONNECT_MS / 1000):",
+        "for prices in ():",
+        (_test("test_feed.py"), "-k", "snapshot_closes"),
+    ),
+    Mutant(
+        "the account is read after a reconnection",
+        "pairbot_ext/feed/line.py",
+        "            self._board.hint(Resumed(status.topic))",
+        "            pass",
+        (_test("test_feed.py"), "-k", "daily_cut"),
+    ),
+    Mutant(
+        "a silent stream is stale",
+        "pairbot_ext/feed/board.py",
+        "        return self.is_live and self.age_ms(now_ms) <= bound_ms and self.late_ms <= bound_ms",
+        "        return self.is_live",
+        (_test("test_feed.py"), "-k", "silent_or_late"),
+    ),
+    Mutant(
+        "a final order stays final",
+        "pairbot_ext/feed/board.py",
+        "if before is not None and before.is_final:",
+        "if False:",
+        (_test("test_feed.py"), "-k", "stays_final"),
+    ),
+    Mutant(
+        "an update settles what is open, once",
+        "pairbot_ext/orders/guard.py",
+        "if final is None or order.status.is_settled or not self._is_of(order, final):",
+        "if final is None:",
+        (_test("test_hearing.py"), "-k", "another_s_order"),
+    ),
+    Mutant(
+        "one price stops nothing",
+        "pairbot_ext/risk/ticks.py",
+        "if streak.count < self._limits.confirm_updates or not has_lasted:",
+        "if False:",
+        (_test("test_hearing.py"), "-k", "one_bad_price"),
+    ),
+    Mutant(
+        "a stop is judged again before it is acted on",
+        "pairbot_ext/desk/hearing.py",
+        "reason = self._risk.price_stop(trade, lasted=stop.rule)",
+        'reason = "pair_stop_live"',
+        (_test("test_hearing.py"), "-k", "gone_by"),
+    ),
+    Mutant(
+        "the bell ends the pause",
+        "pairbot_ext/host/wake.py",
+        "if not self._bell.wait(left):",
+        "if not time.sleep(left):",
+        (_test("test_hearing.py"), "-k", "middle_of_the_pause"),
+    ),
 )  # fmt: skip
 
 
