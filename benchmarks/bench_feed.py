@@ -49,7 +49,7 @@ def holding(pairs: int, *, streams: bool) -> Iterator[heard_rig.HeardRig]:
     scenario.PAIRS.update({f"P{n}": (names[2 * n], names[2 * n + 1], 1.0) for n in range(pairs)})
     scenario.PRICES.update(dict.fromkeys(names, "2.0000"))
     pairbot = {"streams": streams, "risk": OFF}
-    options = {"symbols": tuple(names), "max_open_trades": 2 * pairs, "stake_amount": 50, "pairbot": pairbot}
+    options = {"symbols": tuple(names), "max_open_trades": 2 * pairs, "stake_amount": 20, "pairbot": pairbot}
     try:
         with (
             tempfile.TemporaryDirectory() as directory,

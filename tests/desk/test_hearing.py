@@ -195,8 +195,14 @@ def test_positions_from_a_stream_are_read_before_anything_is_concluded(bot: Hear
     assert not bot.positions()
 
 
+def not_due(bot: HeardRig) -> int:
+    """The positions were read just now, by the schedule. Returns the number of the last request."""
+    bot.desk.reconciler._last_ms = bot.clock.now_ms()
+    return now(bot)
+
+
 def test_our_own_fills_are_no_news(bot: HeardRig) -> None:
-    since = now(bot)
+    since = not_due(bot)
     bot.worker._sleep(0.3)
     bot.worker._process_running()
     assert calls(bot, since, POSITIONS) == []
@@ -307,10 +313,11 @@ def test_silent_books_are_asked_for_in_one_question(bot: HeardRig) -> None:
 
 def test_a_loop_at_rest_asks_for_no_book(bot: HeardRig) -> None:
     bot.worker._process_running()
-    since = now(bot)
+    since = not_due(bot)
     for _ in range(3):
         bot.worker._process_running()
-    assert calls(bot, since) == []
+    books = ("GET /fapi/v1/depth", "GET /fapi/v1/ticker/bookTicker")
+    assert calls(bot, since, *books, POSITIONS, "GET /fapi/v1/openOrders") == []
 
 
 def test_the_worker_gets_its_own_sleep_back(bot: HeardRig) -> None:
@@ -323,7 +330,13 @@ def test_the_worker_gets_its_own_sleep_back(bot: HeardRig) -> None:
     assert isinstance(bot.worker._sleep.__self__, Wake)
 
 
+def feeds() -> int:
+    """Feeds that run now; the bot of the other cases has one."""
+    return sum(thread.name == "pairbot-feed" for thread in threading.enumerate())
+
+
 def test_a_dry_run_hears_prices_only_and_its_end_leaves_nothing(tmp_path: Path) -> None:
+    before = feeds()
     with heard_rig(tmp_path, dry_run=True) as made:
         worker = made.sleeper()
         worker._process_running()
@@ -340,7 +353,7 @@ def test_a_dry_run_hears_prices_only_and_its_end_leaves_nothing(tmp_path: Path) 
         began = time.monotonic()
         made.bot.cleanup()
         assert time.monotonic() - began < 5.0
-        assert "pairbot-feed" not in {thread.name for thread in threading.enumerate()}
+        assert feeds() == before
         assert "_sleep" not in vars(worker)
         del made.bot, worker
         gc.collect()
@@ -348,10 +361,11 @@ def test_a_dry_run_hears_prices_only_and_its_end_leaves_nothing(tmp_path: Path) 
 
 
 def test_streams_off_is_as_it_was(tmp_path: Path) -> None:
+    before = feeds()
     with heard_rig(tmp_path, pairbot={"streams": False}) as made:
         worker = made.sleeper()
         worker._process_running()
         assert "_sleep" not in vars(worker)
-        assert "pairbot-feed" not in {thread.name for thread in threading.enumerate()}
+        assert feeds() == before
         assert not made.gateway.log.calls("POST /fapi/v1/listenKey")
         assert made.hearing.best_book(ADA) is None
