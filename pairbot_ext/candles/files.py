@@ -14,6 +14,8 @@ from pairbot_ext.support.errors import DataError
 
 FUNDING_TIMEFRAME = "1h"
 COLUMNS = ["date", "open", "high", "low", "close", "volume"]
+# A perpetual's file as Freqtrade names it.
+_PLAIN_NAME = re.compile(r"([A-Za-z0-9]{1,10})_([A-Z]+)_\2-([0-9]+[a-zA-Z]{1,2})-futures")
 FORMATS = {".feather": "feather", ".parquet": "parquet", ".json": "json", ".json.gz": "jsongz"}
 """Ends of candle files, and Freqtrade's names for them (`dataformat_ohlcv`)."""
 
@@ -25,20 +27,15 @@ def data_format(datadir: Path) -> str:
 
 
 def candle_length(timeframe: str) -> timedelta:
-    """Length of one candle. Raises DataError for a timeframe ccxt does not know."""
-    from ccxt import Exchange, NotSupported
-
-    try:
-        seconds = Exchange.parse_timeframe(timeframe)
-    except (NotSupported, ValueError, IndexError):
-        seconds = 0
-    if seconds <= 0 or timeframe.endswith(("w", "M", "y")):
+    """Length of one candle. Raises DataError for what is no timeframe of seconds, minutes, hours or days."""
+    parts = re.fullmatch(r"([1-9][0-9]{0,5})([smhd])", timeframe, re.ASCII)
+    if parts is None:
         raise DataError(
             "timeframe is not a number of minutes, hours or days",
             value=repr(timeframe),
             remedy="Use one like 15m, 1h or 4h",
         )
-    return timedelta(seconds=int(seconds))
+    return timedelta(seconds=int(parts[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86_400}[parts[2]])
 
 
 def floor_to_candle(when: datetime, timeframe: str) -> datetime:
@@ -53,18 +50,13 @@ def available_symbols(datadir: Path, timeframe: str, *, quote: str | None = None
     :param quote: what they are quoted and settled in; None takes the one most of them are.
     :raises DataError: no such directory, or it holds no futures candles of that timeframe.
     """
-    from freqtrade.data.history import get_datahandler
-    from freqtrade.enums import CandleType, TradingMode
-
     if not (datadir / "futures").is_dir():
         raise DataError(
             f"data directory {datadir} has no futures/ folder",
             remedy="Give the exchange's directory as Freqtrade does, e.g. user_data/data/binance, "
             "or fetch candles with `pairbot download`",
         )
-    handler = get_datahandler(datadir, data_format(datadir))
-    found = handler.ohlcv_get_available_data(datadir, TradingMode.FUTURES)
-    candles = [(pair, tf) for pair, tf, kind in found if kind == CandleType.FUTURES]
+    candles = _stored(datadir)
     linear = {pair for pair, tf in candles if tf == timeframe and re.fullmatch(r".+/(\w+):\1", pair)}
     settled = Counter(pair.rsplit(":", 1)[-1] for pair in linear)
     quote = quote or max(settled, key=lambda name: (settled[name], name == "USDT"), default="USDT")
@@ -79,28 +71,46 @@ def available_symbols(datadir: Path, timeframe: str, *, quote: str | None = None
     return symbols
 
 
+def _stored(datadir: Path) -> list[tuple[str, str]]:
+    """(Pair, timeframe) of every file of futures candles.
+
+    Freqtrade's handler takes a second to load; it is asked where a name is not that of a plain perpetual.
+    """
+    file_format = data_format(datadir)
+    end = next(end for end, name in FORMATS.items() if name == file_format)
+    names = [path.name.removesuffix(end) for path in (datadir / "futures").glob(f"*-futures{end}")]
+    plain = [_PLAIN_NAME.fullmatch(name) for name in names]
+    if all(plain):
+        return [(f"{match[1]}/{match[2]}:{match[2]}", match[3]) for match in plain if match]
+    from freqtrade.data.history import get_datahandler
+    from freqtrade.enums import CandleType, TradingMode
+
+    found = get_datahandler(datadir, file_format).ohlcv_get_available_data(datadir, TradingMode.FUTURES)
+    return [(pair, tf) for pair, tf, kind in found if kind == CandleType.FUTURES]
+
+
 def load_candles(datadir: Path, timeframe: str, symbols: Sequence[str]) -> dict[str, pd.DataFrame]:
     """Futures candles through Freqtrade's own data handler, gaps left as gaps.
 
     :return: frames with the columns ``date, open, high, low, close, volume``; an empty frame where there is
         no file or Freqtrade cannot read it (it logs why).
     """
-    from freqtrade.data.history import get_datahandler
-    from freqtrade.enums import CandleType
-
     file_format = data_format(datadir)
-    handler = get_datahandler(datadir, file_format)
     frames = {}
     for symbol in symbols:
         plain = _read_plain(datadir, timeframe, symbol) if file_format == "feather" else None
-        frames[symbol] = (
-            plain
-            if plain is not None
-            else handler.ohlcv_load(
-                symbol, timeframe, CandleType.FUTURES, fill_missing=False, warn_no_data=False
-            )
-        )
+        frames[symbol] = plain if plain is not None else _read(datadir, file_format, timeframe, symbol)
     return frames
+
+
+def _read(
+    datadir: Path, file_format: str, timeframe: str, symbol: str, kind: str = "futures"
+) -> pd.DataFrame:
+    from freqtrade.data.history import get_datahandler
+    from freqtrade.enums import CandleType
+
+    handler = get_datahandler(datadir, file_format)
+    return handler.ohlcv_load(symbol, timeframe, CandleType(kind), fill_missing=False, warn_no_data=False)
 
 
 def _read_plain(datadir: Path, timeframe: str, symbol: str) -> pd.DataFrame | None:
@@ -109,10 +119,12 @@ def _read_plain(datadir: Path, timeframe: str, symbol: str) -> pd.DataFrame | No
     The handler groups every file by date, which changes nothing where each date is there once, in order. None
     where it has to look itself: an unusual layout, candles out of order or twice, no file.
     """
-    from freqtrade.misc import pair_to_filename
     from pyarrow import ArrowException, feather, float64, types
 
-    path = datadir / "futures" / f"{pair_to_filename(symbol)}-{timeframe}-futures.feather"
+    name = f"{symbol.replace('/', '_').replace(':', '_')}-{timeframe}"
+    if not _PLAIN_NAME.fullmatch(f"{name}-futures"):
+        return None
+    path = datadir / "futures" / f"{name}-futures.feather"
     try:
         table = feather.read_table(path)
     except (OSError, ArrowException):
@@ -131,16 +143,12 @@ def _read_plain(datadir: Path, timeframe: str, symbol: str) -> pd.DataFrame | No
 
 def load_funding(datadir: Path, symbols: Sequence[str]) -> dict[str, pd.DataFrame]:
     """Funding rates with the columns ``date, funding_rate``; a symbol without stored rates is left out."""
-    from freqtrade.data.history import get_datahandler
-    from freqtrade.enums import CandleType
-
-    handler = get_datahandler(datadir, data_format(datadir))
+    file_format = data_format(datadir)
+    if not any((datadir / "futures").glob("*-funding_rate.*")):
+        return {}
     # Freqtrade stores funding under one timeframe whatever the candles' is.
     loaded = {
-        symbol: handler.ohlcv_load(
-            symbol, FUNDING_TIMEFRAME, CandleType.FUNDING_RATE, fill_missing=False, warn_no_data=False
-        )
-        for symbol in symbols
+        symbol: _read(datadir, file_format, FUNDING_TIMEFRAME, symbol, "funding_rate") for symbol in symbols
     }
     return {symbol: frame for symbol, frame in loaded.items() if not frame.empty}
 

@@ -154,10 +154,16 @@ def run(args: argparse.Namespace) -> int:
 
 def _exchange_of(datadir: Path | None) -> str:
     """Freqtrade keeps each exchange's candles in a directory of its name."""
-    import ccxt
+    from importlib.util import find_spec
 
     name = datadir.resolve().name.lower() if datadir is not None else ""
-    return name if name in ccxt.exchanges else "binance"
+    # ccxt has a module for each exchange; to load it for its list of them takes most of a second.
+    spec = find_spec("ccxt")
+    folders = (spec and spec.submodule_search_locations) or []
+    is_exchange = name.isidentifier() and any(
+        Path(folder, "abstract", f"{name}.py").exists() for folder in folders
+    )
+    return name if is_exchange else "binance"
 
 
 def _draw(args: argparse.Namespace, candles: Candles, epochs: Sequence[Epoch]) -> None:

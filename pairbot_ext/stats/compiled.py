@@ -14,9 +14,9 @@ from typing import Any, TypeVar
 
 from threadpoolctl import ThreadpoolController
 
-# Importing numba and reading the kernels from their cache takes about 0.6 s, compiling them the first time
-# on a machine some 10 s: below this many directed tests numpy is done sooner.
-WORTH_COMPILING = 4000
+# Importing numba and reading the kernels from their cache takes about half a second (compiling them, once on
+# a machine, some 15 s): work that numpy has done by then is left to it.
+WORTH_SECS = 0.8
 SWITCH = "PAIRBOT_NUMBA"
 T = TypeVar("T")
 
@@ -26,9 +26,9 @@ def available() -> bool:
     return os.environ.get(SWITCH, "1") != "0" and importlib.util.find_spec("numba") is not None
 
 
-def worth_it(n_tests: int) -> bool:
-    """Whether ``n_tests`` directed tests are enough for the compiled kernels."""
-    return n_tests >= WORTH_COMPILING and available()
+def worth_it(numpy_secs: float) -> bool:
+    """Whether work that takes numpy so long is enough for the compiled kernels."""
+    return numpy_secs >= WORTH_SECS and available()
 
 
 def thread_count(threads: int | None) -> int:

@@ -33,6 +33,8 @@ from pairbot_ext.support.errors import DataError
 MIN_SCAN_CANDLES = 30
 # A price that does not move in most candles is a halted or quantised market, whatever its variance.
 MAX_UNCHANGED_SHARE = 0.5
+# Of a directed pair at T = 1440.
+NUMPY_SECS = 3e-5
 # What the block of each thread may take, beside the table of results (some 200 bytes a pair).
 BLOCK_MIB = 16.0
 # Larger tiles make matrix products no faster, smaller ones keep more threads busy.
@@ -186,7 +188,7 @@ def _explain_missing(values: FloatArray, finite: np.ndarray, min_candles: int | 
 
 def _tester(n_pairs: int) -> Tester:
     """What tests the spreads: compiled where that is possible and soon regained, else numpy."""
-    if compiled.worth_it(n_pairs):
+    if compiled.worth_it(n_pairs * NUMPY_SECS):
         from pairbot_ext.stats.adf_kernel import compiled_spread_tests
 
         return compiled_spread_tests

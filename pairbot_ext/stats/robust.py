@@ -35,6 +35,8 @@ from pairbot_ext.support.errors import DataError
 # A pair whose weaker textbook p is larger gets p = 1 without the weighted test: it cannot be selected, and
 # counting it as 1 keeps every other p valid.
 SCREEN_P = 0.10
+# Of a pair, both directions, at T = 1440.
+NUMPY_SECS = 1.2e-3
 # Pairs given to a thread at a time, and pairs between two reports of progress.
 PART, PAIRS_PER_REPORT = 64, 4096
 
@@ -104,7 +106,7 @@ def weaker_t(
     """
     count = compiled.thread_count(threads)
     blocks = compiled.parts(leg_a.size, min(PART, -(-leg_a.size // count) or 1))
-    if not compiled.worth_it(2 * leg_a.size):
+    if not compiled.worth_it(leg_a.size * NUMPY_SECS):
         one_by_one = np.empty(leg_a.size)
 
         def test(part: slice) -> None:

@@ -36,7 +36,7 @@ def clustered_universe(seed: int, n_candles: int, n_series: int) -> np.ndarray:
 
 @pytest.fixture
 def always_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compiled, "WORTH_COMPILING", 0)
+    monkeypatch.setattr(compiled, "WORTH_SECS", 0.0)
 
 
 def without_numba(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,11 +124,11 @@ def test_kernels_are_compiled_where_nothing_can_be_written(tmp_path: Path) -> No
 
 def test_the_switch_turns_numba_off(monkeypatch: pytest.MonkeyPatch) -> None:
     without_numba(monkeypatch)
-    assert not compiled.worth_it(10**9)
+    assert not compiled.worth_it(1e9)
 
 
 def test_small_work_is_left_to_numpy() -> None:
-    assert not compiled.worth_it(compiled.WORTH_COMPILING - 1)
+    assert not compiled.worth_it(compiled.WORTH_SECS / 2)
 
 
 def test_an_error_in_one_part_is_the_callers() -> None:
