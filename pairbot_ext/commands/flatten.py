@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pairbot_ext.support.errors import PairbotError
 from pairbot_ext.support.exitcode import ExitCode
+from pairbot_ext.support.redact import scrub
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -212,7 +213,7 @@ def flatten_on_venue(
         unread.clear()
 
         def note(symbol: str, error: Exception) -> None:
-            unread[symbol] = str(error)
+            unread[symbol] = scrub(str(error))
 
         if args.ignore_database:
             return ours_from_venue(venue, client, positions, now_ms, unread=note)
@@ -245,7 +246,7 @@ def flatten_on_venue(
         ]
         unexplained |= {symbol for symbol in unread if symbol in now}
     except (ccxt.BaseError, KeyboardInterrupt) as error:
-        cannot_say = f"the positions could not be read again: {str(error) or 'interrupted'}"
+        cannot_say = f"the positions could not be read again: {scrub(str(error)) or 'interrupted'}"
     if unexplained and cannot_say is None:
         cannot_say = f"the orders of {', '.join(sorted(unexplained))} could not be read"
     return outcomes.finish(left, cannot_say, is_finished=is_finished)
@@ -267,6 +268,8 @@ class _Outcomes:
         self._texts: dict[str, str] = {}
 
     def add(self, name: str, text: str) -> None:
+        # An error of ccxt holds the request's URL, and that the signature.
+        text = scrub(text)
         self._texts[name] = text
         if not self._is_json:
             print(f"{name}: {text}", flush=True)

@@ -6,6 +6,7 @@ same process.
 
 import logging
 import secrets
+from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
 
@@ -373,14 +374,13 @@ class TradeDesk:
             return []
         self._is_closed = True
         self.guard.disarm()
-        self.hearing.stop()
-        try:
+        with ExitStack() as last_first:
+            # Whatever fails or is interrupted: /reload_config opens the same database next.
+            last_first.callback(self.watch.events.close)
+            last_first.callback(self.journal.close)
+            last_first.callback(self.port.close)
+            self.hearing.stop()
             return self._park()
-        finally:
-            # Whatever failed: /reload_config opens the same database next.
-            self.port.close()
-            self.journal.close()
-            self.watch.events.close()
 
     def _park(self) -> list[str]:
         Trade.session.rollback()

@@ -53,6 +53,8 @@ class Lanes:
         self._clock = clock
         self._idle: list[tuple[int, Client]] = []
         """(used last, client), the one used last at the end."""
+        self._asking = 0
+        """Questions that keep lanes warm and are not answered yet."""
         self._lock = threading.Lock()
         self._threads = ThreadPoolExecutor(MOST_LANES, thread_name_prefix="pairbot-order")
 
@@ -87,14 +89,18 @@ class Lanes:
             raise interrupt
 
     def keep_warm(self) -> None:
-        """Ask something on every lane that has been idle for long. Waits for nothing."""
+        """Ask something on every lane that has been idle for long. Waits for nothing, and asks nothing more
+        while LANES questions are out: each loop's would take the threads that orders need."""
         now_ms = self._clock.now_ms()
         with self._lock:
-            kept = self._idle[-LANES:]
+            room = LANES - self._asking
+            kept = self._idle[max(0, len(self._idle) - room) :]
             stale = [client for used_ms, client in kept if not 0 <= now_ms - used_ms < WARM_MS]
             self._idle = [each for each in kept if each[1] not in stale]
         with suppress(RuntimeError):  # no thread to be had: the next loop tries again
-            for client in (*stale, *(self._open_client() for _ in range(LANES - len(kept)))):
+            for client in (*stale, *(self._open_client() for _ in range(room - len(kept)))):
+                with self._lock:
+                    self._asking += 1
                 self._threads.submit(self._warm, client)
 
     def close(self) -> None:
@@ -141,6 +147,9 @@ class Lanes:
             self._with(client, self._question)
         except Exception as error:  # noqa: BLE001 - the next order opens the connection anew
             logger.debug(f"A lane could not be kept warm: {error}")
+        finally:
+            with self._lock:
+                self._asking -= 1
 
     @staticmethod
     def _outlast(futures: Iterable[Future[Any]]) -> None:

@@ -83,10 +83,12 @@ class WeightLimiter:
 
     def has_room_for_orders(self, count: int) -> bool:
         """Whether the venue takes so many orders now: one more would be refused, and going on would ban this
-        address. More than a window takes at all go out when it is empty."""
+        address. More than a window takes at all go out when it is empty. No exit waits for the end of a day:
+        where a window is longer than a minute, the venue may say no itself (I5)."""
         return all(
             not (used := self._orders_in(ms)) or used + count <= most
             for ms, most in self.limits.orders.items()
+            if ms <= MINUTE_MS
         )
 
     def _orders_in(self, window_ms: int) -> int:
@@ -98,21 +100,23 @@ class WeightLimiter:
         """Ask the venue for its limits where that is due. What fails is asked again a minute later.
 
         :param read: raises ccxt.BaseError.
-        :param is_busy: something is open, and no exit shall wait for this: only what was never said is asked.
+        :param is_busy: something is open, and no exit shall wait for this: it is left to the lanes.
         """
-        if is_busy and not self.limits.documented:
+        if is_busy:
             return
         now_ms = self._clock.now_ms()
         # A longer way to go than any: the machine's clock was set back.
         if 0 < self._renew_ms - now_ms <= LIMITS_READ_MS:
             return
+        is_first = not self._renew_ms
+        # Now: the lane beside this one need not ask too.
+        self._renew_ms = now_ms + LIMITS_RETRY_MS
         try:
             limits = read()
         except Exception as error:  # noqa: BLE001 - ccxt stumbles over an empty answer with a TypeError
-            self._renew_ms = now_ms + LIMITS_RETRY_MS
             logger.warning(f"The venue's limits cannot be read, {self.limits.text} count: {error}")
             return
-        if limits != self.limits or not self._renew_ms:
+        if limits != self.limits or is_first:
             note = logger.warning if limits.documented else logger.info
             note(f"The venue takes {limits.text}")
         self.limits, self._renew_ms = limits, now_ms + LIMITS_READ_MS

@@ -4,6 +4,7 @@ From what is known already, without a question to the venue or a database: the o
 delay the first of them.
 """
 
+import math
 from collections.abc import Iterable
 
 from pairbot_ext.host.broker import Broker
@@ -22,14 +23,19 @@ def most_at_risk_first(trades: Iterable[PairTrade], journal: Journal, broker: Br
 
 
 def _rank(trade: PairTrade, journal: Journal, broker: Broker) -> tuple[float, float]:
-    prices = {leg: broker.last_price(trade.plan.symbol(leg)) for leg in Leg}
+    known = ((leg, broker.last_price(trade.plan.symbol(leg))) for leg in Leg)
+    # Beside one NaN nothing would be sorted at all.
+    prices = {leg: price for leg, price in known if price and math.isfinite(price)}
     distance, profit = NEAR_LIQUIDATION, 0.0
     for leg, price in prices.items():
         level = broker.liquidation_level(trade.plan.symbol(leg))
-        if price and level is not None:
+        if level is not None:
             distance = min(distance, abs(price - level) / price)
+    if len(prices) < len(Leg):
+        # What one leg has lost the other may have won.
+        return distance, math.inf
     for order in journal.orders_of(trade.id):
-        price = prices[order.leg]
-        if price and order.average:
-            profit += leg_side(trade, order.leg) * float(signed_fill(order)) * (price - order.average)
+        if order.average:
+            move = prices[order.leg] - order.average
+            profit += leg_side(trade, order.leg) * float(signed_fill(order)) * move
     return distance, profit

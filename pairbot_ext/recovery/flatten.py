@@ -21,6 +21,7 @@ from pairbot_ext.model.sizing import Leg
 from pairbot_ext.model.states import ClientOrderId, Role
 from pairbot_ext.orders.answers import read_answer
 from pairbot_ext.orders.lanes import Lanes
+from pairbot_ext.support.redact import scrub
 from pairbot_ext.venue.protocol import Fill, Venue
 
 logger = logging.getLogger(__name__)
@@ -291,14 +292,14 @@ def close_on_venue(
             return f"refused: {error}"
     except Exception as error:  # noqa: BLE001 - ccxt stumbles over an empty answer; the order may be live
         answer = None
-        logger.warning(f"{client_id}: {type(error).__name__}: {error}")
+        logger.warning(scrub(f"{client_id}: {type(error).__name__}: {error}"))
     deadline = clock() + ASK_SECS
     while answer is None and clock() < deadline:
         sleep(POLL_SECS)
         try:
             answer = read_answer(_ask(venue, client, closing, client_id))
         except Exception as error:  # noqa: BLE001 - no answer yet, whatever it is
-            logger.debug(f"{client_id}: {type(error).__name__}: {error}")
+            logger.debug(scrub(f"{client_id}: {type(error).__name__}: {error}"))
     if answer is None:
         return f"UNKNOWN: {client_id} was sent and is not answered for; look at the position before repeating"
     return f"{answer.status}: {answer.filled} of {closing.amount} at {answer.average} ({client_id})"
@@ -319,7 +320,8 @@ def _free_attempt(
             attempt += 1
     except Exception as error:  # noqa: BLE001 - what cannot be asked must not keep a position open
         attempt = UNASKED_ATTEMPTS[int(clock()) % len(UNASKED_ATTEMPTS)]
-        logger.warning(f"The ids used for {closing.symbol} cannot be asked for, {attempt} is used: {error}")
+        text = f"The ids used for {closing.symbol} cannot be asked for, {attempt} is used: {error}"
+        logger.warning(scrub(text))
     return attempt
 
 

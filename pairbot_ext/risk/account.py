@@ -109,7 +109,8 @@ class ErrorRate:
 
     def clear(self) -> None:
         """Start anew."""
-        self._buckets.clear()
+        with self._lock:
+            self._buckets.clear()
 
     def _drop(self, now_ms: int) -> None:
         oldest = now_ms / 1000 - self._window_secs

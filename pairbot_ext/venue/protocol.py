@@ -117,7 +117,7 @@ class WeightRules:
     :param entry_share: of a limit; no new pair while more is used: closing everything must still fit.
     :param wait_share: of the weight; other requests than orders wait for the next minute above this.
     :param weights: by the request's path below the version; 1 for what is not named.
-    :param never_wait: paths of orders and of questions about them.
+    :param never_wait: paths of orders, of questions about them and of what lanes ask.
     :param free: (path, HTTP method) without weight.
     :param orders: (path, HTTP method) that count as new orders.
     """

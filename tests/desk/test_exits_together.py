@@ -14,6 +14,7 @@ from harness import PRICES, Rig
 
 from pairbot_ext.model.records import OrderRecord
 from pairbot_ext.sim.venue.actions import ClosePosition
+from pairbot_ext.venue.binance.futures import BinanceFutures
 from pairbot_ext.venue.protocol import RateLimits
 
 SLOW_MS = 1_500
@@ -226,6 +227,28 @@ def test_a_leg_close_to_its_liquidation_goes_first(three: Rig) -> None:
     seen = len(three.posts())
     three.close("ADA-ALGO", "XRP-DOGE", "LINK-AVAX")
     assert left(three, seen) == ["ADAUSDT", "XRPUSDT", "LINKUSDT"]
+
+
+def test_a_pair_without_a_price_comes_last_and_disturbs_no_other(three: Rig) -> None:
+    last_price, gone = three.desk._broker.last_price, {"XRP/USDT:USDT": float("nan"), "ALGO/USDT:USDT": None}
+    three.desk._broker.last_price = lambda symbol: gone.get(symbol, last_price(symbol))
+    leaving = [trade.plan.pair_id for trade in three.desk.open_by_risk()]
+    assert leaving == ["LINK-AVAX", "ADA-ALGO", "XRP-DOGE"]
+    three.market.prices["ADAUSDT"] *= Decimal("1.02")
+    three.loop(pause_secs=31)
+    assert leaving == [trade.plan.pair_id for trade in three.desk.open_by_risk()], "ALGO may have won more"
+
+
+def test_no_exit_waits_for_limits_the_venue_never_says(live: Rig) -> None:
+    live.open()
+    limiter = live.desk.limiter
+    limiter.limits, limiter._renew_ms = BinanceFutures.documented_limits, 0
+    live.fault(when={"call": "GET /fapi/v1/exchangeInfo", "times": 3}, answer="read_timeout")
+    live.script.exits["ADA-ALGO"] = "pair_stop"
+    seen, begun_ms = len(live.posts()), live.clock.now_ms()
+    live.loop(pause_secs=0)
+    assert [post.received_ms for post in live.posts()[seen:]] == [begun_ms] * 2
+    live.check_flat()
 
 
 def test_more_exits_than_the_venue_takes_wait_for_its_next_window(three: Rig) -> None:

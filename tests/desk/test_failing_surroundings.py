@@ -44,3 +44,17 @@ def test_an_exception_in_a_callback(live: Rig, name: str) -> None:
     live.loop()
     assert set(live.states()) <= {"HEDGED", "CLOSED", "ABORTED"}
     finish(live)
+
+
+def test_an_end_that_is_interrupted_leaves_the_database_free(live: Rig) -> None:
+    """Ctrl+C again, while a connection of an order is waited for."""
+    live.open()
+
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    live.desk.port.close = interrupted
+    with pytest.raises(KeyboardInterrupt):
+        live.stop()
+    live.start()
+    finish(live)

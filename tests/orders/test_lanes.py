@@ -12,7 +12,7 @@ import requests
 
 from pairbot_ext.host.access import with_own_connections
 from pairbot_ext.orders import lanes as module
-from pairbot_ext.orders.lanes import LANES, WARM_MS, Lanes
+from pairbot_ext.orders.lanes import LANES, MOST_LANES, WARM_MS, Lanes
 
 WAIT_SECS = 10.0
 
@@ -183,6 +183,31 @@ def test_connections_are_kept_warm_and_none_is_waited_for(
     assert [outcome for _, outcome in lanes.run([lambda _client: "out"] * 2)] == ["out"] * 2
     never.set()
     lanes.keep_warm()
+
+
+def test_questions_without_an_answer_take_no_thread_from_orders(
+    lanes: Lanes, clock: Clock, opened: list[Client], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many loops it lasts."""
+    never, both = threading.Event(), threading.Barrier(3)
+    with monkeypatch.context() as silent:
+        silent.setattr(Client, "fetch_time", lambda _self: never.wait(WAIT_SECS))
+        for _ in range(MOST_LANES):
+            lanes.keep_warm()
+            clock.ms += WARM_MS
+        exits = [lambda _client: both.wait(WAIT_SECS / 2)] * 2
+        orders = threading.Thread(target=lambda: list(lanes.run(exits)))
+        orders.start()
+        try:
+            both.wait(WAIT_SECS / 2)
+        finally:
+            never.set()
+            orders.join()
+    assert len(opened) == 2 * LANES
+    wait_for(lambda: len(lanes._idle) == 2 * LANES and not lanes._asking)
+    clock.ms += WARM_MS
+    lanes.keep_warm()
+    wait_for(lambda: sum(client.asked.acquire(blocking=False) for client in opened) > 0)
 
 
 def wait_for(reached: Callable[[], bool]) -> None:

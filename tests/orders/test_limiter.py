@@ -71,7 +71,9 @@ def test_a_full_minute_is_waited_for_and_orders_never_wait() -> None:
     limiter.after(heard(round(BINANCE.weights.wait_share * limiter.limits.weight_per_minute)))
     before_ms = clock.ms
     limiter.before("order", "POST")
-    assert clock.ms == before_ms
+    limiter.before("time", "GET")
+    limiter.before("exchangeInfo", "GET")
+    assert clock.ms == before_ms, "nor does what lanes ask"
     limiter.before("depth", "GET")
     assert clock.ms == 11 * MINUTE_MS
     assert limiter.used() == 2
@@ -120,6 +122,15 @@ def test_orders_are_counted_in_each_window() -> None:
     assert limiter.has_room_for_orders(11), "more than it ever takes go out into an empty window"
 
 
+def test_a_day_s_limit_holds_up_no_exit() -> None:
+    limiter = WeightLimiter(Clock(), BINANCE)
+    limiter.renew(lambda: RateLimits(600, {10_000: 10, 86_400_000: 2}))
+    limiter.before("order", "POST")
+    limiter.before("order", "POST")
+    assert limiter.has_room_for_orders(2)
+    assert not limiter.has_room_for_entries
+
+
 def test_an_answer_of_the_last_window_counts_no_orders_in_this_one() -> None:
     clock = Clock()
     limiter = WeightLimiter(clock, BINANCE)
@@ -142,6 +153,8 @@ def test_limits_are_asked_for_again() -> None:
             raise ccxt.NetworkError("no connection")
         return SMALL
 
+    limiter.renew(read, is_busy=True)
+    assert not asked, "no exit waits, even for what was never said"
     limiter.renew(read)
     assert limiter.limits == BINANCE.documented_limits
     limiter.renew(read)
@@ -157,6 +170,20 @@ def test_limits_are_asked_for_again() -> None:
     assert len(asked) == 2, "no exit waits for what is known"
     limiter.renew(read)
     assert len(asked) == 3
+
+
+def test_two_lanes_ask_for_limits_once() -> None:
+    limiter = WeightLimiter(Clock(), BINANCE)
+    asked: list[int] = []
+
+    def read() -> RateLimits:
+        asked.append(1)
+        limiter.renew(read)
+        return SMALL
+
+    limiter.renew(read)
+    assert asked == [1]
+    assert limiter.limits == SMALL
 
 
 @pytest.mark.parametrize(

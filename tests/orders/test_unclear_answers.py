@@ -125,3 +125,16 @@ def test_an_order_is_found_by_the_id_we_gave_it(live: Rig) -> None:
     assert live.states() == ["HEDGED"]
     live.check_rest()
     assert [len(live.posts(symbol)) for symbol in ("ADAUSDT", "ALGOUSDT")] == [1, 1]
+
+
+def test_ccxt_s_own_repetition_sends_no_order_twice(live: Rig) -> None:
+    """`maxRetriesOnFailure` in a configuration: the venue takes an id again when its order is closed."""
+    live.bot.exchange._api.options["maxRetriesOnFailure"] = 2
+    for leg, role in ("A", "e"), ("B", "e"), ("B", "x"):
+        live.fault(when={"leg": leg, "role": role}, answer="unknown_503_msg", execute=True)
+    live.open()
+    assert live.states() == ["HEDGED"]
+    live.check_rest()
+    live.close()
+    live.check_flat()
+    assert [post.params["symbol"] for post in live.posts()] == ["ADAUSDT", "ALGOUSDT"] * 2

@@ -1,5 +1,6 @@
 """`pairbot flatten` when things fail: every position gets its attempt, and what is not known is said."""
 
+import re
 from argparse import Namespace
 from typing import Any
 
@@ -34,14 +35,21 @@ def open_pairs(live: Rig) -> list[PairStatus]:
     ids=["history", "ids", "positions"],
 )
 def test_questions_that_fail_keep_no_position_open(
-    live: Rig, capsys: pytest.CaptureFixture[str], fault: dict[str, Any]
+    live: Rig,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+    fault: dict[str, Any],
 ) -> None:
+    """Nor is a request's signature shown."""
     pairs = open_pairs(live)
     client = ccxt_client(live)
     live.fault(**fault)
     assert flatten_on_venue(YES, BINANCE, client, pairs, None) == 0
     assert not live.positions()
-    assert capsys.readouterr().out.count("FILLED") == 4
+    said = capsys.readouterr()
+    assert said.out.count("FILLED") == 4
+    ours = [record.getMessage() for record in caplog.records if record.name.startswith("pairbot_ext")]
+    assert not re.search("signature=[0-9a-f]", "\n".join((said.out, said.err, *ours)))
 
 
 def test_a_refused_order_keeps_no_other_from_going(live: Rig, capsys: pytest.CaptureFixture[str]) -> None:

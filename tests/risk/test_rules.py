@@ -2,6 +2,8 @@
 
 import json
 import math
+import threading
+from collections import deque
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -244,6 +246,25 @@ def test_the_error_rate_counts_its_window_only() -> None:
         rate.note(second * 1000, is_failure=False)
     assert rate.percent(18_000) == pytest.approx(50.0)
     assert rate.percent(68_500) == 0.0, "all failures are older than the window, and too few are left"
+
+
+def test_the_error_rate_is_cleared_by_a_person_while_a_request_is_noted() -> None:
+    """/pairs_resume, in a thread of its own."""
+    rate = ErrorRate(window_secs=60, min_requests=1)
+    people: list[threading.Thread] = []
+
+    class Buckets(deque[tuple[int, int, int]]):
+        def pop(self) -> tuple[int, int, int]:  # type: ignore[override]
+            people.append(threading.Thread(target=rate.clear))
+            people[-1].start()
+            people[-1].join(0.05)
+            return super().pop()
+
+    rate._buckets = Buckets()
+    rate.note(1_000, is_failure=True)
+    rate.note(1_000, is_failure=True)
+    people[0].join()
+    assert rate.percent(1_000) == 0.0
 
 
 def test_exposure_and_liquidation() -> None:

@@ -48,6 +48,9 @@ class BinanceFutures:
         params: dict[str, Any] = {
             "newClientOrderId": client_id,
             "recvWindow": self.orders.arrival_window_ms,
+            # An option of ccxt's, not the venue's: set in a configuration, it would send an order again whose
+            # answer is lost, with an id that is taken only while the first is open.
+            "maxRetriesOnFailure": 0,
         }
         if reduce_only:
             params["reduceOnly"] = True

@@ -37,7 +37,8 @@ RULES = WeightRules(
         "positionSide/dual": 30,
         "multiAssetsMargin": 30,
     },
-    never_wait=frozenset({"order", "openOrders", "time"}),
+    # exchangeInfo says the limits: asked on a lane, it would hold up the end of the bot for a minute.
+    never_wait=frozenset({"order", "openOrders", "time", "exchangeInfo"}),
     free=frozenset({("order", "POST")}),
     orders=frozenset({("order", "POST")}),
 )
