@@ -133,10 +133,10 @@ RULES: Mapping[Rule, RuleInfo] = {
     ),
     Rule.Z_STOP_LIVE: RuleInfo(
         Effect.CLOSE,
-        ("live_z_stop", "confirm_readings"),
+        ("live_z_stop", "confirm_readings", "confirm_updates", "confirm_updates_ms"),
         "closes the pair where z on the books of both legs is at or beyond stop_z, at the kindest of their "
         "best prices",
-        _PRICES,
+        _PRICES + "; with streams as soon as the changed prices of `confirm_updates_ms` agree",
     ),
     Rule.TIME_STOP: RuleInfo(
         Effect.CLOSE,

@@ -251,6 +251,7 @@ def test_a_bot_reads_the_limits_of_its_venue(
         symbols=list,
         config={},
         strategy=lambda: SimpleNamespace(startup_candle_count=1),
+        settings=lambda: SimpleNamespace(streams=False),
     )
     monkeypatch.setattr(preflight, "capacity", lambda _setup: SimpleNamespace(pairs=50))
     found = preflight.request_weight(setup)
