@@ -99,7 +99,8 @@ class Rig:
     def _put_lanes_on_the_clock(self) -> None:
         """Threads have no place under a virtual clock: what leaves together is played from one instant."""
         if isinstance(self.clock, VirtualTime) and not self.dry_run and (desk := self._desk_or_none()):
-            desk.port._lanes = VirtualLanes(self.clock, desk.port._lanes._take())
+            lanes = desk.port._lanes
+            desk.port._lanes = VirtualLanes(self.clock, lanes._open_client(), lanes._refresh)
 
     def _desk_or_none(self) -> Any:
         strategy: Any = self.bot.strategy

@@ -111,9 +111,10 @@ class VirtualLanes:
     :ivar backwards: play the last one first.
     """
 
-    def __init__(self, clock: VirtualTime, client: Any) -> None:
+    def __init__(self, clock: VirtualTime, client: Any, refresh: Callable[[Any], Any]) -> None:
         self._clock = clock
         self._client = client
+        self._refresh = refresh
         self.backwards = False
 
     def run(self, works: Sequence[Callable[[Any], Any]]) -> Generator[tuple[int, Any]]:
@@ -124,7 +125,7 @@ class VirtualLanes:
         for number, work in reversed(numbered) if self.backwards else numbered:
             self._clock.advance(begun_ms - self._clock.now_ms())
             try:
-                outcome = work(self._client)
+                outcome = work(self._refresh(self._client))
             except Exception as error:  # noqa: BLE001 - as a lane gives it back
                 outcome = error
             ends.append((self._clock.now_ms(), number, outcome))
