@@ -173,7 +173,10 @@ def main(argv: list[str]) -> int:
         Case(200, SYMBOLS),
         Case(50, SYMBOLS, is_frozen=False),
     ]
-    found = {case: measure(case, args.candles) for case in cases}
+    found = {}
+    for case in cases:
+        found[case] = measure(case, args.candles)
+        print(f"{case.title}: {median(found[case].total):.1f} ms", file=sys.stderr, flush=True)
     plain = median(found[cases[0]].total)
     table = Table(title=machine_said())
     for heading in ("bot", "loop start ms", "analyse ms", "ms per pair", "times SampleStrategy"):

@@ -1,6 +1,8 @@
 """What every test may ask for."""
 
+import os
 import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,10 @@ import pytest
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # So a shell starts what it puts in the background; processes under test would inherit it and not stop.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Hundreds of real processes are started: compiled once, as for every user, not anew in each of them.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 pytest_plugins = ["rig_fixtures"]
 REPO_ROOT = Path(__file__).resolve().parents[1]
@@ -29,5 +35,6 @@ def shared_dir() -> Path:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest test begins first: at the end it would keep one worker waiting for the other."""
-    items.sort(key=lambda item: item.path.name != "test_replay.py")
+    """The longest tests begin first: at the end they would keep one worker waiting for the other."""
+    longest = ("test_replay.py", "test_who_may_enter.py", "test_bot_and_backtest_agree.py")
+    items.sort(key=lambda item: item.path.name not in longest)
