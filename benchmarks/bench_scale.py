@@ -1,8 +1,8 @@
 """What a scan costs as symbols, candles and placebos grow: measured to where this machine ends, then a model.
 
 Five terms are fitted (non-negative least squares on relative errors, the largest market left out): cross
-products of N² T m, factorizations of N² m³, the table of N², robust tests of C T m_w² for C candidates, a start
-(m, m_w: longest lags of the textbook and of the weighted regression). The market left out says how far the
+products of N² T m, factorizations of N² m³, the table of N², robust tests of C T m_w² for C candidates,
+a start (m, m_w: longest lags of the textbook and of the weighted regression). The market left out says how far the
 model may be trusted; what lies beyond is extrapolated and marked so.
 
 Run: ``python -m benchmarks bench_scale`` (about five minutes); ``--write docs/statistics/scale.md``.
