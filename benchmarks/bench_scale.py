@@ -2,10 +2,10 @@
 
 Five terms are fitted (non-negative least squares on relative errors, the largest market left out): cross
 products of N² T m, factorizations of N² m³, the table of N², robust tests of C T m_w² for C candidates,
-a start (m, m_w: longest lags of the textbook and of the weighted regression). The market left out says how far the
-model may be trusted; what lies beyond is extrapolated and marked so.
+a start (m, m_w: longest lags of the textbook and of the weighted regression). The market left out says how
+far the model may be trusted; what lies beyond is extrapolated and marked so.
 
-Run: ``python -m benchmarks bench_scale`` (about five minutes); ``--write docs/statistics/scale.md``.
+Run: ``python -m benchmarks bench_scale`` (about a minute); ``--write docs/statistics/scale.md``.
 """
 
 from __future__ import annotations
