@@ -254,21 +254,6 @@ def test_a_stop_leaves_in_the_middle_of_the_pause(bot: HeardRig) -> None:
     bot.check_flat()
 
 
-def test_one_bad_price_stops_nothing(bot: HeardRig) -> None:
-    sent = len(bot.posts())
-
-    def flash() -> None:
-        bot.move("ADAUSDT", "0.7700")
-        time.sleep(0.21)
-        bot.move("ADAUSDT", "0.7320")
-
-    thread = threading.Thread(target=flash)
-    thread.start()
-    bot.worker._sleep(0.8)
-    thread.join()
-    assert len(bot.posts()) == sent
-
-
 def test_what_has_gone_by_when_it_is_judged_is_not_acted_on(bot: HeardRig) -> None:
     trade = bot.desk.journal.owner_of(ADA)
     sent = len(bot.posts())
