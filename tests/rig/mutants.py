@@ -506,7 +506,7 @@ MUTANTS = (
         "pairbot_ext/risk/ticks.py",
         "if streak.count < self._limits.confirm_updates or not has_lasted:",
         "if False:",
-        (_test("test_ticks.py"), "-k", "two_looks"),
+        (_test("risk/test_ticks.py"), "-k", "two_looks"),
     ),
     Mutant(
         "a stop is judged again before it is acted on",
