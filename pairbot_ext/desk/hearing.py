@@ -133,6 +133,13 @@ class Hearing:
         """Once per loop, before the reconciliation."""
         if not self.is_on:
             return
+        try:
+            self._attend()
+        except Exception:
+            # A stream tells earlier; what fails in it must not hold up the loop that supervises.
+            logger.exception("What the streams have said could not be dealt with, the venue is asked")
+
+    def _attend(self) -> None:
         self.work()
         if self._feed is not None:
             open_symbols = {symbol for trade in self._journal.open_pair_trades() for symbol in trade.symbols}
@@ -146,7 +153,12 @@ class Hearing:
         hints = self.board.take_hints()
         if (hints or self._is_read_due) and self._broker.is_supervising():
             with self._bridge.exit_lock:
-                self._deal(hints)
+                try:
+                    self._deal(hints)
+                except Exception:
+                    # What was heard is gone with this: the venue is asked instead.
+                    self._reconciler.request()
+                    raise
         self.draw()
 
     def draw(self) -> None:

@@ -176,6 +176,7 @@ class TradeDesk:
             desk._bridge.install(desk._hooks())
             desk.hearing.start(strategy.config, np.random.default_rng(secrets.randbits(128)))
         except BaseException:
+            desk.hearing.stop()
             desk.journal.close()
             raise
         # A report of this database must be able to say that its market was a simulated one.

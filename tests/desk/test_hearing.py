@@ -354,3 +354,16 @@ def test_streams_off_is_as_it_was(tmp_path: Path) -> None:
         assert feeds() == before
         assert not made.gateway.log.calls("POST /fapi/v1/listenKey")
         assert made.hearing.best_book(ADA) is None
+
+
+def test_a_fault_in_hearing_does_not_hold_up_the_loop(
+    bot: HeardRig, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """I5: the loop that supervises goes on."""
+
+    def broken() -> list[object]:
+        raise RuntimeError("a hint of another shape")
+
+    monkeypatch.setattr(bot.hearing.board, "take_hints", broken)
+    bot.hearing.on_loop()
+    assert "could not be dealt with" in caplog.text
