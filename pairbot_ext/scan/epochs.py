@@ -15,6 +15,7 @@ from pairbot_ext.candles.files import candle_length, floor_to_candle
 from pairbot_ext.scan.pipeline import Progress, ScanOptions, ScanResult, scan_window
 from pairbot_ext.scan.rules import Rule
 from pairbot_ext.scan.universe import FormationData, Window, cut_window
+from pairbot_ext.stats.candles import Columns
 from pairbot_ext.stats.shared_products import SharedProducts, SharedWindow
 from pairbot_ext.support.errors import DataError
 from pairbot_ext.tasks.runner import run
@@ -112,7 +113,8 @@ def walk_forward(
     :param progress: called with (windows done, in all).
     :raises DataError: a window has fewer than two usable symbols.
     """
-    shared = {"frames": dict(frames), "funding": dict(funding or {}), "options": options}
+    candles = {symbol: Columns.of(frame) for symbol, frame in frames.items()}
+    shared = {"frames": candles, "funding": dict(funding or {}), "options": options}
     rows = run(
         scan_one,
         [(window.timeframe, window.candles, window.end) for window in windows],
@@ -129,7 +131,7 @@ def scan_one(
     candles: int,
     end: datetime,
     *,
-    frames: Mapping[str, pd.DataFrame],
+    frames: Mapping[str, Columns],
     funding: Mapping[str, pd.DataFrame],
     options: ScanOptions,
     market: Market,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pandas as pd
@@ -17,13 +17,15 @@ from numpy.typing import NDArray
 
 from pairbot_ext.candles.files import candle_length
 from pairbot_ext.pairs import is_symbol
-from pairbot_ext.stats.candles import missing_candles
+from pairbot_ext.stats.candles import Columns, unusable
 from pairbot_ext.stats.regression import MIN_STD
 from pairbot_ext.stats.shared_products import SharedWindow
-from pairbot_ext.stats.steps import price_steps
+from pairbot_ext.stats.steps import steps_between
 from pairbot_ext.support.errors import DataError
 
 FloatArray = NDArray[np.float64]
+Candles = pd.DataFrame | Columns
+"""A frame as Freqtrade keeps it, or its columns, made once where many windows are cut from it."""
 _NO_SYMBOL = "a pairs file cannot name it: perpetuals only, named like ADA/USDT:USDT"
 
 
@@ -92,7 +94,7 @@ class FormationData:
 
 
 def cut_window(
-    frames: Mapping[str, pd.DataFrame],
+    frames: Mapping[str, Candles],
     window: Window,
     funding: Mapping[str, pd.DataFrame] | None = None,
 ) -> FormationData:
@@ -103,26 +105,27 @@ def cut_window(
 
     :raises DataError: fewer than two symbols are usable; the message counts the reasons.
     """
-    grid = pd.date_range(window.start, periods=window.candles, freq=window.candle)
+    grid = _open_times(window)
     rejected: dict[str, str] = {}
     columns: list[FloatArray] = []
     volumes: list[float] = []
     symbols: list[str] = []
-    cuts: dict[str, pd.DataFrame] = {}
-    for symbol in sorted(frames):
-        found = _on_grid(frames[symbol], window, grid) if is_symbol(symbol) else _NO_SYMBOL
+    stored = {symbol: _columns(candles) for symbol, candles in frames.items()}
+    cuts: dict[str, Columns] = {}
+    for symbol in sorted(stored):
+        found = _on_grid(stored[symbol], window, grid) if is_symbol(symbol) else _NO_SYMBOL
         if isinstance(found, str):
             rejected[symbol] = found
         else:
             cuts[symbol] = found
-    for symbol, steps in price_steps(cuts, pd.Timedelta(window.candle)).items():
+    series = {symbol: (cut.date, cut.open, cut.close) for symbol, cut in cuts.items()}
+    for symbol, steps in steps_between(series, pd.Timedelta(window.candle)).items():
         del cuts[symbol]
         rejected[symbol] = f"price step at {steps[0]:%Y-%m-%d %H:%M} no market makes: two series, not one"
     for symbol, cut in cuts.items():
-        close = cut["close"].to_numpy(dtype=np.float64)
         symbols.append(symbol)
-        columns.append(np.log(close))
-        volumes.append(float(close @ cut["volume"].to_numpy(dtype=np.float64)))
+        columns.append(np.log(cut.close))
+        volumes.append(float(cut.close @ cut.volume))
     if len(symbols) < 2:
         reasons = "; ".join(f"{symbol}: {reason}" for symbol, reason in list(rejected.items())[:4])
         raise DataError(
@@ -135,48 +138,70 @@ def cut_window(
         symbols=tuple(symbols),
         log_prices=np.column_stack(columns),
         quote_volume=np.array(volumes),
-        first_candle=tuple(frames[symbol]["date"].iloc[0].to_pydatetime() for symbol in symbols),
+        first_candle=tuple(_utc(stored[symbol].date[0]) for symbol in symbols),
         mean_funding=np.array([_mean_funding((funding or {}).get(symbol), window) for symbol in symbols]),
         rejected=rejected,
     )
+
+
+def _columns(candles: Candles) -> Columns:
+    return candles if isinstance(candles, Columns) else Columns.of(candles)
+
+
+def _open_times(window: Window) -> NDArray[np.datetime64]:
+    """Open times of the window's candles, shape (T,)."""
+    start = np.datetime64(window.start.astimezone(UTC).replace(tzinfo=None), "ns")
+    return start + np.arange(window.candles) * np.timedelta64(window.candle)
+
+
+def _utc(when: np.datetime64) -> datetime:
+    return pd.Timestamp(when, tz="UTC").to_pydatetime()
 
 
 def _mean_funding(rates: pd.DataFrame | None, window: Window) -> float:
     """Funding of the window per hour, as a ratio of notional; NaN where no rate of the window is stored."""
     if rates is None:
         return float("nan")
-    inside = rates[(rates["date"] >= window.start) & (rates["date"] < window.end)]
+    date = rates["date"].to_numpy("datetime64[ns]")
+    start, end = (
+        np.datetime64(when.astimezone(UTC).replace(tzinfo=None)) for when in (window.start, window.end)
+    )
+    inside = (date >= start) & (date < end)
     hours = (window.end - window.start).total_seconds() / 3600
-    return float(inside["funding_rate"].sum()) / hours if len(inside) else float("nan")
+    return (
+        float(np.nansum(rates["funding_rate"].to_numpy(np.float64)[inside])) / hours
+        if inside.any()
+        else float("nan")
+    )
 
 
-def _on_grid(frame: pd.DataFrame, window: Window, grid: pd.DatetimeIndex) -> pd.DataFrame | str:
+def _on_grid(candles: Columns, window: Window, grid: NDArray[np.datetime64]) -> Columns | str:
     """The window's candles, or why they cannot be used."""
-    if frame.empty:
+    if not len(candles):
         return "no candles: its file is missing, empty or unreadable"
-    first = frame["date"].iloc[0]
-    last = frame["date"].iloc[-1] + window.candle
-    if first > window.start:
-        return f"too short: candles begin {first:%Y-%m-%d %H:%M}, the window {window.start:%Y-%m-%d %H:%M}"
-    if last < window.end:
-        return f"too short: candles end {last:%Y-%m-%d %H:%M}, the window {window.end:%Y-%m-%d %H:%M}"
-    dates, wanted = frame["date"].to_numpy("datetime64[ns]"), grid.to_numpy("datetime64[ns]")
-    begin, stop = np.searchsorted(dates, [wanted[0], wanted[-1] + np.timedelta64(window.candle)])
-    inside = frame.iloc[begin:stop]
-    cut = inside if np.array_equal(dates[begin:stop], wanted) else inside[inside["date"].isin(grid)]
-    if len(inside) > len(cut):
-        return f"{len(inside) - len(cut)} candles lie off the {window.timeframe} grid: wrong timeframe?"
-    if len(cut) < window.candles:
-        absent = grid.difference(pd.DatetimeIndex(cut["date"]))
-        return f"{len(absent)} of {window.candles} candles missing, the first {absent[0]:%Y-%m-%d %H:%M}"
-    close = cut["close"].to_numpy(dtype=np.float64)
-    unusable = ~np.isfinite(close) | (close <= 0.0)
-    if unusable.any():
-        return f"{int(unusable.sum())} closes are NaN, infinite or not positive"
-    untraded = missing_candles(cut).to_numpy()
-    if untraded.any():
-        return f"{int(untraded.sum())} of {window.candles} candles are zero-volume fills"
-    std = float(np.log(close).std())
+    candle = np.timedelta64(window.candle)
+    first, last, start, end = candles.date[0], candles.date[-1] + candle, grid[0], grid[-1] + candle
+    if first > start:
+        return f"too short: candles begin {_minute(first)}, the window {_minute(start)}"
+    if last < end:
+        return f"too short: candles end {_minute(last)}, the window {_minute(end)}"
+    begin, stop = np.searchsorted(candles.date, [start, end])
+    inside = candles.cut(begin, stop)
+    if not np.array_equal(inside.date, grid):
+        on_grid = np.isin(inside.date, grid)
+        if not on_grid.all():
+            return f"{int((~on_grid).sum())} candles lie off the {window.timeframe} grid: wrong timeframe?"
+        absent = np.setdiff1d(grid, inside.date)
+        return f"{len(absent)} of {window.candles} candles missing, the first {_minute(absent[0])}"
+    if bad := int(unusable(inside.close).sum()):
+        return f"{bad} closes are NaN, infinite or not positive"
+    if untraded := int(inside.filled().sum()):
+        return f"{untraded} of {window.candles} candles are zero-volume fills"
+    std = float(np.log(inside.close).std())
     if std < MIN_STD:
         return f"constant price: standard deviation of its log {std:.2g}, least {MIN_STD:g}"
-    return cut
+    return inside
+
+
+def _minute(when: np.datetime64) -> str:
+    return f"{_utc(when):%Y-%m-%d %H:%M}"
