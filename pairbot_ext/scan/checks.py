@@ -54,9 +54,10 @@ def cap(table: pd.DataFrame, order: Sequence[int], limit: int, name: str) -> pd.
 def cap_per_coin(table: pd.DataFrame, order: Sequence[int], limit: int) -> pd.DataFrame:
     """Keep a still selected row only while both its coins are in fewer than `limit` better ones."""
     failed, reason = (table[column].to_numpy(copy=True) for column in ("failed", "reason"))
+    leg_a, leg_b = table["leg_a"].to_numpy(), table["leg_b"].to_numpy()
     used: dict[str, int] = {}
     for row in np.asarray(order, dtype=np.intp)[failed[order] == SELECTED]:
-        legs = [table["leg_a"].iloc[row], table["leg_b"].iloc[row]]
+        legs = [leg_a[row], leg_b[row]]
         full = [leg.split("/", 1)[0] for leg in legs if used.get(leg, 0) >= limit]
         if full:
             failed[row] = "coin cap"

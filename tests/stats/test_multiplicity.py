@@ -6,6 +6,9 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from statsmodels.stats.multitest import multipletests
 
 from benchmarks.synthetic import evaluated_pairs, garch_steps, planted_universe
 from pairbot_ext.stats import scan_pairs
@@ -27,6 +30,18 @@ def test_q_values_by_hand() -> None:
     np.testing.assert_allclose(q_values(p, "fdr_bh"), [0.04, 0.16 / 3, 0.16 / 3, 0.20])
     harmonic = 1 + 1 / 2 + 1 / 3 + 1 / 4
     np.testing.assert_allclose(q_values(p, "fdr_by"), np.array([0.04, 0.16 / 3, 0.16 / 3, 0.20]) * harmonic)
+
+
+@pytest.mark.parametrize("correction", ["fdr_bh", "fdr_by"])
+@given(
+    p=st.lists(
+        st.floats(0.0, 1.0, allow_subnormal=False) | st.sampled_from([0.0, 0.01, 0.05, 1.0]),
+        min_size=1,
+        max_size=60,
+    )
+)
+def test_q_values_are_statsmodels(correction: str, p: list[float]) -> None:
+    np.testing.assert_allclose(q_values(p, correction), multipletests(p, method=correction)[1], 1e-12, 1e-300)
 
 
 def test_screened_tests_count_and_rejected_ones_do_not() -> None:
