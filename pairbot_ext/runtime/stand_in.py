@@ -14,7 +14,6 @@ from freqtrade.enums.runmode import TRADE_MODES
 from sqlalchemy import create_engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from pairbot_ext.journal.ledger import has_journal, read_ledger
 from pairbot_ext.pairs import PairsFile, Scan
 from pairbot_ext.pairs.accept import Terms, accept
 from pairbot_ext.pairs.watcher import PairsFileWatcher
@@ -28,6 +27,9 @@ def open_symbols(config: Mapping[str, Any]) -> list[str]:
     """Legs of the pair trades that are open in the configured database, before anything has opened it."""
     if config.get("runmode") not in TRADE_MODES or not config.get("db_url"):
         return []
+    # Its tables take SQLAlchemy an eighth of a second, which a backtest does not owe.
+    from pairbot_ext.journal.ledger import has_journal, read_ledger
+
     try:
         engine = create_engine(config["db_url"])
         try:

@@ -55,3 +55,10 @@ def test_every_knob_is_an_option_with_the_default_of_its_model(knobs, model) -> 
     for name, field in model.model_fields.items():
         assert (field.default, field.description) == knobs[name], name
         assert type(knobs[name].default) is type(getattr(model(), name)), name
+
+
+def test_the_strategy_is_imported_without_the_bots_tables() -> None:
+    """A backtest, a scan of the strategies folder and FreqUI's list import it too."""
+    code = "import sys; import pairbot_ext.runtime.strategy; print('pairbot_ext.journal.tables' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False"]
