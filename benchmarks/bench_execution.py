@@ -106,9 +106,10 @@ def play(rig: harness.Rig, rounds: int) -> tuple[list[float], list[float], int]:
 
 
 def unlock(rig: harness.Rig) -> None:
-    """Lift the lock Freqtrade puts on a symbol for the rest of the candle, date the closed trades a day back
-    and forget the weight used: the rounds follow each other faster than any market does."""
+    """Lift the lock Freqtrade puts on a symbol for the rest of the candle, date the closed trades a day back,
+    forget the weight used and what was refused: the rounds follow each other faster than any market does."""
     if hasattr(rig.bot.strategy, "desk"):
+        rig.desk.registry._pairs.clear()
         rig.desk.limiter.after({"X-MBX-USED-WEIGHT-1M": "0"})
     rig.gateway.limits = harness.RateLimits(enforced=False)
     for trade in Trade.get_trades([Trade.is_open.is_(False)]).all():
