@@ -59,6 +59,6 @@ def test_every_knob_is_an_option_with_the_default_of_its_model(knobs, model) -> 
 
 def test_the_strategy_is_imported_without_the_bots_tables() -> None:
     """A backtest, a scan of the strategies folder and FreqUI's list import it too."""
-    code = "import sys; import pairbot_ext.runtime.strategy; print('pairbot_ext.journal.tables' in sys.modules)"
+    code = "import sys, pairbot_ext.runtime.strategy; print('pairbot_ext.journal.tables' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False"]

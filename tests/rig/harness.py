@@ -7,12 +7,15 @@ truth, Freqtrade's trades and the journal.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
+from unittest.mock import patch
 
 from freqtrade.configuration import Configuration
 from freqtrade.exceptions import TemporaryError
@@ -33,6 +36,7 @@ from scenario import (
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 from verdict import Executed, Mark, assert_flat, assert_whole_or_flat, dry_fill, positions_of, venue_fills
+from virtual_feed import STREAM_ADDRESSES, VirtualFeed
 
 from pairbot_ext.journal.journal import pair_trade_of
 from pairbot_ext.journal.tables import EventRow, OrderRow, PairTradeRow
@@ -41,7 +45,7 @@ from pairbot_ext.model.states import ClientOrderId
 from pairbot_ext.model.thresholds import SHORT_SPREAD
 from pairbot_ext.orders.dryport import DryFault, DryPort
 from pairbot_ext.sim.control import SimulatedExchange
-from pairbot_ext.sim.inprocess import InProcessTransport
+from pairbot_ext.sim.inprocess import InProcessTransport, SyncSession
 from pairbot_ext.sim.launch import CREDENTIALS
 from pairbot_ext.sim.rest.gateway import Gateway
 from pairbot_ext.sim.venue.actions import apply
@@ -50,6 +54,8 @@ from pairbot_ext.sim.venue.faults import FaultRule
 from pairbot_ext.sim.venue.rate_limits import RateLimits
 from pairbot_ext.sim.venue.venue import Venue
 
+HEARS = os.environ.get("PAIRBOT_TEST_STREAMS") == "1"
+"""Rigs under a virtual clock hear the venue, unless their case says otherwise."""
 WORKER_SLEEPS_SECS = 30
 """freqtrade.constants.RETRY_TIMEOUT."""
 
@@ -87,6 +93,10 @@ class Rig:
 
     def start(self) -> None:
         """A new process, as far as the bot can tell: new bot, same database, same venue."""
+        with self._ears():
+            self._start()
+
+    def _start(self) -> None:
         self.bot = FreqtradeBot(self._config())
         Rig.latest = self
         self._put_lanes_on_the_clock()
@@ -95,6 +105,13 @@ class Rig:
         if self.dry_run:
             self._record_dry_orders()
         self.bot.startup()
+
+    def _ears(self) -> AbstractContextManager[Any]:
+        """Threads and sockets have no place under a virtual clock: what is heard is played there too."""
+        if not isinstance(self.clock, VirtualTime):
+            return nullcontext()
+        feed = partial(VirtualFeed, self.transport._handler, self.clock, SyncSession(self.transport))
+        return patch("pairbot_ext.desk.hearing.Feed", feed)
 
     def _put_lanes_on_the_clock(self) -> None:
         """Threads have no place under a virtual clock: what leaves together is played from one instant."""
@@ -126,6 +143,7 @@ class Rig:
         desk = self._desk_or_none()
         if desk is not None:
             desk.journal._release()
+            desk.hearing.stop()
         self.bot.exchange._api_async.session = None
 
     def restart(self) -> None:
@@ -154,12 +172,17 @@ class Rig:
         }
         if "pairbot" not in self.extra:
             base.pop("pairbot", None)
+        if HEARS and isinstance(self.clock, VirtualTime):
+            base["pairbot"] = {"streams": True, **base.get("pairbot", {})}
         base.pop("$schema", None)
         path.write_text(json.dumps(base))
         args = {"config": [str(path)], "verbosity": 0}
         config: dict[str, Any] = Configuration(args, None).get_config()
         overlay = self.transport.overlay()["exchange"]
         config["exchange"] |= overlay
+        if isinstance(self.clock, VirtualTime):
+            # Nothing is connected to them; see virtual_feed.
+            overlay["ccxt_async_config"]["urls"] = STREAM_ADDRESSES
         config["exchange"]["ccxt_config"] = {**overlay["ccxt_config"], "enableRateLimit": self.has_throttle}
         config["exchange"]["ccxt_sync_config"] = {
             **overlay["ccxt_sync_config"],
@@ -180,8 +203,21 @@ class Rig:
     def loop(self, times: int = 1, *, pause_secs: float = 5.0) -> None:
         """So many iterations of the bot."""
         for _ in range(times):
-            self.clock.sleep(pause_secs)
+            self._pause(pause_secs)
             self.bot.process()
+
+    def _pause(self, secs: float) -> None:
+        """As Freqtrade's worker pauses under `host.wake`: what is urgent is done in the middle of it."""
+        desk = self._desk_or_none()
+        if desk is None or not desk.hearing.is_on:
+            self.clock.sleep(secs)
+            return
+        bell, end_ms = desk.hearing.board.bell, self.clock.now_ms() + round(secs * 1000)
+        while (left_ms := end_ms - self.clock.now_ms()) > 0:
+            self.clock.sleep(min(left_ms, 500) / 1000)
+            if bell.is_set():
+                bell.clear()
+                desk.hearing.work()
 
     def work(self, *, pause_secs: float = 5.0) -> None:
         """One iteration as Freqtrade's worker makes it: a TemporaryError is slept on. Whatever else escapes

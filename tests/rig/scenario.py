@@ -81,6 +81,8 @@ class VirtualTime:
     def __init__(self, start: datetime) -> None:
         self._now = start
         self._traveller: Any = None
+        self.listeners: list[Callable[..., None]] = []
+        """Told that time has passed: with between_requests=False also in the middle of one."""
 
     @contextmanager
     def running(self) -> Iterator[VirtualTime]:
@@ -93,11 +95,20 @@ class VirtualTime:
 
     def advance(self, ms: int) -> None:
         """Let `ms` pass."""
-        self._traveller.shift(ms / 1000)
+        self._pass(ms, between_requests=False)
 
     def sleep(self, secs: float) -> None:
-        """In place of time.sleep."""
-        self.advance(round(secs * 1000))
+        """In place of time.sleep. Whoever hears does so twice a second."""
+        left_ms = round(secs * 1000)
+        while left_ms > 0:
+            step_ms = min(left_ms, 500) if self.listeners else left_ms
+            self._pass(step_ms, between_requests=True)
+            left_ms -= step_ms
+
+    def _pass(self, ms: int, *, between_requests: bool) -> None:
+        self._traveller.shift(ms / 1000)
+        for listener in list(self.listeners):
+            listener(between_requests=between_requests)
 
     def now_ms(self) -> int:
         """Epoch ms."""
