@@ -126,7 +126,7 @@ def stops(rounds: int, round_trip_ms: int) -> list[float]:
     ):
         # Binance sends each change of a book.
         engine = rig.venue.engine
-        engine.stream_terms = engine.stream_terms.model_copy(update={"book_every_ms": 20})
+        engine.stream_terms = engine.stream_terms.model_copy(update={"book_every_ms": 1})
         worker = rig.sleeper()
         worker._process_running()
         rig.until_heard()

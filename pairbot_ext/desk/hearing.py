@@ -241,11 +241,12 @@ class Hearing:
                     is_warning=True,
                 )
 
-    def _tick(self) -> None:
-        """In the feed's thread."""
-        self.stops.tick()
+    def _tick(self) -> float:
+        """In the feed's thread. Returns when to be called again, seconds."""
+        secs = self.stops.tick()
         if self._is_read_due:
             self.board.bell.set()
+        return secs
 
     @property
     def _is_read_due(self) -> bool:

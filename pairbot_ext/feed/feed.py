@@ -18,8 +18,8 @@ from pairbot_ext.venue.streams import Streams
 logger = logging.getLogger(__name__)
 
 STOP_SECS = 2.0
-TICK_SECS = 0.05
-"""What came too quickly to be looked at at once is looked at so soon."""
+LOOK_SECS = 0.05
+"""Between two looks at whether new connections are live."""
 REPLACE_SECS = 20.0
 """An old connection goes when the new one is live, or after so long."""
 
@@ -27,7 +27,7 @@ REPLACE_SECS = 20.0
 class Feed:
     """See the module.
 
-    :param tick: called every TICK_SECS in the feed's thread.
+    :param tick: called again and again in the feed's thread; answers how soon it wants to be, seconds.
     :param has_account: whether there is an account to hear: not in a dry run.
     """
 
@@ -37,7 +37,7 @@ class Feed:
         board: Board,
         clock: Clock,
         rng: np.random.Generator,
-        tick: Callable[[], None],
+        tick: Callable[[], float],
         *,
         has_account: bool,
     ) -> None:
@@ -125,12 +125,14 @@ class Feed:
             await self._close(tasks)
 
     async def _keep_ticking(self) -> None:
+        secs = 0.0
         while True:
-            await asyncio.sleep(TICK_SECS)
+            await asyncio.sleep(secs)
             try:
-                self._tick()
+                secs = self._tick()
             except Exception:
                 logger.exception("A consumer of the streams has failed")
+                secs = LOOK_SECS
 
     def _groups(self) -> list[tuple[str, ...]]:
         symbols, most = sorted(self._wanted), self._streams.most_symbols
@@ -148,7 +150,7 @@ class Feed:
     async def _until_live(self, lines: list[LineStatus]) -> None:
         deadline = asyncio.get_running_loop().time() + REPLACE_SECS
         while not all(each.is_live for each in lines) and asyncio.get_running_loop().time() < deadline:
-            await asyncio.sleep(TICK_SECS)
+            await asyncio.sleep(LOOK_SECS)
 
     async def _close(self, tasks: dict[asyncio.Task[None], LineStatus]) -> None:
         for task in tasks:

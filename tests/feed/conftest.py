@@ -51,7 +51,7 @@ class Listener:
             self.board,
             self.clock,
             np.random.default_rng(1),
-            lambda: None,
+            lambda: 0.05,
             has_account=has_account,
         )
         self.hints: list[Hint] = []

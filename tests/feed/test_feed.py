@@ -282,7 +282,7 @@ def test_a_library_that_is_missing_is_said(sea: Any, caplog: pytest.LogCaptureFi
 
     board = Board(sea.listen().clock)
     feed = Feed(
-        Streams(connect, 100, 5), board, board.clock, np.random.default_rng(1), lambda: None, has_account=True
+        Streams(connect, 100, 5), board, board.clock, np.random.default_rng(1), lambda: 0.05, has_account=True
     )
     with caplog.at_level(logging.INFO):
         feed.start()

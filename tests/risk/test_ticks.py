@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
+from math import exp
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scenario import Script, ShortHistory
 
 from pairbot_ext.feed.board import Board, LineStatus
 from pairbot_ext.model.heard import BestPrices, Source, StopReached, Topic
 from pairbot_ext.risk.ticks import (
+    ACCOUNT,
+    LATER_SECS,
     LOOKS_PER_SEC,
     TickStops,
     WatchedAccount,
@@ -100,11 +106,27 @@ def test_a_price_that_comes_back_begins_anew() -> None:
     assert world.rings() == []
 
 
-def test_two_updates_of_one_instant_are_one() -> None:
+def test_two_updates_of_one_instant_must_last() -> None:
     world = World(confirm_updates_ms=50)
     world.price(ALGO, 0.2110)
     world.price(ADA, 0.7700, after_ms=200)
     world.price(ADA, 0.7701, after_ms=20)
+    assert world.rings() == []
+    world.clock.ms += 20
+    assert world.stops.tick() < LATER_SECS
+    assert world.rings() == []
+    world.clock.ms += 20
+    world.stops.tick()  # another update need not come
+    assert world.rings() == [("z_stop_live", "trade")]
+
+
+def test_one_update_is_not_two_however_long_it_lasts() -> None:
+    world = World()
+    world.price(ALGO, 0.2110)
+    world.price(ADA, 0.7700, after_ms=200)
+    for _ in range(50):
+        world.clock.ms += 10
+        world.stops.tick()
     assert world.rings() == []
 
 
@@ -163,3 +185,54 @@ def test_what_is_closed_is_forgotten() -> None:
     assert world.rings() == []
     assert not world.stops._streaks
     assert not world.stops._looked
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    entry=st.floats(-3.0, 3.9),
+    moves=st.tuples(*[st.floats(-0.999, 0.999)] * 4),
+    loss=st.floats(0.5, 40.0),
+    liquidation=st.floats(0.4, 1.6),
+)
+def test_inside_its_room_no_price_reaches_a_limit(
+    entry: float, moves: tuple[float, float, float, float], loss: float, liquidation: float
+) -> None:
+    """Whichever way both sides of both books go."""
+    world = World(max_pair_loss_percent=loss, min_liquidation_distance_percent=10.0)
+    price = 0.7320 * exp(0.02 * (entry - 2.5))
+    world.watch(WatchedAccount(1_000.0, world.pair.legs, 990.0), liquidation=0.732 * liquidation)
+    world.price(ALGO, 0.2110)
+    world.price(ADA, price, after_ms=200)
+    beyond: list[bool] = []
+    world.stops._count = lambda *_, is_beyond: beyond.append(is_beyond)  # type: ignore[method-assign]
+    for subject in ("trade", ACCOUNT):
+        room = world.stops._rooms[subject]
+        moved = [
+            (seen.bid * (1 + room.share * down), seen.ask * (1 + room.share * up))
+            for seen, (down, up) in zip(room.quotes.values(), (moves[:2], moves[2:]), strict=True)
+        ]
+        for symbol, (bid, ask) in zip(room.quotes, moved, strict=True):
+            now_ms = world.clock.ms
+            world.board._best[symbol] = BestPrices(
+                symbol, bid, 1.0, ask, 1.0, 0, now_ms, now_ms, Source.STREAM
+            )
+        if room.share:
+            judge = (
+                partial(world.stops._judge_account, world.stops.watchlist.account)
+                if subject == ACCOUNT
+                else partial(world.stops._judge_pair, world.pair)
+            )
+            judge(world.clock.ms)
+            assert not any(beyond)
+
+
+def test_a_jump_is_looked_at_when_it_comes_however_busy_the_market() -> None:
+    world = World()
+    world.price(ALGO, 0.2110)
+    world.price(ADA, 0.7320, after_ms=200)
+    for number in range(100):
+        world.price(ADA if number % 2 else ALGO, 0.7321 if number % 2 else 0.2111, after_ms=10)
+    world.price(ADA, 0.7700, after_ms=10)
+    assert world.stops._streaks, "at once"
+    world.price(ADA, 0.7701, after_ms=20)
+    assert world.rings() == [("z_stop_live", "trade")]
