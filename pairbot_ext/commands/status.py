@@ -12,8 +12,9 @@ from pairbot_ext.support.exitcode import ExitCode
 
 DESCRIPTION = """\
 Shows pair trades as the bot's journal has them: state, legs, hedge error, naked time, profit with fees and
-funding, and with --orders every order with the times of intent, sending, answer and settlement. Reads the
-database only; the bot may be running or not.
+funding, and with --orders every order with the times of intent, sending, answer and settlement. A bot that
+hears the venue's streams notes the prices of open pairs twice a minute: they are shown with their source and
+age. Reads the database only; the bot may be running or not.
 """
 EPILOG = """\
 exit code: 0, or 1 where a pair trade needs you (state NEEDS_OPERATOR or UNKNOWN).
@@ -57,21 +58,25 @@ def run(args: argparse.Namespace) -> int:
     from sqlalchemy import create_engine
     from sqlalchemy.exc import SQLAlchemyError
 
+    from pairbot_ext.control.noted import NotedPrices
     from pairbot_ext.control.text import status_lines
     from pairbot_ext.control.views import trade_view
-    from pairbot_ext.journal.ledger import has_journal, read_ledger
+    from pairbot_ext.journal.ledger import has_journal, read_heard, read_ledger
 
     url = args.db_url or database_url(args.config)
     try:
         engine = create_engine(read_only(url))
-        pairs = read_ledger(engine, only_open=args.open, last=args.last) if has_journal(engine) else []
+        is_there = has_journal(engine)
+        pairs = read_ledger(engine, only_open=args.open, last=args.last) if is_there else []
+        heard = read_heard(engine) if pairs else None
     except SQLAlchemyError as error:
         raise PairbotError(
             f"the database {shown(url)} cannot be read: {str(error).splitlines()[0]}",
             remedy="Name it with --db-url; the bot makes it at its first start",
         ) from error
     now_ms = int(datetime.now(UTC).timestamp() * 1000)
-    views = [trade_view(pair, now_ms) for pair in pairs]
+    market = None if heard is None else NotedPrices(heard, now_ms)
+    views = [trade_view(pair, now_ms, market=market) for pair in pairs]
     if args.json:
         print(json.dumps([view.model_dump(mode="json") for view in views], indent=2))
     elif not views:

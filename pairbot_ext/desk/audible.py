@@ -111,6 +111,22 @@ class Audible:
         """Since they arrived, or since the venue was last heard where a quiet book has not changed."""
         return max(0.0, (self._clock.now_ms() - prices.arrived_ms) / 1000)
 
+    def note(self, symbols: Iterable[str]) -> dict[str, Any]:
+        """Prices with source and age as of now, as JSON: for who looks from outside."""
+        known = {symbol: best for symbol in symbols if (best := self.price(symbol)) is not None}
+        return {
+            "at_ms": self._clock.now_ms(),
+            "prices": {
+                symbol: {
+                    "bid": best.bid,
+                    "ask": best.ask,
+                    "source": str(best.source),
+                    "age_secs": self.age_secs(best),
+                }
+                for symbol, best in known.items()
+            },
+        }
+
     def _is_good(self, prices: BestPrices) -> bool:
         return self._is_recent(prices.arrived_ms)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,8 @@ from pairbot_ext.feed.feed import Feed
 from pairbot_ext.host.bridge import Bridge
 from pairbot_ext.host.broker import Broker
 from pairbot_ext.host.wake import Wake
-from pairbot_ext.journal.journal import Journal
+from pairbot_ext.journal.journal import Journal, JournalUnavailableError
+from pairbot_ext.journal.ledger import HEARD
 from pairbot_ext.model.heard import Hint, MarginCall, OrderUpdate, PositionUpdate, Resumed, StopReached
 from pairbot_ext.model.records import PairTrade, leg_side
 from pairbot_ext.model.sizing import Leg
@@ -43,6 +45,8 @@ logger = logging.getLogger(__name__)
 READ_EVERY_MS = 1_000
 """Hints make the venue be read so often at most; what comes sooner waits for its turn."""
 MARGIN_CALL_EVERY_MS = 600_000
+NOTE_EVERY_MS = 30_000
+"""Prices with their ages are stored so often, for `pairbot status`."""
 
 
 class Hearing:
@@ -86,6 +90,7 @@ class Hearing:
         self._owes_read = False
         self._dropped = 0
         self._called_ms: dict[str, int] = {}
+        self._noted_ms = 0
 
     @property
     def is_on(self) -> bool:
@@ -144,7 +149,16 @@ class Hearing:
         if self._feed is not None:
             open_symbols = {symbol for trade in self._journal.open_pair_trades() for symbol in trade.symbols}
             self._feed.follow({*self._broker.whitelist(), *open_symbols})
+            self._note(open_symbols)
         self.audible.tell_of_silence()
+
+    def _note(self, symbols: set[str]) -> None:
+        if abs(self._clock.now_ms() - self._noted_ms) < NOTE_EVERY_MS:
+            return
+        self._noted_ms = self._clock.now_ms()
+        # A journal that cannot be written is said elsewhere, and this is for display alone.
+        with suppress(JournalUnavailableError):
+            self._journal.set_setting(HEARD, self.audible.note(symbols))
 
     def work(self) -> None:
         """Deal with what was heard since the last call: the trading thread, without Freqtrade's exit lock."""

@@ -3,6 +3,7 @@
 Reads the database only and writes nothing; works beside a running bot and without one.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -13,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from pairbot_ext.journal.journal import signed_fill
 from pairbot_ext.journal.store import order_of, pair_trade_of
-from pairbot_ext.journal.tables import OrderRow, PairTradeRow
+from pairbot_ext.journal.tables import OrderRow, PairTradeRow, SettingRow
 from pairbot_ext.model.records import OrderRecord, PairTrade
 from pairbot_ext.model.sizing import Leg, hedge_error
 
@@ -62,6 +63,10 @@ class PairStatus:
         return sum(known) if known else None
 
 
+HEARD = "heard"
+"""Setting that holds the prices last heard."""
+
+
 def has_journal(engine: Engine) -> bool:
     """Whether a bot with pair trades has ever used this database."""
     return inspect(engine).has_table(PairTradeRow.__tablename__)
@@ -92,6 +97,15 @@ def read_ledger(
             status_of(pair_trade_of(row), [order for order in orders if order.pair_trade_id == row.id], money)
             for row in reversed(rows)
         ]
+
+
+def read_heard(engine: Engine) -> dict[str, Any] | None:
+    """The prices the running bot noted last, as `desk.hearing` stores them; None where it has heard none."""
+    if not inspect(engine).has_table(SettingRow.__tablename__):
+        return None
+    with Session(engine) as session:
+        row = session.get(SettingRow, HEARD)
+        return None if row is None else dict(json.loads(row.value))
 
 
 def read_money(session: Session) -> dict[tuple[str, str], Row[Any]]:

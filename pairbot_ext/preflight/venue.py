@@ -230,12 +230,13 @@ def request_weight(setup: Setup) -> Finding:
         "used_now": used,
         "limit_per_minute": most,
         "order_limits": limits.text,
+        "closest_limit": (closest := _closest_limit(limits, peak, 2 * at_once)),
         "loop_secs": loop_secs,
     }
     text = (
         f"{at_once} open pairs need {held} of {most} weight a minute{source}, {worst} in the minute all of "
         f"them close, {startup} at start; "
-        f"{otherwise} a minute {'without' if is_heard else 'with'} streams; "
+        f"{otherwise} a minute {'without' if is_heard else 'with'} streams; closest limit: {closest}; "
         f"this IP has used {'?' if used is None else used} in the last minute"
     )
     remedy = (
@@ -246,6 +247,19 @@ def request_weight(setup: Setup) -> Finding:
     if peak > most or (used or 0) + held > most:
         return Finding(Status.WARN, text, remedy, numbers)
     return Finding(Status.PASS, text, numbers=numbers)
+
+
+def _closest_limit(limits: RateLimits, weight: int, orders: int) -> str:
+    """Which of the venue's limits is used up most.
+
+    :param weight: of the worst minute. :param orders: sent when all open pairs leave at once.
+    """
+    uses = [(weight / limits.weight_per_minute, f"{weight} of {limits.weight_per_minute} weight in a minute")]
+    uses += [
+        (orders / most, f"{orders} of {most} orders in {window_ms / 1000:g} s when all leave")
+        for window_ms, most in limits.orders.items()
+    ]
+    return max(uses)[1]
 
 
 def _rate_limits(setup: Setup) -> RateLimits:

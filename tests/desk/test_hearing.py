@@ -5,6 +5,7 @@ prices, and what it costs. The venue, its streams and ccxt's clients are real; s
 from __future__ import annotations
 
 import gc
+import re
 import threading
 import time
 import weakref
@@ -16,10 +17,12 @@ from typing import Any
 import pytest
 from heard_rig import HeardRig, heard_rig, until
 
+from pairbot_ext.cli import main
 from pairbot_ext.host.wake import Wake
 from pairbot_ext.model.heard import Resumed, StopReached, Topic
 from pairbot_ext.model.states import OrderStatus
 from pairbot_ext.sim.venue.actions import ClosePosition, Liquidate, OpenPosition
+from pairbot_ext.support.exitcode import ExitCode
 
 ADA, ALGO = "ADA/USDT:USDT", "ALGO/USDT:USDT"
 LIMITS = {
@@ -303,6 +306,18 @@ def test_a_loop_at_rest_asks_for_no_book(bot: HeardRig) -> None:
         bot.worker._process_running()
     books = ("GET /fapi/v1/depth", "GET /fapi/v1/ticker/bookTicker")
     assert calls(bot, since, *books, POSITIONS, "GET /fapi/v1/openOrders") == []
+
+
+def test_status_shows_what_the_bot_has_heard_with_its_age(
+    bot: HeardRig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bot.hearing._noted_ms = 0
+    bot.hearing.on_loop()
+    url = f"sqlite:///{bot.directory / 'trades.sqlite'}"
+    assert main(["status", "--open", "--db-url", url]) == ExitCode.OK
+    assert re.search(
+        r"A 0\.73\d+, stream \d+\.\d s ago; B 0\.21\d+, stream \d+\.\d s ago", capsys.readouterr().out
+    )
 
 
 def test_the_worker_gets_its_own_sleep_back(bot: HeardRig) -> None:

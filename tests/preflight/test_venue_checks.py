@@ -25,8 +25,10 @@ from preflight_world import (
 
 from pairbot_ext.host.access import client_of
 from pairbot_ext.preflight import Status, run_checks
+from pairbot_ext.preflight.venue import _closest_limit
 from pairbot_ext.sim.venue.actions import AccountMode, OpenPosition, RestingOrder, SymbolStatus, Transfer
 from pairbot_ext.sim.venue.orders import Side
+from pairbot_ext.venue.protocol import RateLimits
 
 
 @red("live venue")
@@ -222,6 +224,19 @@ def test_request_weight(make_setup: MakeSetup) -> None:
     check("request weight", setup, Status.FAIL, "of 2400 weight")
     found = check("request weight", make_setup(), Status.PASS, "2 open pairs")
     assert isinstance(found.numbers["used_now"], int)
+    assert found.numbers["closest_limit"] in found.text
+
+
+@pytest.mark.parametrize(
+    ("weight", "orders", "said"),
+    [
+        (600, 40, "600 of 2400 weight in a minute"),
+        (600, 100, "100 of 300 orders in 10 s when all leave"),
+        (2_350, 290, "2350 of 2400 weight in a minute"),
+    ],
+)
+def test_the_limit_that_binds_is_named(weight: int, orders: int, said: str) -> None:
+    assert _closest_limit(RateLimits(2_400, {10_000: 300, 60_000: 1_200}), weight, orders) == said
 
 
 @red("foreign")
