@@ -27,6 +27,7 @@ import heard_rig  # noqa: E402
 import scenario  # noqa: E402
 
 from pairbot_ext.sim.symbols import load_symbols  # noqa: E402
+from pairbot_ext.sim.venue.actions import ClosePosition, Liquidate  # noqa: E402
 
 LOOP_SECS = 5.0
 OFF = {
@@ -159,6 +160,39 @@ def stops(rounds: int, round_trip_ms: int) -> list[float]:
     return sorted(found)
 
 
+def gone(rounds: int, round_trip_ms: int) -> list[float]:
+    """From the instant a leg is closed by hand or liquidated at the venue to the mate's exit, seconds."""
+    found: list[float] = []
+    with (
+        tempfile.TemporaryDirectory() as name,
+        heard_rig.heard_rig(Path(name), pairbot={"risk": OFF}) as rig,
+    ):
+        worker = rig.sleeper()
+        worker._process_running()
+        rig.until_heard()
+        for number in range(rounds):
+            rig.gateway.round_trip_ms = 0
+            rig.reset()
+            rig.want()
+            worker._process_running()
+            rig.script.wishes.clear()
+            assert rig.positions()
+            rig.gateway.round_trip_ms = round_trip_ms
+            what = ClosePosition(symbol="ADAUSDT") if number % 2 else Liquidate(symbol="ADAUSDT")
+            at: list[int] = []
+
+            def end_it(what: ClosePosition | Liquidate = what, at: list[int] = at) -> None:
+                at.append(rig.clock.now_ms())
+                rig.act(what)
+
+            timer = threading.Timer(0.3, end_it)
+            timer.start()
+            rig.pause(worker, lambda: not rig.positions(), bound_secs=60.0)
+            timer.join()
+            found.append((rig.posts("ALGOUSDT")[-1].received_ms - at[0]) / 1000)
+    return sorted(found)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Print the figures. Returns 0: how busy the machine is decides."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -170,6 +204,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         found = stops(args.rounds, round_trip_ms)
         print(
             f"price beyond stop_z to the first exit, r = {round_trip_ms} ms: p50 {median(found):.3f} s, "
+            f"longest of {len(found)} {found[-1]:.3f} s",
+            flush=True,
+        )
+    for round_trip_ms in (0, 50, 200):
+        found = gone(args.rounds, round_trip_ms)
+        print(
+            f"leg gone at the venue to the mate's exit, r = {round_trip_ms} ms: p50 {median(found):.3f} s, "
             f"longest of {len(found)} {found[-1]:.3f} s",
             flush=True,
         )
