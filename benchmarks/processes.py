@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,18 @@ from typing import IO
 REPO_ROOT = Path(__file__).resolve().parents[1]
 PYTHON = sys.executable
 FREQTRADE = str(Path(sys.executable).parent / "freqtrade")
+
+
+# A process begins as a copy of the one that starts it, and its peak memory with that one's: a small one starts it.
+_LAUNCH = """
+import json, os, subprocess, sys, time
+begin = time.perf_counter()
+child = subprocess.Popen(sys.argv[2:])
+_, status, used = os.wait4(child.pid, 0)
+report = [time.perf_counter() - begin, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024]
+open(sys.argv[1], "w").write(json.dumps(report))
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
 
 
 @dataclass(frozen=True)
@@ -38,18 +50,22 @@ def run_once(
     :param codes: exit codes that are right.
     :raises RuntimeError: it ended with another one; the end of what it printed is in the message.
     """
-    begin = time.perf_counter()
-    child = subprocess.Popen(
-        command, env=environment, cwd=cwd, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
-    )
-    _, status, usage = os.wait4(child.pid, 0)
-    wall_secs = time.perf_counter() - begin
-    child.returncode = os.waitstatus_to_exitcode(status)
-    if child.returncode not in codes:
-        log.seek(0)
-        said = log.read().decode(errors="replace")[-2000:]
-        raise RuntimeError(f"{' '.join(command)} ended with {child.returncode}:\n{said}")
-    return Run(wall_secs, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+    with tempfile.NamedTemporaryFile() as report:
+        launched = [PYTHON, "-I", "-S", "-c", _LAUNCH, report.name, *command]
+        code = subprocess.run(
+            launched,
+            check=False,
+            env=environment,
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        ).returncode
+        if code not in codes:
+            log.seek(0)
+            said = log.read().decode(errors="replace")[-2000:]
+            raise RuntimeError(f"{' '.join(command)} ended with {code}:\n{said}")
+        return Run(*json.loads(Path(report.name).read_text(encoding="utf-8")))
 
 
 def run_in_turn(

@@ -133,6 +133,7 @@ def test_both_answers_are_lost(live: Rig, executed: bool) -> None:
 
 def test_a_leg_that_is_gone_holds_up_nothing(live: Rig) -> None:
     live.open()
+    live.deafen("ORDER_TRADE_UPDATE", "ACCOUNT_UPDATE")
     live.act(ClosePosition(symbol="ADAUSDT"))
     seen = len(live.posts())
     live.close()

@@ -52,6 +52,7 @@ from pairbot_ext.sim.venue.actions import apply
 from pairbot_ext.sim.venue.engine import VenueOptions
 from pairbot_ext.sim.venue.faults import FaultRule
 from pairbot_ext.sim.venue.rate_limits import RateLimits
+from pairbot_ext.sim.venue.stream_faults import StreamRule
 from pairbot_ext.sim.venue.venue import Venue
 
 HEARS = os.environ.get("PAIRBOT_TEST_STREAMS") == "1"
@@ -250,8 +251,17 @@ class Rig:
         self.clock.advance(3_600_000 - now % 3_600_000 + 5_000)
 
     def fault(self, **rule: Any) -> None:
-        """Add a fault rule at the venue."""
+        """Add a fault rule at the venue. One that cannot be asked about orders does not tell of them either,
+        or nothing would stay unknown."""
         self.gateway.faults.add(FaultRule.model_validate(rule))
+        if rule.get("when", {}).get("call") == "GET /fapi/v1/order":
+            self.deafen("ORDER_TRADE_UPDATE")
+
+    def deafen(self, *events: str) -> None:
+        """From now on these events of the account are lost. Says nothing to a bot that does not listen."""
+        for event in events:
+            rule = {"fault": "lost", "when": {"event": event, "times": None}}
+            self.gateway.stream_faults.add(StreamRule.model_validate(rule))
 
     def dry_fault(self, leg: str, role: str, fault: DryFault, times: int = 1) -> None:
         """Bend the next orders of a leg and role in the dry-run port."""

@@ -90,6 +90,7 @@ def _case(
         made.set_mark()
         yield made
         made.gateway.faults.clear()
+        made.gateway.stream_faults.clear()
         made.script.reset()
         # What a case did to its pair is none of the next one's business.
         made.desk.registry._pairs.clear()

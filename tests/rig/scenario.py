@@ -81,6 +81,7 @@ class VirtualTime:
     def __init__(self, start: datetime) -> None:
         self._now = start
         self._traveller: Any = None
+        self._is_held = False
         self.listeners: list[Callable[..., None]] = []
         """Told that time has passed: with between_requests=False also in the middle of one."""
 
@@ -107,8 +108,18 @@ class VirtualTime:
 
     def _pass(self, ms: int, *, between_requests: bool) -> None:
         self._traveller.shift(ms / 1000)
-        for listener in list(self.listeners):
+        for listener in [] if self._is_held else list(self.listeners):
             listener(between_requests=between_requests)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Nobody is told meanwhile: what happens at once is played one after the other, and the venue's time
+        knows no way back."""
+        self._is_held = True
+        try:
+            yield
+        finally:
+            self._is_held = False
 
     def now_ms(self) -> int:
         """Epoch ms."""
@@ -134,11 +145,12 @@ class VirtualLanes:
         ends: list[tuple[int, int, Any]] = []
         numbered = list(enumerate(works))
         for number, work in reversed(numbered) if self.backwards else numbered:
-            self._clock.advance(begun_ms - self._clock.now_ms())
-            try:
-                outcome = work(self._refresh(self._client))
-            except Exception as error:  # noqa: BLE001 - as a lane gives it back
-                outcome = error
+            with self._clock.held():
+                self._clock.advance(begun_ms - self._clock.now_ms())
+                try:
+                    outcome = work(self._refresh(self._client))
+                except Exception as error:  # noqa: BLE001 - as a lane gives it back
+                    outcome = error
             ends.append((self._clock.now_ms(), number, outcome))
         for ended_ms, number, outcome in sorted(ends, key=lambda end: end[:2]):
             self._clock.advance(ended_ms - self._clock.now_ms())

@@ -159,7 +159,8 @@ def test_a_venue_that_was_away_for_a_moment_holds_no_bot(make_rig: MakeRig, secs
 @pytest.mark.parametrize("rule", ["api_errors", "stale_data"])
 def test_a_breach_ends_when_its_cause_has_been_gone_for_a_minute(make_rig: MakeRig, rule: str) -> None:
     errors = {"stale_data": {"max_api_error_percent": 100}, "api_errors": {}}[rule]
-    rig = make_rig(pairbot={"risk": {"break_stop": None, **errors}})
+    # Books that are asked for.
+    rig = make_rig(pairbot={"streams": False, "risk": {"break_stop": None, **errors}})
     rig.open()
     assert rig.states() == ["HEDGED"]
     sick: dict[str, list[dict[str, object]]] = {

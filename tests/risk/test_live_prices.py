@@ -18,8 +18,9 @@ MakeRig = Callable[..., Rig]
 
 @pytest.fixture
 def opened(make_rig: MakeRig) -> Rig:
-    """A bot with one open pair."""
-    rig = make_rig()
+    """A bot with one open pair that asks for its prices; what hears them is judged in test_ticks.py and
+    desk/test_hearing.py."""
+    rig = make_rig(pairbot={"streams": False})
     rig.open()
     rig.loop(2)
     assert rig.states() == ["HEDGED"]

@@ -147,7 +147,9 @@ def test_every_rule_has_a_case() -> None:
 
 def start(make_rig: MakeRig, case: Case) -> Rig:
     """A bot with this case's limits, its pair open where the case wants that."""
-    rig = make_rig(pairbot={"risk": case.risk}, **case.config)
+    # Both count what is asked for; desk/test_stream_matrix.py has them with streams.
+    asks = {"streams": False} if case.rule in (Rule.STALE_DATA, Rule.API_ERRORS) else {}
+    rig = make_rig(pairbot={"risk": case.risk, **asks}, **case.config)
     rig.loop(3)
     if case.opens_first:
         rig.open()
