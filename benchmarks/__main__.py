@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 def main(names: list[str]) -> int:
-    """Run the named modules, or every `bench_*`. Returns 2 for a name that does not exist, or where one fails."""
+    """Run the named modules, or every `bench_*`. Returns 2 for a name nobody knows, or where one fails."""
     here = Path(__file__).parent
     known = {path.stem for path in here.glob("*.py") if not path.stem.startswith("_")}
     wanted = names or sorted(name for name in known if name.startswith("bench_"))
@@ -20,7 +20,7 @@ def main(names: list[str]) -> int:
             return 2
     for name in wanted:
         print(f"== {name}", flush=True)
-        # Each in a process of its own: what one has loaded would weigh on the next. 1 is a bound that is missed.
+        # Each in its own process: what one has loaded would weigh on the next. 1: a bound is missed.
         code = subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], check=False).returncode
         if code > 1 or code < 0:
             return 2

@@ -18,7 +18,7 @@ PYTHON = sys.executable
 FREQTRADE = str(Path(sys.executable).parent / "freqtrade")
 
 
-# A process begins as a copy of the one that starts it, and its peak memory with that one's: a small one starts it.
+# A process begins as a copy of the one that starts it, peak memory included: a small one starts it.
 _LAUNCH = """
 import json, os, subprocess, sys, time
 begin = time.perf_counter()
