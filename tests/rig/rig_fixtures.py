@@ -109,6 +109,13 @@ def shared(_keeper: _Keeper, request: pytest.FixtureRequest) -> Iterator[Rig]:
 
 
 @pytest.fixture
+def shared_heard(_keeper: _Keeper, request: pytest.FixtureRequest) -> Iterator[Rig]:
+    """The same with streams on."""
+    options = {"dry_run": False, "pairbot": {"streams": True}}
+    yield from _case(_keeper, request, "heard", lambda _: options)
+
+
+@pytest.fixture
 def shared_dry(_keeper: _Keeper, request: pytest.FixtureRequest) -> Iterator[Rig]:
     """The same with dry_run true."""
     yield from _case(_keeper, request, "dry", lambda _: {"dry_run": True})

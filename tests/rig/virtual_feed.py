@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
+import requests
 from scenario import VirtualTime
 
 from pairbot_ext.feed.board import Board, LineStatus
@@ -23,7 +24,7 @@ from pairbot_ext.sim.stream.hub import UpgradeRefusedError
 from pairbot_ext.sim.stream.within import StreamTap
 from pairbot_ext.support.clock import Clock
 from pairbot_ext.venue.binance.streams import best_prices_of
-from pairbot_ext.venue.streams import Streams
+from pairbot_ext.venue.streams import LostError, Streams
 
 PING_EVERY_MS = 1_000
 KEY_ALIVE_EVERY_MS = 1_800_000
@@ -131,6 +132,7 @@ class _VirtualLine:
         self._line = line
         self._board = board
         self._clock = clock
+        # Frames are counted here: the client has no socket that would.
         self._parser: Any = streams.connect(self.status.topic, self.status.symbols, line._hear, clock)
         self._tap: StreamTap | None = None
         self._tried_ms = self._pinged_ms = self._kept_ms = 0
@@ -140,14 +142,21 @@ class _VirtualLine:
         now_ms = self._clock.now_ms()
         if self._tap is not None and self._tap.end:
             self._lose(self._tap.end)
+        if self.status.is_live:
+            try:
+                self._line._look(self._parser)
+            except LostError as error:
+                self._lose(str(error))
         if self._tap is None and abs(now_ms - self._tried_ms) >= RETRY_MS:
             self._tried_ms = now_ms
             try:
                 self._tap = StreamTap(self._exchange, *self._address())
-            except UpgradeRefusedError as refused:
-                self.status.error = str(refused)
+                self._go_live(now_ms)
+            except (UpgradeRefusedError, requests.ConnectionError) as error:
+                # As without a network: neither a connection nor the answer that closes the hole.
+                self.close()
+                self.status.error = str(error)
                 return
-            self._go_live(now_ms)
         if self.status.topic is Topic.ACCOUNT and now_ms - self._kept_ms >= KEY_ALIVE_EVERY_MS:
             self._key()
 
@@ -171,7 +180,8 @@ class _VirtualLine:
             for prices in best_prices_of(rows, self._parser._client, now_ms):
                 if prices.symbol in self.status.symbols:
                     self._board.hear(prices)
-        self.status.heard_ms = self._pinged_ms = now_ms
+        self.status.heard_ms = self._pinged_ms = self._line._data_ms = now_ms
+        self.status.late_ms, self._line._least_lag_ms = 0, None
         self.status.connects += 1
         self.status.down_since_ms, self.status.error = None, ""
         self._board.go_live(self.status)

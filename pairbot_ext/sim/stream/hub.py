@@ -90,8 +90,9 @@ class StreamHub:
             self._tell_public()
 
     def ping(self, connection: Connection) -> bool:
-        """A ping of the client; whether it gets its pong."""
-        return self._counts(connection) and connection.dead_until_ms <= self._venue.clock()
+        """A ping of the client; whether it gets its pong, which waits behind what is unsent."""
+        is_held_up = connection.is_stuck or connection.dead_until_ms > self._venue.clock()
+        return self._counts(connection) and not is_held_up
 
     def pong(self, connection: Connection) -> None:
         """A pong of the client."""
