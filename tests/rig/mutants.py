@@ -504,9 +504,30 @@ MUTANTS = (
     Mutant(
         "one price stops nothing",
         "pairbot_ext/risk/ticks.py",
-        "if streak.count < self._limits.confirm_updates or not has_lasted:",
+        "if streak.count < self._limits.confirm_updates:",
         "if False:",
-        (_test("risk/test_ticks.py"), "-k", "two_looks"),
+        (_test("risk/test_ticks.py"), "-k", "two_looks or one_update"),
+    ),
+    Mutant(
+        "updates of one instant stop nothing",
+        "pairbot_ext/risk/ticks.py",
+        "if now_ms - streak.first_ms < self._limits.confirm_updates_ms:",
+        "if False:",
+        (_test("risk/test_ticks.py"), "-k", "must_last"),
+    ),
+    Mutant(
+        "no room beyond a limit",
+        "pairbot_ext/risk/room.py",
+        "MOST if slope * MOST <= left else left / slope",
+        "MOST",
+        (_test("risk/test_ticks.py"), "-k", "inside_its_room"),
+    ),
+    Mutant(
+        "a new picture, new rooms",
+        "pairbot_ext/risk/ticks.py",
+        "            self._rooms.clear()\n",
+        "",
+        (_test("risk/test_ticks.py"), "-k", "new_picture"),
     ),
     Mutant(
         "a stop is judged again before it is acted on",

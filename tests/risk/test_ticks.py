@@ -226,6 +226,18 @@ def test_inside_its_room_no_price_reaches_a_limit(
             assert not any(beyond)
 
 
+def test_a_new_picture_leaves_no_room_of_the_old_one() -> None:
+    """The loop has moved a limit, or an amount: the same price may be beyond it now."""
+    world = World(live_z_stop=False)
+    world.watch(account=WatchedAccount(1_000.0, world.pair.legs, 900.0))
+    world.price(ALGO, 0.2110)
+    world.price(ADA, 0.7320, after_ms=200)
+    world.watch(account=WatchedAccount(1_000.0, world.pair.legs, 1_100.0))
+    for price in (0.7320, 0.7321):
+        world.price(ADA, price, after_ms=150)
+    assert world.rings() == [("drawdown", None)]
+
+
 def test_a_jump_is_looked_at_when_it_comes_however_busy_the_market() -> None:
     world = World()
     world.price(ALGO, 0.2110)
