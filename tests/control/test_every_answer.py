@@ -10,6 +10,7 @@ from control_world import telegram_block
 from harness import Rig
 
 from pairbot_ext.orders.dryport import DryFault, DryFaultKind
+from pairbot_ext.recovery import standstill
 from pairbot_ext.sim.telegram_api import FakeTelegram
 
 OPEN = ["HEDGED", "HEDGED"]
@@ -118,9 +119,13 @@ def rig(make_bot: Callable[..., Rig], chat: FakeTelegram) -> Rig:
 
 
 @pytest.mark.parametrize("name", [name for name in CASES if name not in QUIET])
-def test_an_answer_is_what_has_happened(rig: Rig, chat: FakeTelegram, name: str) -> None:
+def test_an_answer_is_what_has_happened(
+    rig: Rig, chat: FakeTelegram, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
     ask(rig, chat, CASES[name])
     rig.check_rest(states={"CLOSING"})
+    # A bot that ends with exits refused tries for so long; recovery/test_restart_and_recovery.py judges that.
+    monkeypatch.setattr(standstill, "SHUTDOWN_BUDGET_MS", 0)
 
 
 def test_an_answer_is_what_has_not_happened(rig: Rig, chat: FakeTelegram) -> None:
