@@ -37,7 +37,13 @@ class Listener:
     """One feed and what it has heard."""
 
     def __init__(
-        self, server: LoopbackServer, client: Any, *, has_account: bool, options: dict[str, Any] | None = None
+        self,
+        server: LoopbackServer,
+        client: Any,
+        *,
+        has_account: bool,
+        options: dict[str, Any] | None = None,
+        settings: dict[str, Any] | None = None,
     ) -> None:
         self.clock = SystemClock()
         self.board = Board(self.clock)
@@ -45,6 +51,7 @@ class Listener:
         assert isinstance(venue, HasStreams)
         config = overlay(server.port)
         config["exchange"]["ccxt_config"]["options"] |= options or {}
+        config["exchange"]["ccxt_config"] |= settings or {}
         self.streams = venue.streams(config, client)
         self.feed = Feed(
             self.streams,

@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 import numpy as np
+import proxy
 import pytest
 from heard_rig import until
 
@@ -259,6 +260,27 @@ def test_a_host_that_refuses_websockets_is_no_stream_and_no_error(sea: Any, stat
     until(lambda: all(line.error for line in listener.board.lines) and len(listener.board.lines) == 3)
     assert str(status) in listener.board.lines[0].error
     assert listener.board.best(ADA) is None
+
+
+def test_a_proxy_without_websockets_is_no_stream_and_no_error(sea: Any) -> None:
+    """It is said once, and the venue is asked."""
+    with proxy.running(tunnels=False) as between:
+        listener = sea.listen(ADA, settings={"httpsProxy": between.address})
+        until(lambda: all(line.error for line in listener.board.lines) and len(listener.board.lines) == 2)
+        assert "405" in listener.board.lines[0].error
+        assert listener.board.best(ADA) is None
+        assert not sea.connections("public")
+        listener.feed.stop()
+
+
+@pytest.mark.parametrize("named", ["httpsProxy", "https_proxy", "aiohttp_proxy", "wssProxy"])
+def test_streams_go_the_way_requests_go(sea: Any, named: str) -> None:
+    """Past a proxy they would come from an address the key may not be used from."""
+    with proxy.running(tunnels=True) as between:
+        listener = sea.listen(ADA, settings={named: between.address})
+        listener.until_live(Topic.BOOKS, Topic.MARKS)
+        assert between.asked.count(f"127.0.0.1:{sea.server.port}") >= 2
+        listener.feed.stop()
 
 
 def test_a_refused_subscription_is_tried_again(sea: Any) -> None:

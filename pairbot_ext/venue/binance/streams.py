@@ -40,6 +40,14 @@ SNAPSHOT_WEIGHT = 5
 HEARTBEAT_MS = 1_000
 """Binance's own ping comes every three minutes, far too late for prices; it allows ten messages a second."""
 CLOSE_SECS = 0.5
+_STREAM_PROXIES = ("wsProxy", "ws_proxy", "wssProxy", "wss_proxy", "wsSocksProxy", "ws_socks_proxy")
+_PROXIES = {
+    "httpsProxy": "wssProxy",
+    "https_proxy": "wssProxy",
+    "aiohttp_proxy": "wssProxy",
+    "socksProxy": "wsSocksProxy",
+    "socks_proxy": "wsSocksProxy",
+}
 _SILENT = {"keepAlive": HEARTBEAT_MS, "maxPingPongMisses": 10}
 
 
@@ -67,8 +75,20 @@ def _settings(exchange: Mapping[str, Any], client: Any) -> dict[str, Any]:
     )
     # A session belongs to one event loop, and this client has one of its own.
     merged.pop("session", None)
+    _go_the_same_way(merged)
     keys = {name: getattr(client, name) for name in client.requiredCredentials if getattr(client, name, None)}
     return {**merged, **keys}
+
+
+def _go_the_same_way(settings: dict[str, Any]) -> None:
+    """A proxy of requests is the proxy of streams, unless one is named: ccxt would go past it, from another
+    address than the key may be used from."""
+    if any(settings.get(name) for name in _STREAM_PROXIES):
+        return
+    for theirs, ours in _PROXIES.items():
+        if settings.get(theirs):
+            settings[ours] = settings[theirs]
+            return
 
 
 def _check_addresses(client: Any, settings: Mapping[str, Any]) -> None:
