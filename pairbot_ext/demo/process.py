@@ -164,8 +164,9 @@ class BotProcess(_Process):
         self._password = secrets.token_urlsafe(24)
         config = workplace.folder / f"{name}.json"
         # Its lines do not belong into the log of a bot somebody runs in earnest.
-        log = {"pairbot": {"log": {"file": str(workplace.folder / "logs" / f"{name}.log")}}}
-        config.write_text(json.dumps(dict(settings) | self._api_server() | log, indent=1), encoding="utf-8")
+        log = {"file": str(workplace.folder / "logs" / f"{name}.log")}
+        ours = {"pairbot": {**settings.get("pairbot", {}), "log": log}}
+        config.write_text(json.dumps(dict(settings) | self._api_server() | ours, indent=1), encoding="utf-8")
         super().__init__(
             workplace,
             [

@@ -11,8 +11,9 @@ import os
 import shlex
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from pairbot_ext.demo.process import BotProcess, ExchangeProcess
@@ -122,6 +123,7 @@ def _trade(workplace: Workplace, transcript: _Transcript, chat: FakeTelegram) ->
         "bot_name": "pairbot walkthrough", "dry_run": True, "max_open_trades": 8, "stake_amount": 500,
         "dry_run_wallet": 10_000, "internals": {"process_throttle_secs": 2},
         "telegram": {"enabled": True, "token": chat.token, "chat_id": str(chat.chat_id)},
+        "pairbot": {"streams": True},
     }  # fmt: skip
     with ExchangeProcess(workplace, seed=SEED) as exchange:
         exchange.control.state()
@@ -131,10 +133,13 @@ def _trade(workplace: Workplace, transcript: _Transcript, chat: FakeTelegram) ->
             config += ["-c", workplace.shown(exchange.overlay)]
             _run(workplace, transcript, "preflight", *config, codes=(0, 1))
             bot.wait_for("start trading", bot.is_running, _READY_SECS)
-            _chat(transcript, chat)
+            database = f"sqlite:///{workplace.shown(bot.database)}"
+            status = partial(
+                _run, workplace, transcript, "status", "--open", "--db-url", database, codes=(0, 1)
+            )
+            _chat(transcript, chat, status)
             bot.finish()
         transcript.title("Report")
-        database = f"sqlite:///{workplace.shown(bot.database)}"
         pairs = workplace.shown(exchange.pairs)
         _run(workplace, transcript, "report", database, "--pairs-file", pairs, codes=(0, 1))
 
@@ -165,12 +170,15 @@ def _ask(transcript: _Transcript, chat: FakeTelegram, text: str, *marks: str) ->
     return got
 
 
-def _chat(transcript: _Transcript, chat: FakeTelegram) -> None:
+def _chat(transcript: _Transcript, chat: FakeTelegram, status: Callable[[], None]) -> None:
     transcript.title("Chat")
     chat.wait(lambda: bool(_opened(chat)), "open a pair", _OPEN_SECS)
     transcript.say("The bot tells of each pair once:")
     transcript.box(next(message.text for message in chat.sent if "both legs hedged" in message.text))
+    transcript.say("It hears the venue's streams: each price is shown with its source and age.")
     _ask(transcript, chat, "/pairs", "risk ACTIVE")
+    transcript.say("The same from outside, as the bot noted it last:")
+    status()
     pair = _opened(chat)[0]
     for answer in _ask(transcript, chat, f"/pair {pair}", "\n  leg A ", f"{pair}: z of the spread"):
         if answer.photo is not None:
