@@ -29,6 +29,7 @@ from pairbot_ext.sim.venue.stream_faults import StreamRule
 
 pytestmark = [
     pytest.mark.process,
+    pytest.mark.timeout(1_800),
     pytest.mark.skipif(not IS_CHAOS, reason="a quarter of an hour: part of `make chaos`"),
 ]
 
@@ -102,7 +103,7 @@ def stage(tmp_path: Path) -> Iterator[HeardStage]:
 def one_deed(stage: HeardStage, rng: random.Random) -> str:
     """Something happens. Returns what."""
     pair = rng.choice(list(scenario.PAIRS))
-    match rng.randrange(9):
+    match rng.randrange(10):
         case 0 | 1 | 2:
             stage._says["wishes"][pair] = SHORT_SPREAD
             stage._says["exits"].pop(pair, None)
@@ -128,6 +129,10 @@ def one_deed(stage: HeardStage, rng: random.Random) -> str:
                 what = rng.choice([ClosePosition(symbol=symbol), Liquidate(symbol=symbol)])
                 stage.venue.control.act(what)
                 return f"{what.do} {symbol}"
+        case 9:
+            with suppress(OSError):
+                stage.api("POST", "reload_config")
+            return "reload_config"
     stage._write_script()
     return pair
 
