@@ -153,7 +153,7 @@ class Hearing:
         self.audible.tell_of_silence()
 
     def _note(self, symbols: set[str]) -> None:
-        if abs(self._clock.now_ms() - self._noted_ms) < NOTE_EVERY_MS:
+        if not symbols or abs(self._clock.now_ms() - self._noted_ms) < NOTE_EVERY_MS:
             return
         self._noted_ms = self._clock.now_ms()
         # A journal that cannot be written is said elsewhere, and this is for display alone.
