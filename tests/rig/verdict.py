@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from freqtrade.persistence import Trade
+from second_opinion import EIGHT_DECIMALS, RESTS, Account, Asked, Execution, Funding
 
 from pairbot_ext.journal.tables import OrderRow, PairTradeRow
 from pairbot_ext.model.sizing import MAX_HEDGE_ERROR, Leg
@@ -20,6 +21,8 @@ from pairbot_ext.pairtrade.decide import is_hedged
 
 if TYPE_CHECKING:
     from harness import Rig
+
+    from pairbot_ext.sim.venue.venue import Venue
 
 ZERO = Decimal(0)
 
@@ -68,6 +71,9 @@ def assert_whole_or_flat(
     :param states: where a pair trade may stand besides HEDGED, CLOSED and ABORTED; its legs are then not
         judged against each other.
     """
+    if not rig.dry_run:
+        found = second_opinion_of(rig)
+        assert not found, "\n".join(found)
     _assert_books_agree(rig, foreign or {})
     _assert_pairs_whole_or_empty(rig, states or set())
     _assert_entered_once(rig)
@@ -81,6 +87,64 @@ def assert_flat(rig: Rig) -> None:
     assert not rig.positions(), f"the venue holds {rig.positions()}"
     assert not rig.trades(), f"Freqtrade holds {rig.trades()}"
     assert all(state in ("CLOSED", "ABORTED") for state in rig.states()), rig.states()
+
+
+def second_opinion_of(rig: Rig) -> list[str]:
+    """What the simulated exchange says of its own account and `second_opinion` does not believe."""
+    return second_opinion(rig.venue)
+
+
+def second_opinion(venue: Venue) -> list[str]:
+    """See `second_opinion_of`: its rows, and the comparison with the venue's books."""
+    engine, books = venue.engine, venue.account
+    asked = [
+        Asked(
+            order.order_id,
+            order.request.symbol,
+            order.request.side.sign,
+            order.amount,
+            order.request.price if order.request.type == "LIMIT" else None,
+            order.request.reduce_only,
+            (order.request.time_in_force in RESTS and order.request.type == "LIMIT")
+            or order.held
+            # A person or the venue may cancel what a fault held back.
+            or order.status == "CANCELED",
+            order.status,
+            order.executed,
+        )
+        for order in engine.orders.values()
+        if not order.liquidation
+    ]
+    done: list[Execution | Funding] = [
+        Execution(
+            fill.order_id, fill.symbol, fill.side.sign, fill.price, fill.amount, fill.commission,
+            fill.realized_pnl, fill.maker, fill.liquidation, fill.time_ms,
+        )
+        for fill in engine.fills
+    ]  # fmt: skip
+    other = ZERO
+    for row in books.income:
+        if row.type == "FUNDING_FEE":
+            ((_, rate),) = engine.market.funding_rates(row.symbol, row.time_ms, row.time_ms, 1, row.time_ms)
+            mark = engine.market.mark_price(row.symbol, row.time_ms)
+            done.append(Funding(row.symbol, row.amount, rate, mark, row.time_ms))
+        elif row.type not in ("COMMISSION", "REALIZED_PNL"):
+            other += row.amount
+    steps = {name: spec.amount_step for name, spec in engine.market.symbols.items()}
+    # A fixed market tells its price of now for every stamp.
+    ours = Account(engine.options.fees.taker, engine.options.fees.maker, steps, Decimal("0.6"))
+    ours.fold(asked, sorted(done, key=lambda each: each.at_ms), other)
+    theirs = {each.symbol: (each.amount, each.entry_price) for each in books.open_positions()}
+    mine = {symbol: held for symbol, held in ours.held.items() if held[0]}
+    is_same = theirs.keys() == mine.keys() and all(
+        theirs[name][0] == mine[name][0] and abs(theirs[name][1] - mine[name][1]) < EIGHT_DECIMALS
+        for name in mine
+    )
+    if not is_same:
+        ours.complaints.append(f"positions {theirs} should be {mine}")
+    if ours.wallet != books.wallet:
+        ours.complaints.append(f"wallet {books.wallet} should be {ours.wallet}")
+    return ours.complaints
 
 
 def _assert_books_agree(rig: Rig, foreign: dict[str, Decimal]) -> None:

@@ -72,6 +72,17 @@ def test_funding_counts_from_the_opening(world, isolated):
     assert isolated.fetch_funding_history(ADA) == []
 
 
+def test_what_fell_due_while_flat_is_not_paid_by_the_next_position(world, isolated):
+    """Found by the second opinion on the account: held, closed, a stamp passed unseen, and opened again."""
+    isolated.create_order(ADA, "market", "sell", 3000)
+    isolated.create_order(ADA, "market", "buy", 3000, None, {"reduceOnly": True})
+    stamp = world.market.next_funding_ms("ADAUSDT", world.clock())
+    world.clock.advance(stamp - world.clock() + HOUR_MS)
+    isolated.create_order(ADA, "market", "sell", 3000)
+    world.clock.advance(HOUR_MS)
+    assert isolated.fetch_funding_history(ADA) == []
+
+
 def test_long_is_liquidated_at_its_price(world, isolated):
     isolated.create_order(ADA, "market", "buy", 30_000)
     price = isolated.fetch_positions()[0]["liquidationPrice"]

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from verdict import second_opinion
 
 from pairbot_ext.sim.venue.account import IncomeType
 from pairbot_ext.sim.venue.actions import ClosePosition, Liquidate, apply
@@ -132,6 +133,7 @@ def _check_books(world) -> None:
     assert account.wallet == sum(booked.values()), "the wallet is the sum of its bookings"
     assert -booked[IncomeType.COMMISSION] == sum((fill.commission for fill in fills), Decimal(0))
     _check_reductions(venue)
+    assert not (found := second_opinion(venue)), "\n".join(found)
     worth = Decimal(0)
     for symbol in SYMBOLS:
         held = sum((fill.side.sign * fill.amount for fill in fills if fill.symbol == symbol), Decimal(0))

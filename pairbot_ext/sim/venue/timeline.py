@@ -59,6 +59,7 @@ class Timeline:
         """The times up to now at which something may happen, in order."""
         instants = {max(due_ms, self._settled_ms) for due_ms, _, _ in self._pending if due_ms <= now_ms}
         positions = self._engine.account.open_positions()
+        self._forget_stamps({position.symbol for position in positions})
         waiting = bool(self._engine.open_orders) or bool(self._conditional.open_orders())
         if positions or waiting:
             step = max(_LOOK_EVERY_MS, (now_ms - self._looked_ms) // _MOST_LOOKS)
@@ -68,12 +69,14 @@ class Timeline:
                 instants.add(now_ms)
         return sorted(instants)
 
-    def _funding_stamps(self, positions: list[Position], now_ms: int) -> set[int]:
-        stamps = set()
-        held = {position.symbol for position in positions}
+    def _forget_stamps(self, held: set[str]) -> None:
+        """Of positions that are closed: what fell due since is not the business of the next one."""
         for symbol in [symbol for symbol in self._next_funding_ms if symbol not in held]:
             del self._next_funding_ms[symbol]
-        for symbol in held:
+
+    def _funding_stamps(self, positions: list[Position], now_ms: int) -> set[int]:
+        stamps = set()
+        for symbol in [position.symbol for position in positions]:
             stamp_ms = self._next_funding_ms.get(symbol)
             if stamp_ms is None:
                 # First look at this position: what fell due before it was opened is not its business.
