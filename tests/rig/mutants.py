@@ -543,6 +543,41 @@ MUTANTS = (
         "if not time.sleep(left):",
         (_test("test_hearing.py"), "-k", "middle_of_the_pause"),
     ),
+    Mutant(
+        "venue: the taker's fee",
+        "pairbot_ext/sim/venue/engine.py",
+        "rate = ZERO if order.liquidation else (fees.maker if maker else fees.taker)",
+        "rate = ZERO if order.liquidation else fees.maker",
+        (_test("test_exits_together.py"), "-k", "fills_in_part"),
+    ),
+    Mutant(
+        "venue: money has eight decimals",
+        "pairbot_ext/sim/venue/terms.py",
+        '_CENTIMILLIONTH = Decimal("1E-8")',
+        '_CENTIMILLIONTH = Decimal("1E-6")',
+        (_test("test_exits_together.py"), "-k", "fills_in_part"),
+    ),
+    Mutant(
+        "venue: what is left of a market order expires",
+        "pairbot_ext/sim/venue/engine.py",
+        "        else:\n            self.close(order, OrderStatus.EXPIRED)\n\n    def close(",
+        "        else:\n            self.close(order, OrderStatus.FILLED)\n\n    def close(",
+        (_test("test_exits_together.py"), "-k", "fills_in_part"),
+    ),
+    Mutant(
+        "venue: reduce-only is cut to the position",
+        "pairbot_ext/sim/venue/engine.py",
+        "        return min(request.amount, left)",
+        "        return request.amount",
+        (_test("test_accounting.py"), "-k", "conservation"),
+    ),
+    Mutant(
+        "venue: funding is paid by who held at its stamp",
+        "pairbot_ext/sim/venue/timeline.py",
+        "        self._forget_stamps({position.symbol for position in positions})\n",
+        "",
+        (_test("sim/test_account.py"), "-k", "while_flat"),
+    ),
 )  # fmt: skip
 
 

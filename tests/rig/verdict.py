@@ -106,8 +106,8 @@ def second_opinion(venue: Venue) -> list[str]:
             order.request.price if order.request.type == "LIMIT" else None,
             order.request.reduce_only,
             (order.request.time_in_force in RESTS and order.request.type == "LIMIT")
+            # What a fault held back waits, and may be cancelled.
             or order.held
-            # A person or the venue may cancel what a fault held back.
             or order.status == "CANCELED",
             order.status,
             order.executed,
