@@ -118,6 +118,22 @@ def at_rest(pairs: int, *, streams: bool) -> str:
     return f"{weight:6.0f} weight a minute, processor: {cpu}"
 
 
+def leaving(pairs: int, *, streams: bool) -> str:
+    """Weight and time until so many pairs, all leaving at once, are closed and booked."""
+    with holding(pairs, streams=streams) as rig:
+        worker = rig.sleeper()
+        worker._process_running()
+        rig.script.exits.update(dict.fromkeys(scenario.PAIRS, "pair_reverted"))
+        number, began = rig.gateway.log.next_number(), time.monotonic()
+        flat_secs = 0.0
+        while rig.trades():
+            worker._process_running()
+            flat_secs = flat_secs or (0.0 if rig.positions() else time.monotonic() - began)
+            assert time.monotonic() - began < 60, "not closed within a minute"
+        weight = sum(record.weight for record in rig.gateway.log.since(number))
+    return f"{weight:6.0f} weight, flat after {flat_secs:.1f} s"
+
+
 def stops(rounds: int, round_trip_ms: int) -> list[float]:
     """From the instant a price is beyond stop_z to the arrival of the first exit, seconds."""
     found: list[float] = []
@@ -214,6 +230,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             f"longest of {len(found)} {found[-1]:.3f} s",
             flush=True,
         )
+    for pairs in args.pairs:
+        for streams in (False, True):
+            shown = leaving(pairs, streams=streams)
+            print(f"{pairs} pairs leave at once, streams {'on ' if streams else 'off'}: {shown}", flush=True)
     for pairs in args.pairs:
         for streams in (False, True):
             shown = at_rest(pairs, streams=streams)

@@ -129,6 +129,11 @@ class Bridge:
 
     # -- the rest of what is private ---------------------------------------------------------------
 
+    def oldest_fill_ms(self) -> int | None:
+        """When the open trades were filled last, of the one for which that is longest ago; epoch ms."""
+        filled = [trade.date_last_filled_utc for trade in Trade.get_open_trades()]
+        return min((int(when.timestamp()) * 1000 for when in filled if when is not None), default=None)
+
     def open_trade(self, symbol: str) -> Trade | None:
         """Freqtrade's open trade on a symbol (there is at most one: position_stacking is refused)."""
         return Trade.get_trades([Trade.is_open.is_(True), Trade.pair == symbol]).first()

@@ -36,6 +36,8 @@ class Broker:
         self._bot = bridge.bot
         self._exchange = bridge.exchange
         self._funding = venue.funding_reader(bridge.api, clock)
+        if not bridge.is_dry_run:
+            venue.share_funding_history(bridge.api, clock, bridge.oldest_fill_ms)
         self._positions: dict[str, Position] = {}
 
     @property

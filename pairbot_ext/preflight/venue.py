@@ -216,7 +216,7 @@ def request_weight(setup: Setup) -> Finding:
     is_heard = setup.settings().streams
     held, otherwise = (heard, asked) if is_heard else (asked, heard)
     candles_weight = symbols_count * costs.candles
-    worst = held + candles_weight + at_once * (costs.close_pair + costs.funding_pair)
+    worst = held + candles_weight + at_once * costs.close_pair + costs.funding
     calls = -(-(setup.strategy().startup_candle_count + 1) // 499)
     startup = costs.startup + symbols_count * calls * costs.candles
     used = _used_weight(setup)

@@ -7,7 +7,7 @@ backtested and rehearsed, not traded.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
@@ -161,7 +161,7 @@ class RequestBudget:
 
     :param startup: at start, besides candles; :param candles: one request for candles of one symbol.
     :param held_pair: per loop: both legs' books of an open pair.
-    :param funding_pair: twice an hour: the funding history of both legs of an open pair.
+    :param funding: in a minute at most: the account's funding history, where exits or the hour ask for it.
     :param close_pair: the loop that exits both legs.
     :param housekeeping: per minute: account, positions, market list.
     :param all_best_prices: one question for the best prices of all symbols.
@@ -170,7 +170,7 @@ class RequestBudget:
     startup: int
     candles: int
     held_pair: int
-    funding_pair: int
+    funding: int
     close_pair: int
     housekeeping: int
     all_best_prices: int = 0
@@ -295,6 +295,14 @@ class Venue(Protocol):
 
     def funding_reader(self, client: Any, clock: Clock) -> FundingSource:
         """Predicted funding of one bot's symbols, with the interval between settlements as it is now."""
+        ...
+
+    def share_funding_history(self, client: Any, clock: Clock, oldest_ms: Callable[[], int | None]) -> None:
+        """Have the client answer `fetch_funding_history` of many symbols from one reading, where the venue
+        can be asked for all at once.
+
+        :param oldest_ms: since when any open trade needs payments, epoch ms.
+        """
         ...
 
     # -- where requests go -------------------------------------------------------------------------

@@ -52,7 +52,7 @@ class Acme:
         orders=frozenset({("order", "POST")}),
     )
     documented_limits = RateLimits(6_000, {10_000: 100}, ("weight", "orders"))
-    budget = RequestBudget(startup=1, candles=1, held_pair=1, funding_pair=1, close_pair=1, housekeeping=1)
+    budget = RequestBudget(startup=1, candles=1, held_pair=1, funding=1, close_pair=1, housekeeping=1)
     most_clock_skew_ms = 500
 
     credit_assets = frozenset({"ACMECREDIT"})
@@ -122,6 +122,9 @@ class Acme:
     def funding_reader(self, client: Any, clock: Clock) -> FundingSource:
         """See Venue."""
         return self._behind.funding_reader(client, clock)
+
+    def share_funding_history(self, client: Any, clock: Clock, oldest_ms: Any) -> None:
+        """It has nothing of the kind."""
 
     def is_on_loopback(self, config: Mapping[str, Any]) -> bool:
         """See Venue."""

@@ -1,6 +1,6 @@
 """Binance USDⓈ-M futures as a venue: its codes, identifiers, weights, account and addresses in one object."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import ccxt
@@ -8,7 +8,7 @@ import ccxt
 from pairbot_ext.model.heard import BestPrices
 from pairbot_ext.model.states import Refusal
 from pairbot_ext.support.clock import Clock
-from pairbot_ext.venue.binance import account, codes, funding, hosts, positions
+from pairbot_ext.venue.binance import account, codes, funding, hosts, income, positions
 from pairbot_ext.venue.binance import streams as heard
 from pairbot_ext.venue.binance import weights as counted
 from pairbot_ext.venue.protocol import (
@@ -114,6 +114,10 @@ class BinanceFutures:
     def funding_reader(self, client: Any, clock: Clock) -> funding.FundingReader:
         """See Venue (weight 1 a question, 0 for the intervals)."""
         return funding.FundingReader(client, clock)
+
+    def share_funding_history(self, client: Any, clock: Clock, oldest_ms: Callable[[], int | None]) -> None:
+        """See Venue (weight 30 a reading)."""
+        client.fetch_funding_history = income.FundingHistory(client.fetch_funding_history, clock, oldest_ms)
 
     def is_on_loopback(self, config: Mapping[str, Any]) -> bool:
         """See Venue."""
