@@ -85,7 +85,7 @@ SMALL = RateLimits(600, {10_000: 10, MINUTE_MS: 40})
 def test_other_limits_than_the_documented_are_obeyed() -> None:
     clock = Clock()
     limiter = WeightLimiter(clock, BINANCE)
-    limiter.renew(lambda: RateLimits(3_000, {10_000: 100}))
+    limiter.renew(lambda: RateLimits(6_000, {10_000: 100}))
     limiter.before("depth", "GET")
     limiter.after(heard(3_700))
     assert limiter.has_room_for_entries, "1,500 would be the documented end of it"
@@ -191,7 +191,7 @@ def test_two_lanes_ask_for_limits_once() -> None:
     [
         (
             [
-                {"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1, "limit": 3000},
+                {"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1, "limit": 6000},
                 {"rateLimitType": "ORDERS", "interval": "SECOND", "intervalNum": "10", "limit": "100"},
                 {"rateLimitType": "ORDERS", "interval": "DAY", "intervalNum": 1, "limit": 200_000},
                 {"rateLimitType": "RAW_REQUESTS", "interval": "MINUTE", "intervalNum": 5, "limit": 1},
