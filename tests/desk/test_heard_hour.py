@@ -37,7 +37,7 @@ pytestmark = [
 SEED = 20261127
 PAIRS = 20
 COMPRESSION = 5
-"""Loops of one second instead of five: everything comes so many times as often as in the hour it stands for."""
+"""Loops of one second, not five: everything comes so many times as often as in the hour it stands for."""
 SECS = 3_600.0 / COMPRESSION
 MOST_WEIGHT_PER_MINUTE = 1_200
 LEFT_BEHIND = ("Unclosed", "was destroyed but it is pending", "never retrieved", "Traceback (most recent")
