@@ -40,8 +40,8 @@ COMPRESSION = 5
 """Loops of one second, not five: everything comes so many times as often as in the hour it stands for."""
 SECS = 3_600.0 / COMPRESSION
 MOST_WEIGHT_PER_MINUTE = 2_400
-"""The venue's limit, with the bot's own limiter out of the way: twenty entries at once are 57 each. What it took
-(1,200 wanted) is in docs/execution.md."""
+"""The venue's limit; the bot's own limiter is out of the way, and twenty entries at once are 57 each. What it
+took (1,200 wanted) is in docs/execution.md."""
 LEFT_BEHIND = ("Unclosed", "was destroyed but it is pending", "never retrieved", "Traceback (most recent")
 
 
