@@ -19,6 +19,7 @@ from pathlib import Path
 from statistics import median
 
 from freqtrade.exchange import timeframe_to_msecs
+from freqtrade.worker import Worker
 
 REPO_ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPO_ROOT / "tests" / "rig"))
@@ -134,27 +135,39 @@ def leaving(pairs: int, *, streams: bool) -> str:
     return f"{weight:6.0f} weight, flat after {flat_secs:.1f} s"
 
 
-def stops(rounds: int, round_trip_ms: int) -> list[float]:
-    """From the instant a price is beyond stop_z to the arrival of the first exit, seconds."""
-    found: list[float] = []
+@contextmanager
+def hearing_bot() -> Iterator[tuple[heard_rig.HeardRig, Worker]]:
+    """A bot of one pair, which hears everything, and its worker."""
     with (
         tempfile.TemporaryDirectory() as name,
         heard_rig.heard_rig(Path(name), pairbot={"risk": OFF}) as rig,
     ):
-        # Binance sends each change of a book.
-        engine = rig.venue.engine
-        engine.stream_terms = engine.stream_terms.model_copy(update={"book_every_ms": 1})
         worker = rig.sleeper()
         worker._process_running()
         rig.until_heard()
+        yield rig, worker
+
+
+def open_anew(rig: heard_rig.HeardRig, worker: Worker, round_trip_ms: int) -> None:
+    """The next round: its pair is open, without a round trip; what follows has one."""
+    rig.gateway.round_trip_ms = 0
+    rig.reset()
+    rig.want()
+    worker._process_running()
+    rig.script.wishes.clear()
+    assert rig.positions()
+    rig.gateway.round_trip_ms = round_trip_ms
+
+
+def stops(rounds: int, round_trip_ms: int) -> list[float]:
+    """From the instant a price is beyond stop_z to the arrival of the first exit, seconds."""
+    found: list[float] = []
+    with hearing_bot() as (rig, worker):
+        # Binance sends each change of a book.
+        engine = rig.venue.engine
+        engine.stream_terms = engine.stream_terms.model_copy(update={"book_every_ms": 1})
         for _ in range(rounds):
-            rig.gateway.round_trip_ms = 0
-            rig.reset()
-            rig.want()
-            worker._process_running()
-            rig.script.wishes.clear()
-            assert rig.positions()
-            rig.gateway.round_trip_ms = round_trip_ms
+            open_anew(rig, worker, round_trip_ms)
             crossed: list[int] = []
 
             def cross(crossed: list[int] = crossed) -> None:
@@ -179,21 +192,9 @@ def stops(rounds: int, round_trip_ms: int) -> list[float]:
 def gone(rounds: int, round_trip_ms: int) -> list[float]:
     """From the instant a leg is closed by hand or liquidated at the venue to the mate's exit, seconds."""
     found: list[float] = []
-    with (
-        tempfile.TemporaryDirectory() as name,
-        heard_rig.heard_rig(Path(name), pairbot={"risk": OFF}) as rig,
-    ):
-        worker = rig.sleeper()
-        worker._process_running()
-        rig.until_heard()
+    with hearing_bot() as (rig, worker):
         for number in range(rounds):
-            rig.gateway.round_trip_ms = 0
-            rig.reset()
-            rig.want()
-            worker._process_running()
-            rig.script.wishes.clear()
-            assert rig.positions()
-            rig.gateway.round_trip_ms = round_trip_ms
+            open_anew(rig, worker, round_trip_ms)
             what = ClosePosition(symbol="ADAUSDT") if number % 2 else Liquidate(symbol="ADAUSDT")
             at: list[int] = []
 
