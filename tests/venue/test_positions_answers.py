@@ -65,6 +65,7 @@ def test_what_two_answers_miss_is_written_off(live: Rig) -> None:
     # Gone from the venue, and no fill of it can be found: the mate is closed a loop later.
     live.open()
     live.fault(when={"call": "GET /fapi/v1/allOrders", "times": None}, answer="custom", status=200, body="[]")
+    live.deafen("ORDER_TRADE_UPDATE", "ACCOUNT_UPDATE")
     live.act(ClosePosition(symbol="ADAUSDT"))
     live.loop(pause_secs=31)
     assert live.states() == ["HEDGED"]
