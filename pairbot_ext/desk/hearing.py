@@ -264,8 +264,8 @@ class Hearing:
 
     @property
     def _is_read_due(self) -> bool:
-        """Whether a hint came too soon after the last reading, and its turn has come."""
-        return self._owes_read and self._may_read
+        """Whether a hint came too soon after the last reading, its turn has come, and no loop has read since."""
+        return self._owes_read and self._reconciler.is_requested and self._may_read
 
     @property
     def _may_read(self) -> bool:

@@ -82,6 +82,11 @@ class Reconciler:
         """Read positions in the next pass, whatever the schedule says."""
         self._last_ms = None
 
+    @property
+    def is_requested(self) -> bool:
+        """Whether the next pass reads positions because it was asked to: nobody has read them since."""
+        return self._last_ms is None
+
     def _is_due(self, now_ms: int) -> bool:
         # A negative age: the machine's clock was set back.
         if self._last_ms is None or not 0 <= now_ms - self._last_ms < INTERVAL_MS:

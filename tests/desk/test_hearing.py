@@ -211,6 +211,18 @@ def test_our_own_fills_are_no_news(bot: HeardRig) -> None:
     assert calls(bot, since, POSITIONS) == []
 
 
+def test_what_a_loop_has_read_is_owed_no_more(bot: HeardRig) -> None:
+    """A hint that came too soon waits for its turn; the loop's own reading in between answers it."""
+    for _ in range(2):
+        bot.hearing.board.hint(Resumed(Topic.ACCOUNT))
+        bot.hearing.work()
+    bot.worker._process_running()
+    since = now(bot)
+    bot.hearing._read_ms = 0
+    bot.hearing.work()
+    assert calls(bot, since, POSITIONS) == []
+
+
 def test_a_position_that_is_not_ours_is_told(bot: HeardRig) -> None:
     bot.act(OpenPosition(symbol="ADAUSDT", side="SELL", amount=Decimal(50)))
     bot.pause(bot.worker, lambda: any("no pair trade explains" in text for text in bot.told))
