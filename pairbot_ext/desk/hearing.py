@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from freqtrade.exceptions import FreqtradeException
@@ -53,7 +53,10 @@ class Hearing:
     """See the module.
 
     :param close: closes both legs of a pair trade; the caller holds Freqtrade's exit lock.
+    :cvar open_feed: what listens: threads and sockets, or a rehearsal's own.
     """
+
+    open_feed: ClassVar[Callable[..., Any]] = Feed
 
     def __init__(
         self,
@@ -113,7 +116,7 @@ class Hearing:
             return
         self._guard.heard = self._heard_order
         self.audible.turn_on(has_account=not self._broker.is_dry_run)
-        self._feed = Feed(
+        self._feed = type(self).open_feed(
             streams, self.board, self._clock, rng, self._tick, has_account=not self._broker.is_dry_run
         )
         self._feed.start()
@@ -264,7 +267,7 @@ class Hearing:
 
     @property
     def _is_read_due(self) -> bool:
-        """Whether a hint came too soon after the last reading, its turn has come, and no loop has read since."""
+        """Whether a hint came too soon after the last reading, its turn has come, and no loop has read."""
         return self._owes_read and self._reconciler.is_requested and self._may_read
 
     @property

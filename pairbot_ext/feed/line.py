@@ -90,16 +90,15 @@ class Line:
     async def _live_through(self) -> None:
         """One connection, from its beginning to its end. Raises what ended it."""
         status, began_ms = self.status, self._clock.now_ms()
-        self._least_lag_ms, status.late_ms, self._frames = None, 0, 0
-        status.heard_ms = self._data_ms = began_ms
-        connection = self._connect(status.topic, status.symbols, self._hear, self._clock)
+        self.begins()
+        connection = self._connect(status.topic, status.symbols, self.hear, self._clock)
         listening = asyncio.ensure_future(connection.listen())
         try:
             while True:
                 await asyncio.wait({listening}, timeout=LOOK_SECS)
                 if listening.done():
                     listening.result()
-                self._look(connection)
+                self.look(connection)
                 if status.is_live:
                     continue
                 if connection.is_listening:
@@ -107,13 +106,11 @@ class Line:
                 elif self._clock.now_ms() - began_ms > CONNECT_MS:
                     raise LostError(f"the venue has not confirmed within {CONNECT_MS / 1000:.0f} s")
         finally:
-            if status.is_live:
-                status.is_live, status.down_since_ms = False, self._clock.now_ms()
-            self._board.forget(status)
+            self.has_ended()
             await _to_its_end(_close(connection, listening))
 
-    def _look(self, connection: Connection) -> None:
-        """Raises LostError where nothing comes any more."""
+    def look(self, connection: Connection) -> None:
+        """What has come since the last look. Raises LostError where nothing comes any more."""
         now_ms, frames = self._clock.now_ms(), connection.frames
         if frames != self._frames:
             self._frames, self.status.heard_ms = frames, now_ms
@@ -131,7 +128,11 @@ class Line:
             for prices in await asyncio.wait_for(connection.snapshot(), CONNECT_MS / 1000):
                 if prices.symbol in wanted:
                     self._board.hear(prices)
-        now_ms = self._clock.now_ms()
+        self.goes_live()
+
+    def goes_live(self) -> None:
+        """The hole is closed: from now on what is heard is the newest there is."""
+        status, now_ms = self.status, self._clock.now_ms()
         if status.down_since_ms is not None:
             status.down_ms += now_ms - status.down_since_ms if status.connects else 0
         status.down_since_ms, status.error = None, ""
@@ -141,7 +142,19 @@ class Line:
         if status.topic is Topic.ACCOUNT:
             self._board.hint(Resumed(status.topic))
 
-    def _hear(self, heard: Heard) -> None:
+    def has_ended(self) -> None:
+        """Nothing is heard any more: what was heard is not believed either."""
+        if self.status.is_live:
+            self.status.is_live, self.status.down_since_ms = False, self._clock.now_ms()
+        self._board.forget(self.status)
+
+    def begins(self) -> None:
+        """A connection is being opened."""
+        self._least_lag_ms, self.status.late_ms, self._frames = None, 0, 0
+        self.status.heard_ms = self._data_ms = self._clock.now_ms()
+
+    def hear(self, heard: Heard) -> None:
+        """What a connection passes on."""
         self.status.heard_ms = self._data_ms = heard.arrived_ms
         is_news = self._board.hear(heard)
         if is_news and isinstance(heard, BestPrices | MarkPrice):

@@ -73,3 +73,8 @@ def analyse_again(strategy: IStrategy, symbols: list[str]) -> None:
     seen: dict[str, datetime] = getattr(strategy, LAST_CANDLES)
     for symbol in symbols:
         seen.pop(symbol, None)
+
+
+def forget_connections(exchange: Exchange) -> None:
+    """Of a bot that has died: its async client must not complain about a session nobody closes any more."""
+    exchange._api_async.session = None

@@ -74,7 +74,7 @@ class Journal(JournalReader):
                 migrate(self._engine)
                 self._load(left_behind)
             except BaseException:
-                self._release()
+                self.release()
                 raise
             self.recover()
 
@@ -303,7 +303,7 @@ class Journal(JournalReader):
             try:
                 self.recover()
             finally:
-                self._release()
+                self.release()
 
     # -- the database ------------------------------------------------------------------------------
 
@@ -355,7 +355,8 @@ class Journal(JournalReader):
             self._unsaved_orders.add(evicted)
         return True
 
-    def _release(self) -> None:
+    def release(self) -> None:
+        """Let go of file, lock and connections, as they are: what the kernel does for a dead process."""
         self._file.close()
         if self._holder is not None:
             self._holder.close()

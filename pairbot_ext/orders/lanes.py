@@ -47,8 +47,8 @@ class Lanes:
         clock: Clock,
         question: Callable[[Client], object] = lambda client: client.fetch_time(),
     ) -> None:
-        self._open_client = open_client
-        self._refresh = refresh
+        self.open_client = open_client
+        self.refresh = refresh
         self._question = question
         self._clock = clock
         self._idle: list[tuple[int, Client]] = []
@@ -98,7 +98,7 @@ class Lanes:
             stale = [client for used_ms, client in kept if not 0 <= now_ms - used_ms < WARM_MS]
             self._idle = [each for each in kept if each[1] not in stale]
         with suppress(RuntimeError):  # no thread to be had: the next loop tries again
-            for client in (*stale, *(self._open_client() for _ in range(room - len(kept)))):
+            for client in (*stale, *(self.open_client() for _ in range(room - len(kept)))):
                 with self._lock:
                     self._asking += 1
                 self._threads.submit(self._warm, client)
@@ -139,8 +139,8 @@ class Lanes:
 
     def _take(self) -> Client:
         with self._lock:
-            client = self._idle.pop()[1] if self._idle else self._open_client()
-        return self._refresh(client)
+            client = self._idle.pop()[1] if self._idle else self.open_client()
+        return self.refresh(client)
 
     def _warm(self, client: Client) -> None:
         try:

@@ -31,7 +31,7 @@ class LivePort:
     ) -> None:
         self._venue = venue
         self._limiter = limiter
-        self._lanes = lanes
+        self.lanes = lanes
         self._create_order = create_order
         self._fetch_order = fetch_order
         self._cancel_order = cancel_order
@@ -55,7 +55,7 @@ class LivePort:
     def send_together(self, orders: Sequence[OrderRecord]) -> Generator[tuple[OrderRecord, Sent]]:
         """See VenuePort."""
         works = [partial(self.send, order) for order in orders]
-        with closing(self._lanes.run(works)) as outcomes:
+        with closing(self.lanes.run(works)) as outcomes:
             for number, sent in outcomes:
                 yield orders[number], sent
 
@@ -65,11 +65,11 @@ class LivePort:
 
     def keep_warm(self) -> None:
         """See VenuePort."""
-        self._lanes.keep_warm()
+        self.lanes.keep_warm()
 
     def close(self) -> None:
         """See VenuePort."""
-        self._lanes.close()
+        self.lanes.close()
 
     def query(self, order: OrderRecord) -> dict[str, Any]:
         """See VenuePort."""

@@ -126,7 +126,7 @@ def test_a_leg_that_is_gone_is_heard_at_once(heard: Rig) -> None:
     for act in (leg_closed_by_hand, leg_liquidated):
         heard.open()
         act(heard)
-        heard._pause(2.0)
+        heard.pause_for(2.0)
         assert not heard.positions()
         heard.loop(3)
         heard.next_candle()
@@ -154,7 +154,7 @@ def test_connections_that_are_a_day_old_end_and_begin_anew(heard: Rig) -> None:
         heard.loop(12)
         assert min(line.connects for line in heard.desk.hearing.board.lines) >= 3
         leg_closed_by_hand(heard)
-        heard._pause(2.0)
+        heard.pause_for(2.0)
         assert not heard.positions()
         heard.loop(3)
         heard.check_flat()
@@ -184,8 +184,8 @@ def test_a_price_beyond_the_stop_is_heard_between_two_loops(heard: Rig) -> None:
     heard.loop(2)
     for step in range(2):
         heard.market.prices["ADAUSDT"] = Decimal("0.7700") + Decimal(step) / 10_000
-        heard._pause(0.5)
-    heard._pause(0.5)
+        heard.pause_for(0.5)
+    heard.pause_for(0.5)
     assert not heard.positions()
     heard.loop()
     heard.check_flat()

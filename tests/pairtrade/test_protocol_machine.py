@@ -226,7 +226,7 @@ class Protocol(RuleBasedStateMachine):
     @rule()
     def restart(self) -> None:
         """kill -9 between two steps, then a start; a start needs the database."""
-        self.journal._release()
+        self.journal.release()
         self.is_locked = False
         self.boot()
         self.reconciler.request()
@@ -387,7 +387,7 @@ class Protocol(RuleBasedStateMachine):
             self.only_the_venue_settles()
             self.entered_once_and_bounded()
         finally:
-            self.journal._release()
+            self.journal.release()
             self.folder.cleanup()
 
     def check_rest(self) -> None:

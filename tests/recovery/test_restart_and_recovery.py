@@ -67,7 +67,7 @@ def test_kill_9_between_two_exits(live: Rig, leg: str, when: str) -> None:
     live.open()
     desk, seen = live.desk, len(live.posts())
     mate = {"A": "B", "B": "A"}[leg]
-    desk.port._lanes.backwards = leg == "B"
+    desk.port.lanes.backwards = leg == "B"
     if when in ("alone", "file"):
         kill_at(live, mate, "x", after=False)
     elif when == "first_answer":

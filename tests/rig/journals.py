@@ -93,7 +93,7 @@ def locked(engine: Engine) -> Iterator[None]:
 
 def crash(journal: Journal) -> None:
     """What a dead process leaves: nothing is flushed, the kernel takes files, locks and connections."""
-    journal._release()
+    journal.release()
 
 
 def make_journal(engine: Engine, path: Path) -> Journal:

@@ -251,8 +251,8 @@ MUTANTS = (
     Mutant(
         "mate sent after the first's answer",
         "pairbot_ext/orders/liveport.py",
-        "closing(self._lanes.run(works))",
-        "closing((n, next(self._lanes.run([work]))[1]) for n, work in enumerate(works))",
+        "closing(self.lanes.run(works))",
+        "closing((n, next(self.lanes.run([work]))[1]) for n, work in enumerate(works))",
         (_test("test_exits_together.py"), "-k", "neither"),
     ),
     Mutant(

@@ -11,8 +11,10 @@ import pytest
 from harness import Rig, rig
 from postgres import Server, running_server
 from processes import Stage
-from scenario import PRICES, START, VirtualTime
+from scenario import PRICES, START
 from stage_hand import StageHand
+
+from pairbot_ext.rehearse.clock import VirtualTime
 
 TWO = ("ADAUSDT", "ALGOUSDT")
 ENGINE_ALONE = {

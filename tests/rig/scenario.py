@@ -1,23 +1,19 @@
-"""What a scenario is made of: symbols, pairs, a market of fixed prices, virtual time, scripted signals."""
+"""What a scenario is made of: symbols, pairs, a market of fixed prices, scripted signals."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from math import log
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import numpy as np
-import time_machine
 
 from pairbot_ext.model.plan import EntryModel, EntryPlan
 from pairbot_ext.model.registry import Coins
 from pairbot_ext.model.thresholds import LONG_SPREAD, Thresholds
+from pairbot_ext.rehearse.clock import VirtualTime
 from pairbot_ext.sim.market.fixed import FixedMarket
 
 HERE = Path(__file__).resolve().parent
@@ -70,97 +66,6 @@ class ShortHistory(FixedMarket):
 def unified(symbol: str) -> str:
     """ADAUSDT -> ADA/USDT:USDT."""
     return f"{symbol.removesuffix('USDT')}/USDT:USDT"
-
-
-class VirtualTime:
-    """Time that passes only when somebody waits for it, and not at all outside `running`.
-
-    :param start: the first instant.
-    """
-
-    def __init__(self, start: datetime) -> None:
-        self._now = start
-        self._traveller: Any = None
-        self._is_held = False
-        self.listeners: list[Callable[..., None]] = []
-        """Told that time has passed: with between_requests=False also in the middle of one."""
-
-    @contextmanager
-    def running(self) -> Iterator[VirtualTime]:
-        """Everybody's clock is this one; it goes on where it was left."""
-        with time_machine.travel(self._now, tick=False) as self._traveller, patch("time.sleep", self.sleep):
-            try:
-                yield self
-            finally:
-                self._now = datetime.now(UTC)
-
-    def advance(self, ms: int) -> None:
-        """Let `ms` pass."""
-        self._pass(ms, between_requests=False)
-
-    def sleep(self, secs: float) -> None:
-        """In place of time.sleep. Whoever hears does so twice a second."""
-        left_ms = round(secs * 1000)
-        while left_ms > 0:
-            step_ms = min(left_ms, 500) if self.listeners else left_ms
-            self._pass(step_ms, between_requests=True)
-            left_ms -= step_ms
-
-    def _pass(self, ms: int, *, between_requests: bool) -> None:
-        self._traveller.shift(ms / 1000)
-        for listener in [] if self._is_held else list(self.listeners):
-            listener(between_requests=between_requests)
-
-    @contextmanager
-    def held(self) -> Iterator[None]:
-        """Nobody is told meanwhile: what happens at once is played one after the other, and the venue's time
-        knows no way back."""
-        self._is_held = True
-        try:
-            yield
-        finally:
-            self._is_held = False
-
-    def now_ms(self) -> int:
-        """Epoch ms."""
-        return int(time.time() * 1000)
-
-
-class VirtualLanes:
-    """orders.lanes.Lanes under a virtual clock, without threads: each work is played from the same instant,
-    and ends at its own.
-
-    :ivar backwards: play the last one first.
-    """
-
-    def __init__(self, clock: VirtualTime, client: Any, refresh: Callable[[Any], Any]) -> None:
-        self._clock = clock
-        self._client = client
-        self._refresh = refresh
-        self.backwards = False
-
-    def run(self, works: Sequence[Callable[[Any], Any]]) -> Generator[tuple[int, Any]]:
-        """See Lanes. What is no Exception (the process ends here) is raised where it happens."""
-        begun_ms = self._clock.now_ms()
-        ends: list[tuple[int, int, Any]] = []
-        numbered = list(enumerate(works))
-        for number, work in reversed(numbered) if self.backwards else numbered:
-            with self._clock.held():
-                self._clock.advance(begun_ms - self._clock.now_ms())
-                try:
-                    outcome = work(self._refresh(self._client))
-                except Exception as error:  # noqa: BLE001 - as a lane gives it back
-                    outcome = error
-            ends.append((self._clock.now_ms(), number, outcome))
-        for ended_ms, number, outcome in sorted(ends, key=lambda end: end[:2]):
-            self._clock.advance(ended_ms - self._clock.now_ms())
-            yield number, outcome
-
-    def keep_warm(self) -> None:
-        """Nothing gets cold."""
-
-    def close(self) -> None:
-        """Nothing to end."""
 
 
 @dataclass

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from freqtrade.persistence import Trade
 from harness import Rig, ccxt_client
-from sqlalchemy import delete
+from sqlalchemy import delete, update
 from sqlalchemy.orm import Session
 from verdict import executed_entries
 
@@ -75,6 +75,18 @@ def stranger_s_id(rig: Rig) -> None:
     rig.act(OpenPosition(symbol="ADAUSDT", side=Side.SELL, amount=10))
 
 
+def one_symbol_twice(rig: Rig) -> None:
+    (trade,) = rig.desk.journal.open_pair_trades()
+    rig.desk.journal.open_pair_trades = lambda: [trade, trade]
+
+
+def closed_with_an_open_question(rig: Rig) -> None:
+    rig.close()
+    with Session(Trade.session.get_bind()) as session:
+        session.execute(update(OrderRow).where(OrderRow.leg == "B").values(settled_ms=None))
+        session.commit()
+
+
 def send_as(rig: Rig, client_id: str, side: str, amount: float, symbol: str = "ADA/USDT:USDT") -> None:
     """An order past the guard, with an id of ours."""
     ccxt_client(rig).create_order(symbol, "market", side, amount, None, {"newClientOrderId": client_id})
@@ -87,6 +99,8 @@ def send_as(rig: Rig, client_id: str, side: str, amount: float, symbol: str = "A
         (doubled_position, "I9: venue"),
         (no_freqtrade_trade, "I9: Freqtrade"),
         (no_intent, "I1"),
+        (one_symbol_twice, "I7"),
+        (closed_with_an_open_question, "I3"),
         (state_of_neither, "rests in CLOSING"),
         (unhedged, "I2"),
         (entered_twice, "executed more than once"),

@@ -6,8 +6,8 @@ from decimal import Decimal
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from verdict import second_opinion
 
+from pairbot_ext.rehearse.books import second_opinion
 from pairbot_ext.sim.venue.account import IncomeType
 from pairbot_ext.sim.venue.actions import ClosePosition, Liquidate, apply
 from pairbot_ext.sim.venue.errors import VenueError

@@ -37,6 +37,16 @@ class RequestRecord:
     fault: str = ""
     order_id: int | None = None
 
+    @property
+    def client_id(self) -> str:
+        """The client order id it names or gives, "" without one."""
+        return self.params.get("newClientOrderId") or self.params.get("origClientOrderId") or ""
+
+    @property
+    def is_reduce_only(self) -> bool:
+        """Of an order: whether it may only make a position smaller."""
+        return self.params.get("reduceOnly") == "true"
+
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
         return asdict(self)

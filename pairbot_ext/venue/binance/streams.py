@@ -147,7 +147,7 @@ class Connection:
         for name in ("markets", "markets_by_id", "symbols", "ids", "currencies", "currencies_by_id"):
             setattr(client, name, getattr(markets_of, name))
         self._of_ccxt = client.handle_message
-        client.handle_message = self._take
+        client.handle_message = self.take
         self._takers = {
             "bookTicker": self._take_book,
             "markPriceUpdate": self._take_mark,
@@ -191,6 +191,10 @@ class Connection:
     async def snapshot(self) -> list[BestPrices]:
         """See venue.streams.Connection."""
         rows = await self._client.fapiPublicGetTickerBookTicker()
+        return self.prices_of(rows)
+
+    def prices_of(self, rows: Any) -> list[BestPrices]:
+        """A snapshot as the venue answers it."""
         return best_prices_of(rows, self._client, self._clock.now_ms())
 
     async def close(self) -> None:
@@ -210,8 +214,8 @@ class Connection:
 
     # -- what is heard -----------------------------------------------------------------------------
 
-    def _take(self, socket: Any, message: Any) -> None:
-        """Every message. Raises nothing: the client would stop reading without a word."""
+    def take(self, socket: Any, message: Any) -> None:
+        """Every message of a socket. Raises nothing: the client would stop reading without a word."""
         try:
             data = message.get("data", message) if isinstance(message, dict) else {}
             taker = self._takers.get(data.get("e") or ("bookTicker" if "B" in data else ""))

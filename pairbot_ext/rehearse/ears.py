@@ -11,19 +11,20 @@ from typing import Any
 
 import numpy as np
 import requests
-from scenario import VirtualTime
 
 from pairbot_ext.feed.board import Board, LineStatus
 from pairbot_ext.feed.line import Line
-from pairbot_ext.model.heard import Resumed, Topic
+from pairbot_ext.model.heard import Topic
+from pairbot_ext.rehearse.clock import VirtualTime
 from pairbot_ext.sim.control import SimulatedExchange
 from pairbot_ext.sim.inprocess import SyncSession
 from pairbot_ext.sim.overlay import ccxt_settings
+from pairbot_ext.sim.rest.calls import BEST_PRICES
 from pairbot_ext.sim.rest.gateway import Gateway
 from pairbot_ext.sim.stream.hub import UpgradeRefusedError
 from pairbot_ext.sim.stream.within import StreamTap
+from pairbot_ext.sim.symbols import binance_id
 from pairbot_ext.support.clock import Clock
-from pairbot_ext.venue.binance.streams import best_prices_of
 from pairbot_ext.venue.streams import LostError, Streams
 
 PING_EVERY_MS = 1_000
@@ -31,7 +32,6 @@ KEY_ALIVE_EVERY_MS = 1_800_000
 RETRY_MS = 1_000
 STREAM_ADDRESSES = ccxt_settings(1, timeout_ms=2_000)["urls"]
 """Of the streams, for the check that they belong to the exchange. Nothing is connected to them."""
-SNAPSHOT = "https://127.0.0.1/fapi/v1/ticker/bookTicker"
 _STREAM = {Topic.BOOKS: "bookTicker", Topic.MARKS: "markPrice@1s"}
 
 
@@ -133,7 +133,7 @@ class _VirtualLine:
         self._board = board
         self._clock = clock
         # Frames are counted here: the client has no socket that would.
-        self._parser: Any = streams.connect(self.status.topic, self.status.symbols, line._hear, clock)
+        self._parser: Any = streams.connect(self.status.topic, self.status.symbols, line.hear, clock)
         self._tap: StreamTap | None = None
         self._tried_ms = self._pinged_ms = self._kept_ms = 0
 
@@ -144,14 +144,14 @@ class _VirtualLine:
             self._lose(self._tap.end)
         if self.status.is_live:
             try:
-                self._line._look(self._parser)
+                self._line.look(self._parser)
             except LostError as error:
                 self._lose(str(error))
         if self._tap is None and abs(now_ms - self._tried_ms) >= RETRY_MS:
             self._tried_ms = now_ms
             try:
                 self._tap = StreamTap(self._exchange, *self._address())
-                self._go_live(now_ms)
+                self._go_live()
             except (UpgradeRefusedError, requests.ConnectionError) as error:
                 # As without a network: neither a connection nor the answer that closes the hole.
                 self.close()
@@ -163,7 +163,7 @@ class _VirtualLine:
     def _address(self) -> tuple[str, str]:
         if self.status.topic is Topic.ACCOUNT:
             return "/private/ws", f"listenKey={self._key()}"
-        ids = [self._parser._client.market(symbol)["lowercaseId"] for symbol in self.status.symbols]
+        ids = [binance_id(symbol).lower() for symbol in self.status.symbols]
         root = "public" if self.status.topic is Topic.BOOKS else "market"
         return f"/{root}/stream", "streams=" + "/".join(
             f"{each}@{_STREAM[self.status.topic]}" for each in ids
@@ -174,32 +174,27 @@ class _VirtualLine:
         gateway: Gateway = self._exchange.gateway
         return gateway.locked(lambda: gateway.venue.listen_keys.open(self._kept_ms + 3_600_000))
 
-    def _go_live(self, now_ms: int) -> None:
+    def _go_live(self) -> None:
+        self._line.begins()
         if self.status.topic is Topic.BOOKS:
-            rows = self._session.request("GET", SNAPSHOT).json()
-            for prices in best_prices_of(rows, self._parser._client, now_ms):
+            rows = self._session.request("GET", f"https://127.0.0.1{BEST_PRICES}").json()
+            for prices in self._parser.prices_of(rows):
                 if prices.symbol in self.status.symbols:
                     self._board.hear(prices)
-        self.status.heard_ms = self._pinged_ms = self._line._data_ms = now_ms
-        self.status.late_ms, self._line._least_lag_ms = 0, None
-        self.status.connects += 1
-        self.status.down_since_ms, self.status.error = None, ""
-        self._board.go_live(self.status)
-        if self.status.topic is Topic.ACCOUNT:
-            self._board.hint(Resumed(self.status.topic))
+        self._pinged_ms = self._clock.now_ms()
+        self._line.goes_live()
 
     def _lose(self, why: str) -> None:
         self.close()
-        self.status.is_live, self.status.down_since_ms = False, self._clock.now_ms()
+        self._line.has_ended()
         self.status.error = why
-        self._board.forget(self.status)
 
     def listen(self) -> None:
         """Hear what has arrived."""
         if self._tap is None:
             return
         for message in self._tap.messages():
-            self._parser._take(None, message)
+            self._parser.take(None, message)
             if message.get("e") == "listenKeyExpired":
                 self._lose("the listen key has expired")
                 return

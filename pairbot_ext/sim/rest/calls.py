@@ -1,0 +1,11 @@
+"""The calls that rehearsals bend, count and look for, by what they are for."""
+
+ORDER = "POST /fapi/v1/order"
+ORDER_CHECK = "POST /fapi/v1/order/test"
+ORDER_QUERY = "GET /fapi/v1/order"
+POSITIONS = "GET /fapi/v3/positionRisk"
+BALANCE = "GET /fapi/v3/account"
+LEVERAGE = "POST /fapi/v1/leverage"
+BOOK = "GET /fapi/v1/depth"
+ANY = "* /fapi/*"
+BEST_PRICES = "/fapi/v1/ticker/bookTicker"
