@@ -17,6 +17,8 @@ from pairbot_ext.pairtrade.situation import Facts, LegFacts, is_hedged
 
 MIN_FILL_OF_PLAN = Decimal("0.10")
 """Leg A filled below this share of its plan is not worth a hedge: it is unwound."""
+HEARD_LATE_MS = 10_000
+"""Longer than an order's question and answer take, timeouts included."""
 CAPPED_ENTRIES_OF_B = 3
 """IOC attempts of leg B, each with twice the cap of the one before; then one market order."""
 
@@ -151,6 +153,15 @@ def _is_less(leg: LegFacts, venue: Decimal) -> bool:
     return leg.held - max(venue, Decimal(0)) >= leg.sizing.step / 2 and not leg.unsettled
 
 
+def _may_be_gone(leg: LegFacts) -> bool:
+    """Whether a fill was heard of so late that somebody, or an exit that no store could keep, may have closed
+    it meanwhile: its mate is not entered before the venue was looked at."""
+    return any(
+        order.filled and (order.settled_ms or order.intent_ms) - order.intent_ms > HEARD_LATE_MS
+        for order in leg.entries
+    )
+
+
 def _open(trade: PairTrade, facts: Facts) -> Decision:
     """Leg A may be filled; bring leg B up to it, or bring leg A down."""
     beta = trade.plan.model.beta
@@ -175,9 +186,12 @@ def _open(trade: PairTrade, facts: Facts) -> Decision:
     amount = nearest_amount(missing, leg_b.price, leg_b.step)
     tried = leg_b.entries
     why_not = _why_no_entry(facts, leg_b, amount, len(tried))
+    state = PairState.B_SENT if tried else PairState.A_SENT
+    if why_not is None and leg_a.venue is None and _may_be_gone(leg_a):
+        return Decision(state, Goal.OPEN, "", (ReadVenue(),))
     if why_not is None:
         return Decision(
-            PairState.B_SENT if tried else PairState.A_SENT,
+            state,
             Goal.OPEN,
             "",
             (

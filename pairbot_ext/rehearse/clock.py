@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
@@ -29,9 +30,14 @@ class VirtualTime:
     @contextmanager
     def running(self) -> Iterator[VirtualTime]:
         """Everybody's clock is this one; it goes on where it was left."""
-        slept = time.sleep
+        slept, owner = time.sleep, threading.get_ident()
+
+        def sleep(secs: float) -> None:
+            # A thread of somebody else's, such as one that watches for this process's parent, waits truly.
+            (self.sleep if threading.get_ident() == owner else slept)(secs)
+
         with time_machine.travel(self._now, tick=False) as self._traveller:
-            time.sleep = self.sleep  # type: ignore[assignment]
+            time.sleep = sleep  # type: ignore[assignment]
             try:
                 yield self
             finally:

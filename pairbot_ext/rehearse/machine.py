@@ -95,14 +95,14 @@ class Machine:
     def start(self) -> None:
         """A new process, as far as the bot can tell: new bot, same database, same venue."""
         with self._ears():
-            self.bot = FreqtradeBot(self._config())
+            self.bot = FreqtradeBot(self.configuration())
             self._put_lanes_on_the_clock()
             # Freqtrade's workers listen here; a message is what a person gets to read.
             self.bot.rpc.registered_modules.append(_Listener(self._hear))
-            self._made()
+            self.made()
             self.bot.startup()
 
-    def _made(self) -> None:
+    def made(self) -> None:
         """The bot is there and has not begun."""
 
     def _hear(self, text: str) -> None:
@@ -157,14 +157,14 @@ class Machine:
         """Ctrl+C."""
         self.bot.cleanup()
 
-    def _raw(self) -> dict[str, Any]:
+    def raw_configuration(self) -> dict[str, Any]:
         """Freqtrade's configuration as a file would hold it."""
         raise NotImplementedError
 
-    def _config(self) -> dict[str, Any]:
+    def configuration(self) -> dict[str, Any]:
         """Freqtrade's own reading of it, its exchange the simulated one in this process."""
         path = self.directory / "config.json"
-        path.write_text(json.dumps(self._raw()))
+        path.write_text(json.dumps(self.raw_configuration()))
         config: dict[str, Any] = Configuration({"config": [str(path)], "verbosity": 0}, None).get_config()
         overlay = self.transport.overlay()["exchange"]
         if isinstance(self.clock, VirtualTime):

@@ -12,6 +12,7 @@ from decimal import Decimal
 
 from freqtrade.persistence import Trade
 
+from pairbot_ext.journal.reader import NOT_DURABLE_FROM
 from pairbot_ext.journal.tables import OrderRow, PairTradeRow
 from pairbot_ext.model.sizing import MAX_HEDGE_ERROR, Leg
 from pairbot_ext.model.states import ClientOrderId, PairState
@@ -150,14 +151,18 @@ def flipped(machine: Machine) -> Iterator[str]:
 
 
 def sent_without_intent(machine: Machine) -> Iterator[str]:
-    """I1: whatever reached the venue was in the journal before it did."""
+    """I1: whatever reached the venue was in the journal before it did. Where no store could be written, an exit
+    goes out all the same, numbered apart (I5)."""
     rows: dict[str, OrderRow] = {row.client_id: row for row in machine.orders()}
     for record in machine.posts():
         if record.number <= machine.mark.request:
             continue
         name = record.client_id
-        if not ClientOrderId.parse(name):
+        parsed = ClientOrderId.parse(name)
+        if parsed is None:
             yield f"I1: the bot sent an order with the id {name!r}"
+        elif name not in rows and parsed.attempt >= NOT_DURABLE_FROM and not parsed.role.increases:
+            continue
         elif name not in rows:
             yield f"I1: {name} has no intent in the journal"
         elif rows[name].intent_ms > record.received_ms:

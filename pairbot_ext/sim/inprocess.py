@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -40,6 +40,18 @@ class ConnectionDroppedError(Exception):
         super().__init__("dropped after the request" if reached else "refused")
 
 
+class Watcher(Protocol):
+    """Stands between client and venue, and may raise: as a process that ends there would hear no more."""
+
+    def before(self, request: Request) -> None:
+        """The request is about to arrive."""
+        ...
+
+    def after(self, request: Request) -> None:
+        """The venue has dealt with it, and nothing of that has come back yet."""
+        ...
+
+
 class InProcessTransport:
     """Carries requests to a handler, and lets time pass for them.
 
@@ -52,6 +64,7 @@ class InProcessTransport:
         self._handler = handler
         self._advance: Callable[[int], object] = advance or (lambda _ms: None)
         self.reachable = True
+        self.watcher: Watcher | None = None
 
     def __deepcopy__(self, memo: dict[int, Any]) -> InProcessTransport:
         return self  # Freqtrade copies its configuration; there is still only one exchange
@@ -69,15 +82,18 @@ class InProcessTransport:
         parts = urlsplit(url)
         half_ms = self._handler.round_trip_ms // 2
         self._advance(half_ms)
-        answer = self._handler.handle(
-            Request(
-                method=method,
-                path=parts.path,
-                query=parts.query,
-                body=body.decode() if body else "",
-                headers={name.lower(): value for name, value in headers.items()},
-            )
+        request = Request(
+            method=method,
+            path=parts.path,
+            query=parts.query,
+            body=body.decode() if body else "",
+            headers={name.lower(): value for name, value in headers.items()},
         )
+        if self.watcher is not None:
+            self.watcher.before(request)
+        answer = self._handler.handle(request)
+        if self.watcher is not None:
+            self.watcher.after(request)
         back_ms = self._handler.round_trip_ms - half_ms + answer.delay_ms
         if answer.delivery is Delivery.HANG or half_ms + back_ms >= timeout_ms:
             self._advance(max(timeout_ms - half_ms, 0))

@@ -53,7 +53,7 @@ class Rig(Machine):
 
     # -- the bot -----------------------------------------------------------------------------------
 
-    def _made(self) -> None:
+    def made(self) -> None:
         Rig.latest = self
         if self.dry_run:
             self._record_dry_orders()
@@ -71,7 +71,7 @@ class Rig(Machine):
 
         port._keep = record
 
-    def _raw(self) -> dict[str, Any]:
+    def raw_configuration(self) -> dict[str, Any]:
         base: dict[str, Any] = json.loads((REPO_ROOT / "config.json").read_text())
         base |= {
             "strategy": "DeskStrategy",
@@ -92,8 +92,8 @@ class Rig(Machine):
         base.pop("$schema", None)
         return base
 
-    def _config(self) -> dict[str, Any]:
-        config = super()._config()
+    def configuration(self) -> dict[str, Any]:
+        config = super().configuration()
         for block in ("ccxt_config", "ccxt_sync_config"):
             config["exchange"][block]["enableRateLimit"] = self.has_throttle
         config["exchange"]["pair_whitelist"] = [unified(name) for name in self.symbols]

@@ -67,8 +67,8 @@ class HeardRig(Rig):
             self.server.start()
         super().start()
 
-    def _config(self) -> dict[str, Any]:
-        config = super()._config()
+    def configuration(self) -> dict[str, Any]:
+        config = super().configuration()
         settings = ccxt_settings(self.server.port, timeout_ms=2_000)
         # The bot's own requests stay in-process; what hears has a session of its own.
         asynchronous = config["exchange"]["ccxt_async_config"]

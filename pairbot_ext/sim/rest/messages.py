@@ -32,6 +32,11 @@ class Request:
         """Method and path, the key of routes, weights and fault rules: "POST /fapi/v1/order"."""
         return f"{self.method} {self.path}"
 
+    @property
+    def client_id(self) -> str:
+        """The client order id of a new order, "" for everything else."""
+        return self.params().get("newClientOrderId", "") if self.method == "POST" else ""
+
     def params(self) -> dict[str, str]:
         """Decoded parameters; where both carry one, the query string wins, as Binance documents."""
         merged = dict(parse_qsl(self.body, keep_blank_values=True)) if self.body else {}

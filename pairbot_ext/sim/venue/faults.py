@@ -232,6 +232,10 @@ class Faults:
         """Put one more rule at the end; its count starts now."""
         self._counted.append(_Counted(rule))
 
+    def remove(self, rule: FaultRule) -> None:
+        """Forget this rule, where it is one."""
+        self._counted = [counted for counted in self._counted if counted.rule is not rule]
+
     def clear(self) -> None:
         """Forget all rules."""
         self._counted.clear()

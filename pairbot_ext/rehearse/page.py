@@ -1,0 +1,115 @@
+"""A drill as one HTML page that needs nothing but itself: no script, no network."""
+
+from __future__ import annotations
+
+from html import escape
+from pathlib import Path
+
+from pairbot_ext.rehearse.drill import Drill
+from pairbot_ext.rehearse.outcome import Result
+from pairbot_ext.rehearse.strip import strip
+from pairbot_ext.support.errors import PairbotError
+
+_MARK = "<!-- pairbot drill -->"
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+_STYLE = """
+:root { color-scheme: light; }
+body { margin: 0 auto; padding: 28px; max-width: 1080px; background: #fff; color: #1b1b1b;
+  font: 14px/1.5 "Helvetica Neue", Helvetica, Arial, "Liberation Sans", sans-serif;
+  font-variant-numeric: tabular-nums; }
+h1 { font-size: 20px; margin: 0 0 8px; } h2 { font-size: 15px; margin: 32px 0 4px; }
+.lead { padding: 10px 14px; border: 1px solid #2e7d32; margin: 12px 0; }
+.lead.broken { border-color: #b3261e; color: #8c1d18; } .lead.limit { border-color: #b8860b; }
+table { border-collapse: collapse; width: 100%; font-size: 13px; }
+th { text-align: right; border-bottom: 1px solid #1b1b1b; padding: 3px 6px; }
+td { text-align: right; border-bottom: 1px solid #e6e6e6; padding: 3px 6px; white-space: nowrap; }
+th.text, td.text { text-align: left; white-space: normal; }
+.small { color: #5c5c5c; font-size: 13px; } .bad { color: #8c1d18; } .warn { color: #7a5a00; }
+.scroll { overflow-x: auto; } svg { max-width: 100%; height: auto; } a { color: #005a8d; }
+ol { padding-left: 28px; font-size: 13px; margin: 4px 0; }
+"""
+_HEADS = (
+    ("scenario", True), ("pair", True), ("outcome", True), ("alone, s", False), ("unhedged, USDT", False),
+    ("loss, USDT", False), ("of the stake, %", False), ("profit, USDT", False), ("orders", False),
+    ("how", True),
+)  # fmt: skip
+
+
+def write_page(path: Path, drill: Drill) -> None:
+    """Write it. Raises PairbotError: the file is somebody else's, or cannot be written."""
+    try:
+        if path.exists() and _MARK not in path.read_text(encoding="utf-8", errors="replace")[:400]:
+            raise PairbotError(
+                "A file that is no page of a drill is not overwritten", value=path,
+                remedy="Choose another name",
+            )  # fmt: skip
+        path.write_text(page(drill), encoding="utf-8")
+    except OSError as error:
+        raise PairbotError(
+            f"The page cannot be written: {error.strerror}", value=path, remedy="Choose another place"
+        ) from error
+
+
+def page(drill: Drill) -> str:
+    """The whole page."""
+    kind = (
+        "lead"
+        if drill.is_passed and not drill.exceeded
+        else "lead limit"
+        if drill.is_passed
+        else "lead broken"
+    )
+    assumed = "".join(f"<li>{escape(text)}</li>" for text in drill.setup.assumed)
+    body = [
+        "<h1>Drill: disasters with your configuration</h1>",
+        f'<p class="{kind}">{escape(drill.headline())}</p>',
+        '<p class="small">The real bot on a simulated exchange in virtual time. Prices follow the pairs\' models '
+        "and the scenarios; books, fills and margin follow the simulation's rules. Nothing here says what your "
+        "pairs will earn.</p>",
+        f'<ul class="small">{assumed}</ul>' if assumed else "",
+        _table(drill.results),
+        *(_section(number, result) for number, result in enumerate(drill.results)),
+    ]
+    return (
+        f'<!doctype html>{_MARK}<html lang="en"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>Drill</title><style>{_STYLE}</style></head><body>{''.join(body)}</body></html>\n"
+    )
+
+
+def _table(results: list[Result]) -> str:
+    heads = "".join(f'<th class="text">{name}</th>' if text else f"<th>{name}</th>" for name, text in _HEADS)
+    rows = []
+    for number, each in enumerate(results):
+        style = ' class="bad"' if each.broken else ' class="warn"' if each.exceeded else ""
+        cells = [
+            f'<td class="text"><a href="#s{number}">{escape(each.name)}</a></td>',
+            f'<td class="text">{escape(each.pair)}</td>',
+            f'<td class="text">{escape(each.outcome)}</td>',
+            *(
+                f"<td>{value}</td>"
+                for value in (
+                    f"{each.alone_secs:.1f}", f"{each.exposure:.0f}", f"{each.loss:.2f}",
+                    f"{each.loss_percent:.1f}", f"{each.profit:+.2f}", str(each.orders),
+                )
+            ),
+            f'<td class="text">{escape(each.story)}</td>',
+        ]  # fmt: skip
+        rows.append(f"<tr{style}>{''.join(cells)}</tr>")
+    return (
+        f'<div class="scroll"><table><thead><tr>{heads}</tr></thead><tbody>{"".join(rows)}</tbody>'
+        "</table></div>"
+    )
+
+
+def _section(number: int, result: Result) -> str:
+    bad = "".join(f'<p class="bad">broken: {escape(text)}</p>' for text in result.broken)
+    limits = "".join(f'<p class="warn">limit: {escape(text)}</p>' for text in result.exceeded)
+    told = "".join(f"<li>{secs:g} s: {escape(text)}</li>" for secs, text in result.messages)
+    picture = strip(result) if result.held or result.marks else ""
+    return (
+        f'<h2 id="s{number}">{escape(result.name)}: {escape(result.title)}</h2>'
+        f'<p class="small">{escape(result.pair)}, seed {result.seed}, {escape(result.story)}</p>{bad}{limits}'
+        f'{picture}<ol>{told}</ol><p class="small">What to do: {escape(result.then)}</p>'
+    )

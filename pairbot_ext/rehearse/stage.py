@@ -1,0 +1,409 @@
+"""One bot plays one scenario: the user's configuration and pair, a market, and everything that goes wrong."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from pairbot_ext.model.states import ClientOrderId, PairState
+from pairbot_ext.pairs import Pair
+from pairbot_ext.rehearse import schedule as plan
+from pairbot_ext.rehearse.clock import VirtualTime
+from pairbot_ext.rehearse.machine import Machine
+from pairbot_ext.rehearse.market import RehearsalMarket
+from pairbot_ext.rehearse.observer import Observer
+from pairbot_ext.rehearse.setup import (
+    DATABASE,
+    LEFT_OUT,
+    START,
+    Setup,
+    bot_configuration,
+    chosen,
+    write_pairs,
+)
+from pairbot_ext.rehearse.trouble import impatient_sqlite, rewrite_pairs, spoiled
+from pairbot_ext.sim.market.books import BookShape
+from pairbot_ext.sim.rest.messages import Request
+from pairbot_ext.sim.venue.actions import Transfer
+from pairbot_ext.sim.venue.engine import VenueOptions
+from pairbot_ext.support.errors import PairbotError
+
+logger = logging.getLogger(__name__)
+
+ROUND_TRIP_MS = 40
+RESTART_SECS = 10.0
+MOST_SECS = {"entry": 900.0, "held": 30.0, "exit": 900.0}
+"""A phase goes on for so long at most; what is timed in it is played first."""
+MOST_STARTS = 60
+CALM_SECS = 900.0
+"""After the last thing that goes wrong a pair has so long to come to rest."""
+STILL_LOOPS = 3
+"""Loops without an open pair trade after which nothing is expected to open any more."""
+_DEPTH_USDT = 20_000.0
+
+
+class Killed(BaseException):
+    """The process ends here: no handler of ours or Freqtrade's catches it."""
+
+
+class GoneError(Exception):
+    """The bot cannot be started any more."""
+
+
+@dataclass
+class _Waiting:
+    step: plan.Step
+    left: int = 1
+
+
+@dataclass
+class _Course:
+    """What is still to happen, and what has to be undone."""
+
+    waiting: list[_Waiting] = field(default_factory=list)
+    undo: list[tuple[int, Callable[[], None]]] = field(default_factory=list)
+
+
+class Stage(Machine):
+    """See the module. One scenario each; under `VirtualTime`.
+
+    :param pair: of the setup, which the scenario is about.
+    :param sign: 1 where its spread stands above its mean, -1 below.
+    :param depth_usdt: at the best price of every book, quote.
+    """
+
+    def __init__(
+        self, directory: Path, clock: VirtualTime, setup: Setup, pair: Pair, scenario: plan.Scenario, *,
+        seed: int, depth_usdt: float = _DEPTH_USDT,
+    ) -> None:  # fmt: skip
+        self.setup, self.pair, self.scenario = setup, pair, scenario
+        self.seed = seed
+        self.sign = 1 if seed % 2 else -1
+        traded = chosen(setup, pair)
+        self.legs = setup.legs(pair)
+        self.all_legs = [setup.legs(each) for each in traded]
+        # The pair the scenario is about stands out; its neighbour, too: two signals at once.
+        market = RehearsalMarket(
+            self.all_legs,
+            setup.prices,
+            timeframe=setup.timeframe,
+            start_ms=int(START.timestamp() * 1000),
+            seed=seed,
+            signs={each.pair_id: self.sign for each in self.all_legs},
+            shape=BookShape(top_notional=depth_usdt),
+        )
+        options = VenueOptions(deposit=Decimal(str(round(setup.wallet, 8))))
+        super().__init__(directory, clock, market, options=options, round_trip_ms=ROUND_TRIP_MS)
+        self.pairs_path = directory / "pairs.json"
+        (directory / "user_data").mkdir(parents=True, exist_ok=True)
+        self.document = write_pairs(setup, traded, self.pairs_path)
+        self.observer = Observer(self.venue, self.all_legs, clock.now_ms)
+        self.began_ms = clock.now_ms()
+        self.failures: list[str] = []
+        self.refusal = ""
+        self.kills = self.crashes = 0
+        self.transport.watcher = self
+        self._course = _Course([_Waiting(step, step.times) for step in scenario.steps])
+        self._is_dead = False
+        self._phase, self._phase_ms = "start", self.began_ms
+        self._grave: Path | None = None
+
+    # -- the bot -----------------------------------------------------------------------------------
+
+    def raw_configuration(self) -> dict[str, Any]:
+        raw = bot_configuration(self.setup, self.directory, self.pairs_path, self.document.pairs)
+        if self.scenario.streams:
+            raw["pairbot"] = {**raw["pairbot"], "streams": True}
+        return raw
+
+    def configuration(self) -> dict[str, Any]:
+        config = super().configuration()
+        # Whatever an environment variable says, nobody is told of a rehearsal.
+        for name in LEFT_OUT:
+            config.pop(name, None)
+        return config
+
+    # -- the course of a pair trade ----------------------------------------------------------------
+
+    def play(self) -> None:
+        """The whole scenario, from a bot that starts to a pair at rest."""
+        with impatient_sqlite():
+            self._play()
+
+    def _play(self) -> None:
+        self._phase = "before"
+        self._due()
+        try:
+            self.start()
+        except Exception as error:  # noqa: BLE001 - a bot that refuses to start is an outcome
+            self.refusal = _short(error)
+            return
+        self.set_mark()
+        self.observer.look()
+        try:
+            self._run("entry", self._is_settled)
+            self._run("held", lambda: True, least_secs=MOST_SECS["held"])
+            self._hold()
+            self._come_back()
+            self._run("exit", self._is_over)
+            self._calm()
+        except GoneError:
+            logger.info("The rehearsal ends without its bot")
+        finally:
+            self._undo_all()
+            self.observer.look()
+
+    def end(self) -> None:
+        """Leave nothing behind in this process."""
+        with suppress(Exception):
+            self.kill()
+
+    def _run(self, phase: str, is_done: Callable[[], bool], *, least_secs: float = 0.0) -> None:
+        self._phase, self._phase_ms = phase, self.clock.now_ms()
+        longest_secs = max(MOST_SECS[phase], least_secs) + self._last_timed(phase)
+        still = 0
+        while self._elapsed() < longest_secs:
+            self._due()
+            self._one_loop()
+            still = still + 1 if is_done() else 0
+            if still >= STILL_LOOPS and self._elapsed() >= least_secs and not self._is_pending(phase):
+                return
+
+    def _hold(self) -> None:
+        for _ in range(self.scenario.held_hours):
+            self.next_candle()
+            self._one_loop()
+            self._one_loop()
+
+    def _come_back(self) -> None:
+        """The spread closes; the bot sees so on the next closed candle."""
+        self.market.put_z(self.pair.id, 0.0, self.clock.now_ms())
+        for legs in self.all_legs[1:]:
+            self.market.put_z(legs.pair_id, 0.0, self.clock.now_ms())
+        candle_ms = self.market.candle_ms
+        self.clock.advance(candle_ms - self.clock.now_ms() % candle_ms + 5_000)
+
+    def _calm(self) -> None:
+        """Nothing goes wrong any more: what is left must come to rest."""
+        self._undo_all()
+        self._course.waiting.clear()
+        self.gateway.faults.clear()
+        self.gateway.stream_faults.clear()
+        self._phase, self._phase_ms = "calm", self.clock.now_ms()
+        for _ in range(2):
+            self._one_loop()
+        while self._elapsed() < CALM_SECS and not self._is_at_rest():
+            self._one_loop()
+
+    def _elapsed(self) -> float:
+        return (self.clock.now_ms() - self._phase_ms) / 1000
+
+    def _one_loop(self) -> None:
+        try:
+            self.work(pause_secs=self.setup.pause_secs)
+        except Killed:
+            self._revive()
+        except Exception as error:  # noqa: BLE001 - whatever it is, Freqtrade's process ends with it
+            self._crashed(error)
+        self.observer.look()
+
+    # -- when a phase is over ----------------------------------------------------------------------
+
+    def _open_states(self) -> list[PairState]:
+        return [trade.state for trade in self.desk.journal.open_pair_trades()]
+
+    def _is_settled(self) -> bool:
+        return all(state is PairState.HEDGED for state in self._open_states())
+
+    def _is_over(self) -> bool:
+        return not self._open_states() and not self.positions()
+
+    def _is_at_rest(self) -> bool:
+        return all(state in (PairState.HEDGED, PairState.NEEDS_OPERATOR) for state in self._open_states())
+
+    def _is_pending(self, phase: str) -> bool:
+        return any(
+            isinstance(each.step.at, plan.InPhase) and each.step.at.phase == phase and each.left
+            for each in self._course.waiting
+        ) or bool(self._course.undo)
+
+    def _last_timed(self, phase: str) -> float:
+        ends = [0.0]
+        for each in self._course.waiting:
+            if not isinstance(each.step.at, plan.InPhase) or each.step.at.phase == phase:
+                start = each.step.at.secs if isinstance(each.step.at, plan.InPhase) else 0.0
+                ends.append(start + float(getattr(each.step.effect, "lasts_secs", None) or 0.0))
+        return max(ends)
+
+    # -- what goes wrong ---------------------------------------------------------------------------
+
+    def _due(self) -> None:
+        """Play what is timed and due, and end what has lasted long enough."""
+        now_ms = self.clock.now_ms()
+        over, self._course.undo = _split(self._course.undo, lambda each: each[0] <= now_ms)
+        for _, undo in over:
+            undo()
+        for each in self._course.waiting:
+            at = each.step.at
+            if not isinstance(at, plan.InPhase) or at.phase != self._phase or not each.left:
+                continue
+            if self._elapsed() >= at.secs:
+                each.left = 0
+                self._apply(each.step.effect)
+
+    def before(self, request: Request) -> None:
+        """See sim.inprocess.Watcher."""
+        self._due()
+        self._met(request, "before")
+
+    def after(self, request: Request) -> None:
+        """See sim.inprocess.Watcher."""
+        self.observer.look()
+        self._met(request, "after")
+
+    def _met(self, request: Request, moment: str) -> None:
+        if self._is_dead:
+            raise Killed
+        order = ClientOrderId.parse(request.client_id) if request.client_id else None
+        if order is None:
+            return
+        for each in self._course.waiting:
+            at = each.step.at
+            if not isinstance(at, plan.OnOrder) or not each.left:
+                continue
+            if (at.leg, at.role, at.moment) == (order.leg, order.role.value, moment):
+                each.left -= 1
+                self._apply(each.step.effect)
+
+    def _symbol(self, leg: Any) -> str:
+        return self.legs.leg_a if str(leg) == "A" else self.legs.leg_b
+
+    def _apply(self, effect: plan.Effect) -> None:
+        now_ms = self.clock.now_ms()
+        match effect:
+            case plan.Fault():
+                self.fault_for(effect)
+            case plan.StreamFault():
+                self.gateway.stream_faults.add(effect.rule)
+            case plan.Act():
+                action = effect.action
+                if effect.leg is not None:
+                    action = action.model_copy(update={"symbol": self._symbol(effect.leg)})
+                self.act(action)
+            case plan.Move():
+                self.market.move(self._symbol(effect.leg), effect.percent, now_ms)
+            case plan.Spread():
+                z = self.legs.stop_z * 1.1 if effect.z == "stop" else effect.z
+                self.market.put_z(self.pair.id, self.sign * z, now_ms)
+            case plan.Book():
+                self.market.shapes[self._symbol(effect.leg)] = BookShape(
+                    top_notional=effect.depth_usdt, growth=1.0
+                )
+            case plan.Funding():
+                # Whoever holds the pair pays on the leg that is bigger.
+                self.market.funding_rate = Decimal(str(effect.percent)) / 100
+            case plan.Money():
+                amount = _cents(self.venue.account.wallet * Decimal(str(effect.share)))
+                self.act(Transfer(amount=amount))
+                self.observer.paid_in += float(amount)
+            case plan.Kill():
+                self._die()
+            case plan.Database():
+                self._until(effect.lasts_secs, spoiled(self.directory / DATABASE, effect.how).close)
+            case plan.PairsFile():
+                rewrite_pairs(self.pairs_path, self.document, effect.how)
+            case plan.SecondBot():
+                self._start_another()
+        self.exchange.tick()
+        self.observer.look()
+
+    def fault_for(self, effect: plan.Fault) -> None:
+        """Install a rule about requests, and its end."""
+        rule = effect.rule
+        self.gateway.faults.add(rule)
+        if effect.lasts_secs is not None:
+            self._until(effect.lasts_secs, lambda: self.gateway.faults.remove(rule))
+
+    def _until(self, secs: float, undo: Callable[[], None]) -> None:
+        self._course.undo.append((self.clock.now_ms() + round(secs * 1000), undo))
+
+    def _start_another(self) -> None:
+        first = self.bot
+        try:
+            self.transport.watcher = None
+            self.start()
+        except (PairbotError, Exception) as error:  # noqa: BLE001 - that it is refused is what is shown
+            self._hear(f"The second bot was not started: {_short(error)}")
+        else:
+            self.failures.append("a second bot was started on the same database")
+        finally:
+            self.transport.watcher = self
+            self.bot = first
+
+    # -- death -------------------------------------------------------------------------------------
+
+    def _die(self) -> None:
+        """What is on the disk now is what the next process finds: whatever still runs here is lost."""
+        self.kills += 1
+        self._grave = self.directory.with_name(f"{self.directory.name}-grave")
+        shutil.rmtree(self._grave, ignore_errors=True)
+        shutil.copytree(self.directory, self._grave)
+        self._is_dead = True
+        raise Killed
+
+    def _revive(self) -> None:
+        self.kill()
+        assert self._grave is not None
+        shutil.rmtree(self.directory)
+        self._grave.rename(self.directory)
+        self._is_dead = False
+        self.observer.look()
+        self._start_again()
+
+    def _start_again(self) -> None:
+        """As a supervisor does: ten seconds later, and again."""
+        for _ in range(MOST_STARTS):
+            self.clock.sleep(RESTART_SECS)
+            self._due()
+            try:
+                self.start()
+            except Killed:
+                self._revive()
+            except Exception as error:  # noqa: BLE001 - tried again, and told where it never works
+                reason = _short(error)
+                self.end()
+                continue
+            return
+        self.failures.append(f"the bot could not be started again: {reason}")
+        raise GoneError
+
+    def _crashed(self, error: Exception) -> None:
+        """Freqtrade's main loop knows only its own exceptions: with any other the process ends."""
+        self.crashes += 1
+        self._hear(f"Freqtrade has ended: {_short(error)}")
+        self.end()
+        self._start_again()
+
+    def _undo_all(self) -> None:
+        for _, undo in self._course.undo:
+            undo()
+        self._course.undo.clear()
+
+
+def _split(items: list[Any], is_first: Callable[[Any], bool]) -> tuple[list[Any], list[Any]]:
+    return [each for each in items if is_first(each)], [each for each in items if not is_first(each)]
+
+
+def _cents(amount: Decimal) -> Decimal:
+    return amount.quantize(Decimal("0.01"))
+
+
+def _short(error: BaseException) -> str:
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= 300 else text[:297] + "..."

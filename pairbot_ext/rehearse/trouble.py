@@ -1,0 +1,77 @@
+"""What goes wrong on the bot's own machine: its database, its disk, its pairs file."""
+
+from __future__ import annotations
+
+import logging
+import resource
+import sqlite3
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+
+from pairbot_ext.pairs import PairsFile
+from pairbot_ext.pairs.files import write_json
+
+logger = logging.getLogger(__name__)
+
+
+def spoiled(database: Path, how: str) -> ExitStack:
+    """Nothing can be written to the database until it is closed: "locked" by another process, or "full"."""
+    stack = ExitStack()
+    if how == "full":
+        stack.enter_context(_full_disk())
+        return stack
+    connection = sqlite3.connect(database, isolation_level=None)
+    stack.callback(connection.close)
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError:
+        logger.info("The bot is writing at this instant: the database cannot be taken from it")
+    return stack
+
+
+def rewrite_pairs(path: Path, document: PairsFile, how: str) -> None:
+    """Replace the pairs file: "empty", "broken" (half of it) or "tighter" (stops nearer)."""
+    if how == "broken":
+        whole = path.read_bytes()
+        path.write_bytes(whole[: len(whole) // 2])
+        return
+    plain = document.model_dump(mode="json", exclude_none=True)
+    for epoch in plain["epochs"]:
+        epoch.setdefault("valid_to", None)
+        if how == "empty":
+            epoch["pairs"] = []
+        for pair in epoch["pairs"]:
+            pair["stop_z"] = pair["entry_z"] + (pair["stop_z"] - pair["entry_z"]) / 2
+    if how == "empty":
+        plain["pairs"] = []
+    write_json(path, plain)
+
+
+@contextmanager
+def _full_disk() -> Iterator[None]:
+    """No file of this process can be written."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@contextmanager
+def impatient_sqlite() -> Iterator[None]:
+    """SQLite waits for a lock in real time, which stands still here: it answers at once instead."""
+
+    def at_once(connection: Any, _record: Any) -> None:
+        connection.execute("PRAGMA busy_timeout = 0")
+
+    event.listen(Engine, "connect", at_once)
+    try:
+        yield
+    finally:
+        event.remove(Engine, "connect", at_once)
