@@ -52,20 +52,15 @@ def write_page(path: Path, drill: Drill) -> None:
 
 def page(drill: Drill) -> str:
     """The whole page."""
-    kind = (
-        "lead"
-        if drill.is_passed and not drill.exceeded
-        else "lead limit"
-        if drill.is_passed
-        else "lead broken"
-    )
+    kind = "lead" if not drill.exceeded else "lead limit"
+    kind = kind if drill.is_passed else "lead broken"
     assumed = "".join(f"<li>{escape(text)}</li>" for text in drill.setup.assumed)
     body = [
         "<h1>Drill: disasters with your configuration</h1>",
         f'<p class="{kind}">{escape(drill.headline())}</p>',
-        '<p class="small">The real bot on a simulated exchange in virtual time. Prices follow the pairs\' models '
-        "and the scenarios; books, fills and margin follow the simulation's rules. Nothing here says what your "
-        "pairs will earn.</p>",
+        '<p class="small">The real bot on a simulated exchange in virtual time. Prices follow the '
+        "models of the pairs and the scenarios; books, fills and margin follow the rules of the simulation. "
+        "Nothing here says what your pairs will earn.</p>",
         f'<ul class="small">{assumed}</ul>' if assumed else "",
         _table(drill.results),
         *(_section(number, result) for number, result in enumerate(drill.results)),

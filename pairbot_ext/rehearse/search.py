@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -101,11 +102,9 @@ class _Search:
                 beyond.append((len(scenario.model_dump_json(exclude_defaults=True)), scenario, result))
                 raise _WorseError
 
-        try:
+        # Flaky: the time was over in the middle of shrinking.
+        with suppress(_WorseError, Flaky, Unsatisfiable):
             look()
-        except (_WorseError, Flaky, Unsatisfiable):
-            # Flaky: the time was over in the middle of shrinking.
-            pass
         if not beyond:
             return False
         _, scenario, result = min(beyond, key=lambda found: found[0])

@@ -151,8 +151,8 @@ def flipped(machine: Machine) -> Iterator[str]:
 
 
 def sent_without_intent(machine: Machine) -> Iterator[str]:
-    """I1: whatever reached the venue was in the journal before it did. Where no store could be written, an exit
-    goes out all the same, numbered apart (I5)."""
+    """I1: whatever reached the venue was in the journal before it did. An exit goes out all the
+    same where no store could be written, numbered apart (I5)."""
     rows: dict[str, OrderRow] = {row.client_id: row for row in machine.orders()}
     for record in machine.posts():
         if record.number <= machine.mark.request:
