@@ -102,7 +102,7 @@ def result_of(stage: Stage, *, opens_when_calm: bool = True) -> Result:
             scenario.name, scenario.title, scenario.group, stage.pair.id, stage.seed, "refused",
             f"the bot did not start: {stage.refusal}", was_hedged=False, orders=0, alone_secs=0.0,
             exposure=0.0, loss=0.0, profit=0.0, stake=0.0, secs=0.0, then="Do what the message says.",
-            broken=["the bot did not start"] if opens_when_calm else [],
+            broken=["the bot did not start"] if opens_when_calm and scenario.entered != "never" else [],
         )  # fmt: skip
     rows = stage.pair_trades()
     states = [PairState(row.state) for row in rows]
