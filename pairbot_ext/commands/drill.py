@@ -90,9 +90,12 @@ def run(args: argparse.Namespace) -> int:
         print(listing())
         return ExitCode.OK
     from pairbot_ext.rehearse.drill import Drill
+    from pairbot_ext.rehearse.page import check_page
     from pairbot_ext.rehearse.schedule import read_schedule
     from pairbot_ext.rehearse.setup import only, read_setup
 
+    if args.html is not None:
+        check_page(args.html)
     schedule = read_schedule(args.schedule) if args.schedule else None
     setup = read_setup(args.config or (), pairs_file=args.pairs, datadir=args.datadir)
     wanted = args.pair or ([schedule.pair] if schedule and schedule.pair else None)
@@ -175,7 +178,7 @@ def _search(args: argparse.Namespace, setup: Setup) -> int:
         print(text, file=sys.stderr)
 
     found = search(setup, minutes=args.search, seed=args.seed, by=args.worst, note=note)
-    document = found.schedule.model_dump(mode="json", exclude_defaults=True) | {"schema_version": 1}
+    document = found.schedule.model_dump(mode="json")
     if args.json:
         print(json.dumps({"schedule": document, "result": found.result.to_json()}, indent=1))
     else:

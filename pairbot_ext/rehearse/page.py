@@ -35,14 +35,20 @@ _HEADS = (
 )  # fmt: skip
 
 
+def check_page(path: Path) -> None:
+    """Before anything is played. Raises PairbotError: the file is somebody else's."""
+    if path.is_dir() or (
+        path.exists() and _MARK not in path.read_text(encoding="utf-8", errors="replace")[:400]
+    ):
+        raise PairbotError(
+            "A file that is no page of a drill is not overwritten", value=path, remedy="Choose another name"
+        )
+
+
 def write_page(path: Path, drill: Drill) -> None:
     """Write it. Raises PairbotError: the file is somebody else's, or cannot be written."""
+    check_page(path)
     try:
-        if path.exists() and _MARK not in path.read_text(encoding="utf-8", errors="replace")[:400]:
-            raise PairbotError(
-                "A file that is no page of a drill is not overwritten", value=path,
-                remedy="Choose another name",
-            )  # fmt: skip
         path.write_text(page(drill), encoding="utf-8")
     except OSError as error:
         raise PairbotError(

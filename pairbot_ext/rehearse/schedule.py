@@ -213,5 +213,5 @@ def read_schedule(path: Path) -> ScheduleFile:
 
 
 def text_of(schedule: ScheduleFile) -> str:
-    """For the file."""
-    return schedule.model_dump_json(indent=1, exclude_defaults=True) + "\n"
+    """For the file. Nothing is left out: in a rule null is a value."""
+    return schedule.model_dump_json(indent=1) + "\n"

@@ -130,9 +130,12 @@ def _leg(result: Result, leg: str, axis: TimeAxis, top: float) -> list[str]:
 def _labelled(amounts: Sequence[tuple[float, float]], axis: TimeAxis) -> list[tuple[float, float]]:
     """Positions whose figure has room."""
     found: list[tuple[float, float]] = []
+    before = 0.0
     for secs, amount in amounts:
-        if amount and (not found or axis.x(secs) - axis.x(found[-1][0]) > 60):
+        has_room = not found or axis.x(secs) - axis.x(found[-1][0]) > 60
+        if amount and amount != before and has_room:
             found.append((secs, amount))
+        before = amount
     return found
 
 
@@ -142,6 +145,7 @@ def _orders(marks: Sequence[Mark], axis: TimeAxis, top: float) -> list[str]:
         f'<text x="{LEFT - 8}" y="{top + 14 + 28 * row}" text-anchor="end">orders {leg}</text>'
         for row, leg in enumerate("AB")
     ]
+    free = {"A": 0.0, "B": 0.0}
     for mark in marks:
         y = top + 10 + 28 * "AB".index(mark.leg)
         colour = _COLOURS[mark.leg]
@@ -158,9 +162,10 @@ def _orders(marks: Sequence[Mark], axis: TimeAxis, top: float) -> list[str]:
             f'<circle cx="{start:.1f}" cy="{y}" r="4" fill="{colour if mark.filled else "#fff"}" '
             f'stroke="{colour}" stroke-width="1.4"/></g>'
         )
-        parts.append(
-            f'<text x="{start - 4:.1f}" y="{y + 15}" fill="#5c5c5c">{_ROLES.get(mark.role, mark.role)}</text>'
-        )
+        if start >= free[mark.leg]:
+            free[mark.leg] = start + 40
+            name = _ROLES.get(mark.role, mark.role)
+            parts.append(f'<text x="{start - 4:.1f}" y="{y + 15}" fill="#5c5c5c">{name}</text>')
     return parts
 
 
