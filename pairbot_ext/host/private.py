@@ -8,6 +8,7 @@ import dis
 import inspect
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 
 from pairbot_ext.support.errors import PairbotError
 
@@ -128,7 +129,7 @@ def _fault(relied: Relied) -> str | None:
     except (ImportError, AttributeError):
         return f"{relied.owner} is gone"
     if relied.parameters is None:
-        is_there = hasattr(owner, relied.name) or relied.name in set(_given_to_instances(owner))
+        is_there = hasattr(owner, relied.name) or relied.name in _given_to_instances(owner)
         return None if is_there else f"{name}.{relied.name} is gone"
     method = getattr(owner, relied.name, None)
     if not callable(method):
@@ -139,8 +140,14 @@ def _fault(relied: Relied) -> str | None:
     return f"{name}.{relied.name} takes {', '.join(present) or 'nothing'}"
 
 
-def _given_to_instances(owner: type) -> Iterator[str]:
-    """Names of the attributes that the class's own code sets or annotates, inherited ones included."""
+@cache
+def _given_to_instances(owner: type) -> frozenset[str]:
+    """Names of the attributes that the class's own code sets or annotates, inherited ones included.
+    Read once: ccxt's classes have thousands of methods."""
+    return frozenset(_stored_names(owner))
+
+
+def _stored_names(owner: type) -> Iterator[str]:
     for each in owner.__mro__:
         yield from getattr(each, "__annotations__", {})
         for member in vars(each).values():

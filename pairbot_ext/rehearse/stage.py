@@ -38,13 +38,13 @@ logger = logging.getLogger(__name__)
 
 ROUND_TRIP_MS = 40
 RESTART_SECS = 10.0
-MOST_SECS = {"entry": 900.0, "held": 30.0, "exit": 900.0}
-"""A phase goes on for so long at most; what is timed in it is played first."""
+MOST_SECS = {"entry": 900.0, "held": 60.0, "exit": 900.0}
+"""A phase goes on for so long at most, beside what is timed in it."""
 MOST_STARTS = 60
 CALM_SECS = 900.0
 """After the last thing that goes wrong a pair has so long to come to rest."""
 STILL_LOOPS = 3
-"""Loops without an open pair trade after which nothing is expected to open any more."""
+"""A phase is over when it has been so for so many loops: nothing is expected to move any more."""
 _DEPTH_USDT = 20_000.0
 
 
@@ -148,7 +148,7 @@ class Stage(Machine):
         self.observer.look()
         try:
             self._run("entry", self._is_settled)
-            self._run("held", lambda: True, least_secs=MOST_SECS["held"])
+            self._run("held", lambda: True)
             self._hold()
             self._come_back()
             self._run("exit", self._is_over)
@@ -164,15 +164,15 @@ class Stage(Machine):
         with suppress(Exception):
             self.kill()
 
-    def _run(self, phase: str, is_done: Callable[[], bool], *, least_secs: float = 0.0) -> None:
+    def _run(self, phase: str, is_done: Callable[[], bool]) -> None:
         self._phase, self._phase_ms = phase, self.clock.now_ms()
-        longest_secs = max(MOST_SECS[phase], least_secs) + self._last_timed(phase)
+        longest_secs = MOST_SECS[phase] + self._last_timed(phase)
         still = 0
         while self._elapsed() < longest_secs:
             self._due()
             self._one_loop()
-            still = still + 1 if is_done() else 0
-            if still >= STILL_LOOPS and self._elapsed() >= least_secs and not self._is_pending(phase):
+            still = still + 1 if is_done() and not self._is_pending(phase) else 0
+            if still >= STILL_LOOPS:
                 return
 
     def _hold(self) -> None:
