@@ -6,7 +6,6 @@ import logging
 import shutil
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from pairbot_ext.model.states import ClientOrderId, PairState
 from pairbot_ext.pairs import Pair
 from pairbot_ext.rehearse import schedule as plan
 from pairbot_ext.rehearse.clock import VirtualTime
+from pairbot_ext.rehearse.course import Course, GoneError, Killed
 from pairbot_ext.rehearse.machine import Machine
 from pairbot_ext.rehearse.market import RehearsalMarket
 from pairbot_ext.rehearse.observer import Observer
@@ -46,28 +46,6 @@ CALM_SECS = 900.0
 STILL_LOOPS = 3
 """A phase is over when it has been so for so many loops: nothing is expected to move any more."""
 _DEPTH_USDT = 20_000.0
-
-
-class Killed(BaseException):
-    """The process ends here: no handler of ours or Freqtrade's catches it."""
-
-
-class GoneError(Exception):
-    """The bot cannot be started any more."""
-
-
-@dataclass
-class _Waiting:
-    step: plan.Step
-    left: int = 1
-
-
-@dataclass
-class _Course:
-    """What is still to happen, and what has to be undone."""
-
-    waiting: list[_Waiting] = field(default_factory=list)
-    undo: list[tuple[int, Callable[[], None]]] = field(default_factory=list)
 
 
 class Stage(Machine):
@@ -109,7 +87,7 @@ class Stage(Machine):
         self.refusal = ""
         self.kills = self.crashes = 0
         self.transport.watcher = self
-        self._course = _Course([_Waiting(step, step.times) for step in scenario.steps])
+        self._course = Course(scenario.steps)
         self._is_dead = False
         self._phase, self._phase_ms = "start", self.began_ms
         self._grave: Path | None = None
@@ -156,7 +134,7 @@ class Stage(Machine):
         except GoneError:
             logger.info("The rehearsal ends without its bot")
         finally:
-            self._undo_all()
+            self._course.end()
             self.observer.look()
 
     def end(self) -> None:
@@ -166,12 +144,12 @@ class Stage(Machine):
 
     def _run(self, phase: str, is_done: Callable[[], bool]) -> None:
         self._phase, self._phase_ms = phase, self.clock.now_ms()
-        longest_secs = MOST_SECS[phase] + self._last_timed(phase)
+        longest_secs = MOST_SECS[phase] + self._course.last_timed_secs(phase)
         still = 0
         while self._elapsed() < longest_secs:
             self._due()
             self._one_loop()
-            still = still + 1 if is_done() and not self._is_pending(phase) else 0
+            still = still + 1 if is_done() and not self._course.is_pending(phase) else 0
             if still >= STILL_LOOPS:
                 return
 
@@ -191,8 +169,7 @@ class Stage(Machine):
 
     def _calm(self) -> None:
         """Nothing goes wrong any more: what is left must come to rest."""
-        self._undo_all()
-        self._course.waiting.clear()
+        self._course.end()
         self.gateway.faults.clear()
         self.gateway.stream_faults.clear()
         self._phase, self._phase_ms = "calm", self.clock.now_ms()
@@ -227,35 +204,13 @@ class Stage(Machine):
     def _is_at_rest(self) -> bool:
         return all(state in (PairState.HEDGED, PairState.NEEDS_OPERATOR) for state in self._open_states())
 
-    def _is_pending(self, phase: str) -> bool:
-        return any(
-            isinstance(each.step.at, plan.InPhase) and each.step.at.phase == phase and each.left
-            for each in self._course.waiting
-        ) or bool(self._course.undo)
-
-    def _last_timed(self, phase: str) -> float:
-        ends = [0.0]
-        for each in self._course.waiting:
-            if not isinstance(each.step.at, plan.InPhase) or each.step.at.phase == phase:
-                start = each.step.at.secs if isinstance(each.step.at, plan.InPhase) else 0.0
-                ends.append(start + float(getattr(each.step.effect, "lasts_secs", None) or 0.0))
-        return max(ends)
-
     # -- what goes wrong ---------------------------------------------------------------------------
 
     def _due(self) -> None:
         """Play what is timed and due, and end what has lasted long enough."""
-        now_ms = self.clock.now_ms()
-        over, self._course.undo = _split(self._course.undo, lambda each: each[0] <= now_ms)
-        for _, undo in over:
-            undo()
-        for each in self._course.waiting:
-            at = each.step.at
-            if not isinstance(at, plan.InPhase) or at.phase != self._phase or not each.left:
-                continue
-            if self._elapsed() >= at.secs:
-                each.left = 0
-                self._apply(each.step.effect)
+        self._course.end_what_is_over(self.clock.now_ms())
+        for effect in self._course.due(self._phase, self._elapsed()):
+            self._apply(effect)
 
     def before(self, request: Request) -> None:
         """See sim.inprocess.Watcher."""
@@ -273,13 +228,8 @@ class Stage(Machine):
         order = ClientOrderId.parse(request.client_id) if request.client_id else None
         if order is None:
             return
-        for each in self._course.waiting:
-            at = each.step.at
-            if not isinstance(at, plan.OnOrder) or not each.left:
-                continue
-            if (at.leg, at.role, at.moment) == (order.leg, order.role.value, moment):
-                each.left -= 1
-                self._apply(each.step.effect)
+        for effect in self._course.met(order, moment):
+            self._apply(effect)
 
     def _symbol(self, leg: Any) -> str:
         return self.legs.leg_a if str(leg) == "A" else self.legs.leg_b
@@ -331,7 +281,7 @@ class Stage(Machine):
             self._until(effect.lasts_secs, lambda: self.gateway.faults.remove(rule))
 
     def _until(self, secs: float, undo: Callable[[], None]) -> None:
-        self._course.undo.append((self.clock.now_ms() + round(secs * 1000), undo))
+        self._course.until(self.clock.now_ms() + round(secs * 1000), undo)
 
     def _start_another(self) -> None:
         first = self.bot
@@ -389,15 +339,6 @@ class Stage(Machine):
         self._hear(f"Freqtrade has ended: {_short(error)}")
         self.end()
         self._start_again()
-
-    def _undo_all(self) -> None:
-        for _, undo in self._course.undo:
-            undo()
-        self._course.undo.clear()
-
-
-def _split(items: list[Any], is_first: Callable[[Any], bool]) -> tuple[list[Any], list[Any]]:
-    return [each for each in items if is_first(each)], [each for each in items if not is_first(each)]
 
 
 def _cents(amount: Decimal) -> Decimal:

@@ -10,13 +10,14 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-from situations import A_FULL, B_FULL, OPEN, PLAN, SIZING, T0, TRADE, facts, order
+from situations import A_FULL, B_FULL, OPEN, PLAN, SIZING, T0, TRADE, facts, order, seen
 
 from pairbot_ext.model.records import OrderRecord
 from pairbot_ext.model.sizing import Leg
 from pairbot_ext.model.states import Goal, OrderStatus, PairState, Refusal, Role
 from pairbot_ext.pairtrade.decide import (
     CAPPED_ENTRIES_OF_B,
+    HEARD_LATE_MS,
     Ask,
     Book,
     Enter,
@@ -52,6 +53,18 @@ def test_leg_b_follows_the_fill_of_leg_a() -> None:
     half = order(Leg.A, Role.ENTRY, OrderStatus.PARTIAL, "50")
     decision = decide(TRADE, facts(half))
     assert decision.actions == (Enter(Leg.B, Role.ENTRY, Decimal("12.0"), 0, is_market=False),)
+
+
+@pytest.mark.parametrize(("late_ms", "looks"), [(HEARD_LATE_MS, False), (HEARD_LATE_MS + 1, True)])
+def test_a_fill_heard_of_late_is_looked_for_before_its_mate_is_entered(late_ms: int, looks: bool) -> None:
+    """A process that died may have unwound leg A by an order no store could keep; so may a person have."""
+    late = replace(A_FULL, settled_ms=A_FULL.intent_ms + late_ms)
+    decision = decide(TRADE, facts(late))
+    assert (decision.actions == (ReadVenue(),)) is looks
+    there = decide(TRADE, seen(facts(late), "100", "0"))
+    assert isinstance(there.actions[0], Enter)
+    gone = decide(TRADE, seen(facts(late), "0", "0"))
+    assert gone.actions == (Explain(Leg.A),)
 
 
 def test_below_a_tenth_leg_a_is_unwound() -> None:
