@@ -65,10 +65,12 @@ def _full_disk() -> Iterator[None]:
 
 @contextmanager
 def impatient_sqlite() -> Iterator[None]:
-    """SQLite waits for a lock in real time, which stands still here: it answers at once instead."""
+    """SQLite waits for a lock in real time, which stands still here: it answers at once instead. Nor does it
+    wait for the disk: what a process has written outlives the process, if not the machine."""
 
     def at_once(connection: Any, _record: Any) -> None:
         connection.execute("PRAGMA busy_timeout = 0")
+        connection.execute("PRAGMA synchronous = OFF")
 
     event.listen(Engine, "connect", at_once)
     try:
