@@ -1,0 +1,466 @@
+"""Freqtrade's backtesting of PairsArb without Freqtrade: the same pair trades, some hundred times faster.
+
+Signals are the package's own (`signals.book`). What Freqtrade and the backtest's desk do with them is done
+here a second time, event by event: the order in which Freqtrade comes to the symbols of a candle, both legs
+or neither (`backtest.desk`), sizes on the venue's steps, slots and money, fills at the next open, fees,
+funding at its stamps, the model's exits and break stop, liquidations. Candles on which nothing can happen are
+not visited. `tests/research` compares whole backtests with Freqtrade's, trade by trade.
+
+Not simulated: protections and other locks, detail candles, position adjustment, cross margin, and an order
+that Freqtrade leaves open because the candle's own open lies outside its range.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Mapping
+from math import ceil, inf, isfinite
+
+import numpy as np
+
+from pairbot_ext.backtest.desk import STAKE_RESERVE
+from pairbot_ext.model.plan import EntryPlan
+from pairbot_ext.model.registry import Coins, coins_of, leaves_armed
+from pairbot_ext.model.sizing import Leg, MarketLimits, leg_notional, nearest_amount, refusal, stake_for
+from pairbot_ext.model.thresholds import ExitReason
+from pairbot_ext.pairs import PairsFile
+from pairbot_ext.research.account import Account, OpenLeg, OpenPair, Terms
+from pairbot_ext.research.breaks import Relation, relations
+from pairbot_ext.research.contracts import Contract
+from pairbot_ext.research.hits import Hit, first_hit
+from pairbot_ext.research.market import Market
+from pairbot_ext.research.outcome import ClosedLeg, Outcome
+from pairbot_ext.settings import Settings
+from pairbot_ext.signals.book import SignalBook, SpreadPath
+from pairbot_ext.signals.breaks import MIN_CANDLES
+from pairbot_ext.stats.arrays import IntArray
+
+FORCED = "force_exit"
+Sign = Callable[[str, int], int]
+"""(Pair id, signal row) → 1, or -1 for the opposite trade: what a placebo changes."""
+
+
+def book_of(
+    market: Market,
+    pairs_file: PairsFile,
+    settings: Settings,
+    *,
+    overrides: Mapping[str, float] | None = None,
+) -> SignalBook:
+    """The signals of a pairs file on a prepared market.
+
+    :param overrides: thresholds that replace every pair's own, see `SignalBook`.
+    """
+    return SignalBook(
+        pairs_file,
+        settings,
+        int(market.step.total_seconds()),
+        market.frames,
+        fee=settings.taker_fee_bp / 1e4,
+        grid=market.grid,
+        overrides=overrides,
+    )
+
+
+class Simulation:
+    """One backtest.
+
+    :param contracts: by symbol. A pair with a leg in none is not entered.
+    :param history_candles: startup candles: the longest window the break rules look at.
+    :param sign: placebo; default every signal as it is.
+    :param delay_candles: fills come so many candles later than a backtest's.
+    """
+
+    def __init__(
+        self,
+        market: Market,
+        book: SignalBook,
+        settings: Settings,
+        terms: Terms,
+        contracts: Mapping[str, Contract],
+        history_candles: int,
+        *,
+        sign: Sign | None = None,
+        delay_candles: int = 0,
+    ) -> None:
+        self._market = market
+        self._book = book
+        self._settings = settings
+        self._terms = terms
+        self._contracts = contracts
+        self._history = history_candles
+        self._sign = sign
+        self._delay = delay_candles
+        self._account = Account(terms)
+        self._place = {symbol: number for number, symbol in enumerate(terms.whitelist)}
+        self._left: dict[Coins, int] = {}
+        self._touches: dict[Coins, IntArray] = {}
+        self._relations: dict[int, tuple[int, IntArray]] = {}
+        self._closed: list[ClosedLeg] = []
+        self._paths_of_coins: dict[Coins, list[SpreadPath]] = {}
+        for path in book.paths:
+            self._paths_of_coins.setdefault(coins_of(*path.pair.symbols), []).append(path)
+        self._most_last = market.end_row
+
+    def run(self) -> Outcome:
+        """From the first candle to the last."""
+        wishes = self._wishes()
+        due = sorted(wishes)
+        self._due: list[int] = due
+        heapq.heapify(due)
+        done = -1
+        while due:
+            row = heapq.heappop(due)
+            if row <= done or row > self._most_last:
+                continue
+            done = row
+            self._candle(row, wishes.get(row, {}))
+        for leg in list(self._account.legs.values()):
+            last = self._market.last[leg.symbol]
+            self._close(leg, last, float(self._market.open[leg.symbol][last]), FORCED)
+        return Outcome(self._market, self._terms, tuple(self._closed))
+
+    def _wishes(self) -> dict[int, dict[str, int]]:
+        """Per row the symbols that have a signal to fill, with the number of their path."""
+        found: dict[int, dict[str, int]] = {}
+        for number, path in enumerate(self._book.paths):
+            if any(symbol not in self._place for symbol in path.pair.symbols):
+                continue
+            for row in self._book.signal_rows(number).tolist():
+                entries = found.setdefault(row + 1 + self._delay, {})
+                entries[path.pair.leg_a] = entries[path.pair.leg_b] = number
+        return found
+
+    def _candle(self, row: int, wishes: Mapping[str, int]) -> None:
+        """One candle, symbol by symbol in Freqtrade's order: what is open first, then the whitelist."""
+        open_before = list(self._account.legs)
+        others = sorted((s for s in wishes if s not in self._account.legs), key=self._place.__getitem__)
+        self._this_candle: list[OpenPair] = []
+        self._closed_now: set[str] = set()
+        for symbol in (*open_before, *others):
+            if not self._market.first[symbol] <= row <= self._market.last[symbol]:
+                continue
+            leg = self._account.legs.get(symbol)
+            if leg is None and symbol not in open_before and symbol in wishes and row < self._most_last:
+                leg = self._enter(symbol, wishes[symbol], row)
+            if leg is not None:
+                self._maybe_exit(leg, row)
+
+    # Exits
+
+    def _maybe_exit(self, leg: OpenLeg, row: int) -> None:
+        reason = self._exit_reason(leg, row)
+        if reason is not None:
+            self._remember(leg.pair.plan, reason, row)
+            self._close(leg, row, float(self._market.open[leg.symbol][row]), reason)
+        elif row >= leg.hit_row:
+            self._close(leg, row, leg.hit_price, leg.hit_reason)
+        else:
+            return
+        if leg.pair.open_legs:
+            heapq.heappush(self._due, row + 1)
+
+    def _exit_reason(self, leg: OpenLeg, row: int) -> str | None:
+        pair = leg.pair
+        is_mate_gone = leg.leg.mate not in pair.open_legs
+        if row <= pair.opened:
+            return ExitReason.MATE_GONE if is_mate_gone and leg.leg.mate in pair.amounts else None
+        if row >= pair.exit_row:
+            return pair.exit_reason
+        return ExitReason.MATE_GONE if is_mate_gone else None
+
+    def _remember(self, plan: EntryPlan, reason: str, row: int) -> None:
+        """A pair that is left without its spread having come back waits for that (I13)."""
+        coins = coins_of(plan.leg_a, plan.leg_b)
+        if not leaves_armed(reason):
+            self._left[coins] = row
+        elif self._left.get(coins) != row:
+            self._left.pop(coins, None)
+
+    def _close(self, leg: OpenLeg, row: int, price: float, reason: str) -> None:
+        plan, fee = leg.pair.plan, self._terms.fee
+        opened, closed = (int(self._market.time(each).timestamp()) for each in (leg.pair.opened, row))
+        paid = leg.amount * self._market.funding[leg.symbol].between(opened, closed)
+        trade = ClosedLeg(
+            symbol=leg.symbol,
+            pair_id=plan.pair_id,
+            leg=leg.leg,
+            is_short=leg.is_short,
+            amount=leg.amount,
+            stake=leg.stake,
+            opened=leg.pair.opened,
+            closed=row,
+            open_price=leg.price,
+            close_price=price,
+            fee=fee,
+            funding=paid if leg.is_short else -paid,
+            reason=reason,
+            leverage=self._settings.leverage,
+            beta=plan.model.beta,
+            half_life_candles=plan.model.half_life_candles,
+        )
+        self._closed.append(trade)
+        self._closed_now.add(leg.symbol)
+        self._account.close(leg, trade.profit)
+
+    # Entries
+
+    def _enter(self, symbol: str, number: int, row: int) -> OpenLeg | None:
+        account, contract = self._account, self._contracts.get(symbol)
+        if contract is None or not account.has_slot:
+            return None
+        proposed = account.proposed_stake
+        if not proposed > 0:
+            return None
+        most_leverage = contract.max_leverage(proposed)
+        if (
+            most_leverage is None
+            or min(self._settings.leverage, int(most_leverage)) != self._settings.leverage
+        ):
+            return None
+        path = self._book.paths[number]
+        pair = next((p for p in self._this_candle if p.plan.pair_id == path.pair.id), None)
+        price = float(self._market.open[symbol][row])
+        if pair is None:
+            pair = self._plan(path, number, symbol, row, price, proposed)
+            if pair is None:
+                return None
+            self._this_candle.append(pair)
+        elif pair.plan.leg_of(symbol).mate not in pair.open_legs:
+            return None
+        return self._open(pair, contract, price, row)
+
+    def _open(self, pair: OpenPair, contract: Contract, price: float, row: int) -> OpenLeg | None:
+        symbol, leverage = contract.symbol, self._settings.leverage
+        leg = pair.plan.leg_of(symbol)
+        amount = nearest_amount(
+            leg_notional(pair.notional, pair.plan.model.beta, leg), price, contract.amount_step
+        )
+        stake = stake_for(amount, contract.amount_step, price, leverage)
+        least = contract.least_stake(price, leverage, self._terms.reserve)
+        most = min(self._account.available, contract.largest_stake(price, leverage))
+        if not least <= stake <= most:
+            return None
+        pair.amounts[leg] = float(amount)
+        if not amount > 0:
+            return None
+        is_short = (pair.side > 0) != (leg is Leg.A)
+        hit = self._hit(contract, price, float(amount), is_short, row, pair.exit_row)
+        opened = OpenLeg(
+            symbol, leg, pair, is_short, float(amount), price, float(amount) * price / leverage, *hit
+        )
+        self._account.open(opened)
+        for when in (pair.exit_row, opened.hit_row):
+            heapq.heappush(self._due, when)
+        return opened
+
+    def _hit(
+        self, contract: Contract, price: float, amount: float, is_short: bool, row: int, until: int
+    ) -> Hit:
+        return first_hit(self._market, contract, price, amount, is_short, self._settings.leverage, row, until)
+
+    def _plan(
+        self, path: SpreadPath, number: int, symbol: str, row: int, price: float, proposed: float
+    ) -> OpenPair | None:
+        """Both legs' sizes, or None where this pair cannot be opened as a whole on this candle."""
+        signal = row - 1 - self._delay
+        if not self._may_open(path, row) or not self._is_armed(path, signal):
+            return None
+        open_pairs, most_pairs = (len(self._account.legs) + 1) // 2, self._settings.risk.max_pairs
+        if most_pairs is not None and open_pairs + 1 > most_pairs:
+            return None
+        plan = self._book.plan(path.pair.id, self._market.time(signal))
+        if plan is None:
+            return None
+        if self._relations_from(number, path, plan, signal, signal + 1)[0] != Relation.HOLDS:
+            return None
+        mate = plan.symbol(plan.leg_of(symbol).mate)
+        # The mate's open of this candle is not known while this leg is handled; its last close is.
+        known = {symbol: price, mate: float(np.exp(self._market.grid.log_close[mate][row - 1]))}
+        prices = {leg: known[plan.symbol(leg)] for leg in Leg}
+        sized = self._size(plan, prices, proposed)
+        if sized is None:
+            return None
+        notional, stakes = sized
+        exit_row, reason = self._exit_row(number, path, plan, signal, row)
+        side = plan.direction * (1 if self._sign is None else self._sign(plan.pair_id, signal))
+        return OpenPair(plan, row, side, notional, stakes, exit_row, reason)
+
+    def _may_open(self, path: SpreadPath, row: int) -> bool:
+        market = self._market
+        for symbol in path.pair.symbols:
+            if symbol in self._account.legs or symbol in self._closed_now or symbol not in self._contracts:
+                return False
+            if not market.first[symbol] <= row < market.last[symbol]:
+                return False
+            steps = market.grid.steps.get(symbol)
+            if steps is not None and ((steps >= row - 1) & (steps <= row + 2)).any():
+                return False
+        return True
+
+    def _is_armed(self, path: SpreadPath, signal: int) -> bool:
+        coins = coins_of(*path.pair.symbols)
+        left = self._left.get(coins)
+        if left is None or signal - left >= self._settings.rearm_lookback_candles:
+            return True
+        if coins not in self._touches:
+            self._touches[coins] = self._last_touch(coins)
+        return bool(self._touches[coins][signal] >= left)
+
+    def _last_touch(self, coins: Coins) -> IntArray:
+        """For each row the last one up to it with |z| <= exit by a model in force, or -1."""
+        inside = np.zeros(self._market.grid.size, np.bool_)
+        for path in self._paths_of_coins[coins]:
+            levels = self._book.thresholds(path.pair)
+            if levels is not None:
+                rows = slice(path.first_row, path.first_row + path.z.size)
+                inside[rows] |= (np.abs(path.z) <= levels.exit) & path.in_force
+        return np.maximum.accumulate(np.where(inside, np.arange(inside.size), -1))
+
+    def _size(
+        self, plan: EntryPlan, prices: Mapping[Leg, float], proposed: float
+    ) -> tuple[float, dict[Leg, float]] | None:
+        leverage, beta, fixed = self._settings.leverage, plan.model.beta, self._terms.stake
+        notional = 2.0 * proposed * leverage
+        coming = self._stakes_to_come()
+        available = self._account.available
+        if fixed is None:
+            limits = self._limits(plan, notional)
+            if limits is None:
+                return None
+            excess = sum(_stakes(plan, prices, limits, notional, leverage).values()) - (
+                available - sum(coming)
+            )
+            notional -= max(excess, 0.0) * leverage * (1.0 + 1e-9)
+            if not notional > 0:
+                return None
+        limits = self._limits(plan, notional)
+        if limits is None:
+            return None
+        stakes = _stakes(plan, prices, limits, notional, leverage)
+        for leg in Leg:
+            if stakes[leg] > self._contracts[plan.symbol(leg)].largest_stake(prices[leg], leverage):
+                return None
+        both = (prices[Leg.A], prices[Leg.B]), (limits[Leg.A], limits[Leg.B])
+        if refusal(notional, beta, *both, leverage, STAKE_RESERVE) is not None:
+            return None
+        if self._terms.slots > 0 and self._terms.slots - len(self._account.legs) - len(coming) < 2:
+            return None
+        left = available - sum(coming) - sum(stakes.values())
+        needed = max(0.0, (fixed or 0.0) - min([*stakes.values(), *coming]))
+        return None if left < needed else (notional, stakes)
+
+    def _stakes_to_come(self) -> list[float]:
+        """Of legs whose mate has opened on this candle and which have not had their turn."""
+        return [
+            pair.stakes[leg]
+            for pair in self._this_candle
+            for leg in Leg
+            if leg not in pair.amounts and leg.mate in pair.open_legs
+        ]
+
+    def _limits(self, plan: EntryPlan, notional: float) -> dict[Leg, MarketLimits] | None:
+        found = {}
+        for leg in Leg:
+            stake = (
+                max(leg_notional(notional, plan.model.beta, leg), notional / 2.0) / self._settings.leverage
+            )
+            limits = self._contracts[plan.symbol(leg)].limits(stake)
+            if limits is None:
+                return None
+            found[leg] = limits
+        return found
+
+    # What the model says
+
+    def _exit_row(
+        self, number: int, path: SpreadPath, plan: EntryPlan, signal: int, row: int
+    ) -> tuple[int, str | None]:
+        """When the pair trade is closed if no leg is taken from it, and why."""
+        market, levels = self._market, plan.thresholds
+        most = self._most_candles(plan)
+        span = slice(row, min(row + max(ceil(most) - self._delay, 1), market.grid.size))
+        model = plan.model
+        z = (
+            market.grid.log_close[plan.leg_a][span]
+            - model.alpha
+            - model.beta * market.grid.log_close[plan.leg_b][span]
+            - model.mu
+        ) / model.sigma
+        splits = market.grid.split_rows((plan.leg_a, plan.leg_b), signal + 1)
+        if splits.size:
+            z[max(int(splits.min()) - row, 0) :] = np.nan
+        reverted = (np.abs(z) <= levels.exit) | (z * plan.direction > 0)
+        stopped = np.abs(z) >= levels.stop
+        late = np.arange(1, z.size + 1) + self._delay >= most
+        ends = np.flatnonzero(reverted | stopped | late)
+        first = int(ends[0]) if ends.size else z.size
+        broken = self._relations_from(number, path, plan, row, row + first)
+        at = np.flatnonzero(broken[:first] == Relation.BROKEN)
+        found: tuple[float, str | None] = (inf, None)
+        if at.size:
+            found = row + 1 + int(at[0]), ExitReason.BREAK
+        elif ends.size:
+            why = ExitReason.STOP if stopped[first] else ExitReason.TIME
+            found = row + 1 + first, ExitReason.REVERTED if reverted[first] else why
+        over = self._data_end(plan, row)
+        when, why_closed = found
+        when += self._delay
+        if over < when:
+            return over, ExitReason.DATA_END
+        return (int(when), why_closed) if isfinite(when) else (market.grid.size, None)
+
+    def _data_end(self, plan: EntryPlan, row: int) -> int:
+        """The candle on which a leg's series ends, before the run does or at a price step."""
+        market, symbols = self._market, (plan.leg_a, plan.leg_b)
+        ends = min(market.last[symbol] for symbol in symbols)
+        over = max(ends, row + 1) if ends < self._most_last else market.grid.size
+        splits = market.grid.split_rows(symbols, row + 1)
+        return min(over, max(int(splits.min()) - 1, row + 1)) if splits.size else over
+
+    def _most_candles(self, plan: EntryPlan) -> float:
+        most = plan.thresholds.max_half_lives * plan.model.half_life_candles
+        if isfinite(most):
+            return most
+        hours = self._settings.max_hold_hours_without_half_life
+        return hours * 3600 / self._market.step.total_seconds()
+
+    def _window(self, half_life_candles: float) -> int:
+        settings = self._settings.risk.break_stop
+        if settings is None or not isfinite(half_life_candles):
+            return self._history
+        return min(self._history, max(MIN_CANDLES, ceil(settings.window_half_lives * half_life_candles)))
+
+    def _relations_from(
+        self, number: int, path: SpreadPath, plan: EntryPlan, first: int, stop: int
+    ) -> IntArray:
+        """On rows first to stop, the end not included; a frozen model's are found once for all its trades."""
+        grid = self._market.grid
+        stop = min(stop, grid.size)
+        settings, window = self._settings.risk.break_stop, self._window(plan.model.half_life_candles)
+        logs = grid.log_close[plan.leg_a], grid.log_close[plan.leg_b]
+        if not path.pair.is_frozen:
+            return relations(*logs, plan.model, settings, (first, stop - 1), window)
+        if number not in self._relations:
+            forced = np.flatnonzero(path.in_force)
+            begin = path.first_row + int(forced[0])
+            end = path.first_row + int(forced[-1]) + 2 + ceil(self._most_candles(plan)) + self._delay
+            found = relations(*logs, plan.model, settings, (begin, min(end, grid.size - 1)), window)
+            self._relations[number] = begin, found
+        begin, found = self._relations[number]
+        return found[first - begin : stop - begin]
+
+
+def _stakes(
+    plan: EntryPlan,
+    prices: Mapping[Leg, float],
+    limits: Mapping[Leg, MarketLimits],
+    notional: float,
+    leverage: int,
+) -> dict[Leg, float]:
+    """At most so much of each leg: two steps for rounding up and for the mate's price moving."""
+    return {
+        leg: (leg_notional(notional, plan.model.beta, leg) + 2 * limits[leg].step_notional(prices[leg]))
+        / leverage
+        for leg in Leg
+    }
