@@ -76,54 +76,54 @@ def _code(verdict: object) -> Relation:
     return Relation.BLIND if isinstance(verdict, Blind) else Relation.BROKEN
 
 
-class _Sums:
-    """Sums over rows [first, stop) of products of columns, all masked alike."""
-
-    def __init__(self, ok: BoolArray, first: IntArray, stop: IntArray, *columns: FloatArray) -> None:
-        self._first, self._stop = first, np.maximum(stop, first)
-        self._columns = [np.where(ok, column, 0.0) for column in columns]
-        self.n = self._over(ok.astype(np.float64))
-        self._totals = [self._over(column) for column in self._columns]
-
-    def _over(self, values: FloatArray) -> FloatArray:
-        running = np.concatenate([[0.0], np.cumsum(values)])
-        return running[self._stop] - running[self._first]
-
-    def cross(self, i: int, j: int) -> FloatArray:
-        """Centred cross product of two columns."""
-        both = self._over(self._columns[i] * self._columns[j])
-        return both - self._totals[i] * self._totals[j] / self.n
-
-
 def _from_sums(
     a: FloatArray, b: FloatArray, model: EntryModel, settings: BreakStop, first: IntArray, end: IntArray
 ) -> tuple[IntArray, BoolArray]:
     """What the sums say, and where they are not sure."""
     present = np.isfinite(a) & np.isfinite(b)
-    if not present.any():
+    count_all = int(present.sum())
+    if not count_all:
         return np.full(first.size, int(Relation.BLIND)), np.zeros(first.size, np.bool_)
-    u = a - model.alpha - model.beta * b - model.mu
     # Regressions with a constant do not see where their series lie; near 0 the sums keep their digits.
-    u = u - np.nanmean(u)
-    levels = _Sums(present, first, end, *(x - np.nanmean(np.where(present, x, np.nan)) for x in (a, b)), u)
-    count, spread_b = levels.n, levels.cross(1, 1)
-    beta, variance = levels.cross(1, 0) / spread_b, levels.cross(2, 2) / levels.n
-    step, level = np.diff(u), u[:-1]
-    ok = np.isfinite(step)
-    steps = _Sums(ok, first, end - 1, level, step)
-    half_life = half_life_from_slope(steps.cross(0, 1) / steps.cross(0, 0))
-    lagged = np.concatenate([[False], ok[:-1]]) & ok
-    lag = np.concatenate([[0.0], step[:-1]])
-    tests = _Sums(lagged, first + 1, end - 1, step, level, lag)
-    ww, yw, xw = tests.cross(2, 2), tests.cross(0, 2), tests.cross(1, 2)
-    xx, xy = tests.cross(1, 1) - xw * xw / ww, tests.cross(0, 1) - xw * yw / ww
+    a, b = (np.where(present, x, 0.0) for x in (a, b))
+    a, b = ((x - x.sum() / count_all) * present for x in (a, b))
+    u = (a - model.beta * b) * present
+    ok, lagged = np.zeros(a.size, np.bool_), np.zeros(a.size, np.bool_)
+    ok[:-1] = present[1:] & present[:-1]
+    lagged[1:] = ok[1:] & ok[:-1]
+    step, lag = np.zeros(a.size), np.zeros(a.size)
+    step[:-1] = (u[1:] - u[:-1]) * ok[:-1]
+    lag[1:] = step[:-1]
+    level, y, x, w = u * ok, step * lagged, u * lagged, lag * lagged
+    # One running sum of all columns: [first, end) of the levels, one less of the steps, two of the tests.
+    running = np.zeros((22, a.size + 1))
+    columns = (
+        *(present, a, b, u, b * b, a * b, u * u),
+        *(ok, level, step, level * level, level * step),
+        *(lagged, y, x, w, y * y, x * x, w * w, x * y, x * w, y * w),
+    )
+    for row, column in zip(running, columns, strict=True):
+        np.cumsum(column, out=row[1:])
+    last = np.maximum(end - 1, first)
+    levels = running[:7, end] - running[:7, first]
+    steps = running[7:12, last] - running[7:12, first]
+    tests = running[12:, last] - running[12:, np.minimum(first + 1, last)]
+    count, in_a, in_b, in_u, bb, ab, uu = levels
+    spread_b = bb - in_b * in_b / count
+    beta, variance = (ab - in_a * in_b / count) / spread_b, (uu - in_u * in_u / count) / count
+    n, in_level, in_step, ll, ls = steps
+    half_life = half_life_from_slope((ls - in_level * in_step / n) / (ll - in_level * in_level / n))
+    n, in_y, in_x, in_w, yy, xx, ww, xy, xw, yw = tests
+    ww, yw, xw = ww - in_w * in_w / n, yw - in_y * in_w / n, xw - in_x * in_w / n
+    # Frisch-Waugh: the lag is taken out of both.
+    xx, xy = xx - in_x * in_x / n - xw * xw / ww, xy - in_x * in_y / n - xw * yw / ww
     slope = xy / xx
-    rest = (tests.cross(0, 0) - yw * yw / ww - slope * xy) / (tests.n - 3)
+    rest = (yy - in_y * in_y / n - yw * yw / ww - slope * xy) / (n - 3)
     t = slope / np.sqrt(rest / xx)
 
     found = np.zeros(first.size, np.int64)
     is_blind = count < np.maximum(MIN_PRESENT_SHARE * (end - first), MIN_CANDLES)
-    unsure = (spread_b < 10 * MIN_STD**2 * count) | (variance < 10 * MIN_STD**2) | (tests.n < 10)
+    unsure = (spread_b < 10 * MIN_STD**2 * count) | (variance < 10 * MIN_STD**2) | (n < 10)
     unsure |= ~np.isfinite(beta) | ~np.isfinite(t) | np.isnan(half_life)
     own = model.half_life_candles
     seen = count / own if isfinite(own) else np.zeros(first.size)

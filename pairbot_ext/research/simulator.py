@@ -133,18 +133,28 @@ class Simulation:
 
     def _candle(self, row: int, wishes: Mapping[str, int]) -> None:
         """One candle, symbol by symbol in Freqtrade's order: what is open first, then the whitelist."""
-        open_before = list(self._account.legs)
-        others = sorted((s for s in wishes if s not in self._account.legs), key=self._place.__getitem__)
+        legs = self._account.legs
+        open_before = list(legs.values())
         self._this_candle: list[OpenPair] = []
         self._closed_now: set[str] = set()
-        for symbol in (*open_before, *others):
-            if not self._market.first[symbol] <= row <= self._market.last[symbol]:
-                continue
-            leg = self._account.legs.get(symbol)
-            if leg is None and symbol not in open_before and symbol in wishes and row < self._most_last:
-                leg = self._enter(symbol, wishes[symbol], row)
-            if leg is not None:
+        # Where a leg is open when the candle begins, its pairs are not entered on it, even if it closes.
+        paths = self._book.paths
+        free = [
+            symbol
+            for symbol, number in wishes.items()
+            if paths[number].pair.leg_a not in legs and paths[number].pair.leg_b not in legs
+        ]
+        for leg in open_before:
+            is_due = row >= leg.pair.exit_row or row >= leg.hit_row or len(leg.pair.open_legs) < len(Leg)
+            if is_due and row <= self._market.last[leg.symbol]:
                 self._maybe_exit(leg, row)
+        if not free or row >= self._most_last:
+            return
+        for symbol in sorted(free, key=self._place.__getitem__):
+            if self._market.first[symbol] <= row <= self._market.last[symbol]:
+                entered = self._enter(symbol, wishes[symbol], row)
+                if entered is not None:
+                    self._maybe_exit(entered, row)
 
     # Exits
 
@@ -206,20 +216,21 @@ class Simulation:
     # Entries
 
     def _enter(self, symbol: str, number: int, row: int) -> OpenLeg | None:
-        account, contract = self._account, self._contracts.get(symbol)
-        if contract is None or not account.has_slot:
+        path = self._book.paths[number]
+        pair = next((p for p in self._this_candle if p.plan.pair_id == path.pair.id), None)
+        # Most signals are of pairs that are open: nothing else is asked of them.
+        if pair is None and not self._may_open(path, row):
+            return None
+        account, contract = self._account, self._contracts[symbol]
+        if not account.has_slot:
             return None
         proposed = account.proposed_stake
         if not proposed > 0:
             return None
         most_leverage = contract.max_leverage(proposed)
-        if (
-            most_leverage is None
-            or min(self._settings.leverage, int(most_leverage)) != self._settings.leverage
-        ):
+        leverage = self._settings.leverage
+        if most_leverage is None or min(leverage, int(most_leverage)) != leverage:
             return None
-        path = self._book.paths[number]
-        pair = next((p for p in self._this_candle if p.plan.pair_id == path.pair.id), None)
         price = float(self._market.open[symbol][row])
         if pair is None:
             pair = self._plan(path, number, symbol, row, price, proposed)
@@ -264,10 +275,13 @@ class Simulation:
     ) -> OpenPair | None:
         """Both legs' sizes, or None where this pair cannot be opened as a whole on this candle."""
         signal = row - 1 - self._delay
-        if not self._may_open(path, row) or not self._is_armed(path, signal):
+        if not self._is_armed(path, signal):
             return None
         open_pairs, most_pairs = (len(self._account.legs) + 1) // 2, self._settings.risk.max_pairs
         if most_pairs is not None and open_pairs + 1 > most_pairs:
+            return None
+        known = self._relations.get(number)
+        if known is not None and known[1][signal - known[0]] != Relation.HOLDS:
             return None
         plan = self._book.plan(path.pair.id, self._market.time(signal))
         if plan is None:
@@ -293,6 +307,8 @@ class Simulation:
                 return False
             if not market.first[symbol] <= row < market.last[symbol]:
                 return False
+            if not market.grid.steps:
+                continue
             steps = market.grid.steps.get(symbol)
             if steps is not None and ((steps >= row - 1) & (steps <= row + 2)).any():
                 return False
