@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Mapping
-from math import ceil, inf, isfinite
 
 import numpy as np
 
@@ -25,14 +24,14 @@ from pairbot_ext.model.sizing import Leg, MarketLimits, leg_notional, nearest_am
 from pairbot_ext.model.thresholds import ExitReason
 from pairbot_ext.pairs import PairsFile
 from pairbot_ext.research.account import Account, OpenLeg, OpenPair, Terms
-from pairbot_ext.research.breaks import Relation, relations
+from pairbot_ext.research.breaks import Relation
 from pairbot_ext.research.contracts import Contract
-from pairbot_ext.research.hits import Hit, first_hit
+from pairbot_ext.research.courses import Courses
+from pairbot_ext.research.hits import first_hit
 from pairbot_ext.research.market import Market
 from pairbot_ext.research.outcome import ClosedLeg, Outcome
 from pairbot_ext.settings import Settings
 from pairbot_ext.signals.book import SignalBook, SpreadPath
-from pairbot_ext.signals.breaks import MIN_CANDLES
 from pairbot_ext.stats.arrays import IntArray
 
 FORCED = "force_exit"
@@ -88,14 +87,13 @@ class Simulation:
         self._settings = settings
         self._terms = terms
         self._contracts = contracts
-        self._history = history_candles
         self._sign = sign
         self._delay = delay_candles
         self._account = Account(terms)
         self._place = {symbol: number for number, symbol in enumerate(terms.whitelist)}
         self._left: dict[Coins, int] = {}
         self._touches: dict[Coins, IntArray] = {}
-        self._relations: dict[int, tuple[int, IntArray]] = {}
+        self._courses = Courses(market, settings, history_candles, delay_candles)
         self._closed: list[ClosedLeg] = []
         self._paths_of_coins: dict[Coins, list[SpreadPath]] = {}
         for path in book.paths:
@@ -256,7 +254,7 @@ class Simulation:
         if not amount > 0:
             return None
         is_short = (pair.side > 0) != (leg is Leg.A)
-        hit = self._hit(contract, price, float(amount), is_short, row, pair.exit_row)
+        hit = first_hit(self._market, contract, price, float(amount), is_short, leverage, row, pair.exit_row)
         opened = OpenLeg(
             symbol, leg, pair, is_short, float(amount), price, float(amount) * price / leverage, *hit
         )
@@ -264,11 +262,6 @@ class Simulation:
         for when in (pair.exit_row, opened.hit_row):
             heapq.heappush(self._due, when)
         return opened
-
-    def _hit(
-        self, contract: Contract, price: float, amount: float, is_short: bool, row: int, until: int
-    ) -> Hit:
-        return first_hit(self._market, contract, price, amount, is_short, self._settings.leverage, row, until)
 
     def _plan(
         self, path: SpreadPath, number: int, symbol: str, row: int, price: float, proposed: float
@@ -280,23 +273,22 @@ class Simulation:
         open_pairs, most_pairs = (len(self._account.legs) + 1) // 2, self._settings.risk.max_pairs
         if most_pairs is not None and open_pairs + 1 > most_pairs:
             return None
-        known = self._relations.get(number)
-        if known is not None and known[1][signal - known[0]] != Relation.HOLDS:
+        if self._courses.is_known_broken(number, signal):
             return None
         plan = self._book.plan(path.pair.id, self._market.time(signal))
         if plan is None:
             return None
-        if self._relations_from(number, path, plan, signal, signal + 1)[0] != Relation.HOLDS:
+        if self._courses.relations(number, path, plan, signal, signal + 1)[0] != Relation.HOLDS:
             return None
         mate = plan.symbol(plan.leg_of(symbol).mate)
         # The mate's open of this candle is not known while this leg is handled; its last close is.
-        known = {symbol: price, mate: float(np.exp(self._market.grid.log_close[mate][row - 1]))}
-        prices = {leg: known[plan.symbol(leg)] for leg in Leg}
+        last_close = float(np.exp(self._market.grid.log_close[mate][row - 1]))
+        prices = {leg: price if plan.symbol(leg) == symbol else last_close for leg in Leg}
         sized = self._size(plan, prices, proposed)
         if sized is None:
             return None
         notional, stakes = sized
-        exit_row, reason = self._exit_row(number, path, plan, signal, row)
+        exit_row, reason = self._courses.exit_row(number, path, plan, signal, row)
         side = plan.direction * (1 if self._sign is None else self._sign(plan.pair_id, signal))
         return OpenPair(plan, row, side, notional, stakes, exit_row, reason)
 
@@ -386,85 +378,6 @@ class Simulation:
                 return None
             found[leg] = limits
         return found
-
-    # What the model says
-
-    def _exit_row(
-        self, number: int, path: SpreadPath, plan: EntryPlan, signal: int, row: int
-    ) -> tuple[int, str | None]:
-        """When the pair trade is closed if no leg is taken from it, and why."""
-        market, levels = self._market, plan.thresholds
-        most = self._most_candles(plan)
-        span = slice(row, min(row + max(ceil(most) - self._delay, 1), market.grid.size))
-        model = plan.model
-        z = (
-            market.grid.log_close[plan.leg_a][span]
-            - model.alpha
-            - model.beta * market.grid.log_close[plan.leg_b][span]
-            - model.mu
-        ) / model.sigma
-        splits = market.grid.split_rows((plan.leg_a, plan.leg_b), signal + 1)
-        if splits.size:
-            z[max(int(splits.min()) - row, 0) :] = np.nan
-        reverted = (np.abs(z) <= levels.exit) | (z * plan.direction > 0)
-        stopped = np.abs(z) >= levels.stop
-        late = np.arange(1, z.size + 1) + self._delay >= most
-        ends = np.flatnonzero(reverted | stopped | late)
-        first = int(ends[0]) if ends.size else z.size
-        broken = self._relations_from(number, path, plan, row, row + first)
-        at = np.flatnonzero(broken[:first] == Relation.BROKEN)
-        found: tuple[float, str | None] = (inf, None)
-        if at.size:
-            found = row + 1 + int(at[0]), ExitReason.BREAK
-        elif ends.size:
-            why = ExitReason.STOP if stopped[first] else ExitReason.TIME
-            found = row + 1 + first, ExitReason.REVERTED if reverted[first] else why
-        over = self._data_end(plan, row)
-        when, why_closed = found
-        when += self._delay
-        if over < when:
-            return over, ExitReason.DATA_END
-        return (int(when), why_closed) if isfinite(when) else (market.grid.size, None)
-
-    def _data_end(self, plan: EntryPlan, row: int) -> int:
-        """The candle on which a leg's series ends, before the run does or at a price step."""
-        market, symbols = self._market, (plan.leg_a, plan.leg_b)
-        ends = min(market.last[symbol] for symbol in symbols)
-        over = max(ends, row + 1) if ends < self._most_last else market.grid.size
-        splits = market.grid.split_rows(symbols, row + 1)
-        return min(over, max(int(splits.min()) - 1, row + 1)) if splits.size else over
-
-    def _most_candles(self, plan: EntryPlan) -> float:
-        most = plan.thresholds.max_half_lives * plan.model.half_life_candles
-        if isfinite(most):
-            return most
-        hours = self._settings.max_hold_hours_without_half_life
-        return hours * 3600 / self._market.step.total_seconds()
-
-    def _window(self, half_life_candles: float) -> int:
-        settings = self._settings.risk.break_stop
-        if settings is None or not isfinite(half_life_candles):
-            return self._history
-        return min(self._history, max(MIN_CANDLES, ceil(settings.window_half_lives * half_life_candles)))
-
-    def _relations_from(
-        self, number: int, path: SpreadPath, plan: EntryPlan, first: int, stop: int
-    ) -> IntArray:
-        """On rows first to stop, the end not included; a frozen model's are found once for all its trades."""
-        grid = self._market.grid
-        stop = min(stop, grid.size)
-        settings, window = self._settings.risk.break_stop, self._window(plan.model.half_life_candles)
-        logs = grid.log_close[plan.leg_a], grid.log_close[plan.leg_b]
-        if not path.pair.is_frozen:
-            return relations(*logs, plan.model, settings, (first, stop - 1), window)
-        if number not in self._relations:
-            forced = np.flatnonzero(path.in_force)
-            begin = path.first_row + int(forced[0])
-            end = path.first_row + int(forced[-1]) + 2 + ceil(self._most_candles(plan)) + self._delay
-            found = relations(*logs, plan.model, settings, (begin, min(end, grid.size - 1)), window)
-            self._relations[number] = begin, found
-        begin, found = self._relations[number]
-        return found[first - begin : stop - begin]
 
 
 def _stakes(
