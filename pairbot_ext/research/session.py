@@ -56,7 +56,7 @@ def run_walkforward(args: argparse.Namespace, out: TextIO) -> int:
     _, config = read_config(args.config)
     settings = parse_settings(config.get("pairbot"))
     now = datetime.now(UTC)
-    plan = _plan(args, config, settings, now)
+    plan = _plan(args, config, settings)
     ledger = TrialLedger(args.ledger) if args.ledger is not None else TrialLedger.beside(args.datadir)
     workers = Workers(Backend.SERIAL) if args.backend is None and args.jobs == 1 else workers_from(args)
     with ScanProgress("walk-forward", quiet=args.json) as bar:
@@ -83,7 +83,7 @@ def run_walkforward(args: argparse.Namespace, out: TextIO) -> int:
     return ExitCode.OK
 
 
-def _plan(args: argparse.Namespace, config: Mapping[str, Any], settings: Settings, now: datetime) -> Plan:
+def _plan(args: argparse.Namespace, config: Mapping[str, Any], settings: Settings) -> Plan:
     options: ScanOptions | None = None
     if args.pairs_file is not None:
         pairs_file = load_pairs_file(args.pairs_file)
@@ -96,7 +96,7 @@ def _plan(args: argparse.Namespace, config: Mapping[str, Any], settings: Setting
         options = ScanOptions(Rule(args.rule), knobs_from(args, dict(config)))
         candles = from_datadir(args.datadir, args.timeframe, args.symbols)
         pairs_file, timeframe, symbols = (
-            _scanned(args, candles, options, now),
+            _scanned(args, candles, options),
             args.timeframe,
             list(candles.frames),
         )
@@ -134,7 +134,7 @@ def _plan(args: argparse.Namespace, config: Mapping[str, Any], settings: Setting
     )
 
 
-def _scanned(args: argparse.Namespace, candles: Candles, options: ScanOptions, now: datetime) -> PairsFile:
+def _scanned(args: argparse.Namespace, candles: Candles, options: ScanOptions) -> PairsFile:
     if len(candles.frames) < 2:
         raise DataError(
             "a pair needs two symbols",
@@ -149,8 +149,13 @@ def _scanned(args: argparse.Namespace, candles: Candles, options: ScanOptions, n
         epoch_of(each, options.knobs.thresholds, each.window.end, each.window.end + schedule.step)
         for each in results
     ]
+    # Dated by its data, not by the clock: what is kept of an interrupted run belongs to the same file.
     return build_pairs_file(
-        epochs, scan=summary(results), exchange="binance", timeframe=args.timeframe, generated_at=now
+        epochs,
+        scan=summary(results),
+        exchange="binance",
+        timeframe=args.timeframe,
+        generated_at=results[-1].window.end,
     )
 
 
