@@ -12,6 +12,7 @@ from functools import cached_property
 from math import inf, isfinite
 from typing import Any
 
+from pairbot_ext.host.access import leverage_tiers
 from pairbot_ext.model.sizing import MarketLimits
 from pairbot_ext.sim.symbols import binance_id, load_symbol
 from pairbot_ext.support.errors import DataError
@@ -26,7 +27,7 @@ STAKE_STOPLOSS = 0.05
 
 @dataclass(frozen=True)
 class Bracket:
-    """One leverage bracket; notionals in quote currency, as in Freqtrade's `_leverage_tiers`."""
+    """One leverage bracket; notionals in quote currency, as in Freqtrade's leverage tiers."""
 
     min_notional: float
     max_notional: float
@@ -121,7 +122,7 @@ def contracts_of(exchange: Any, symbols: Iterable[str]) -> dict[str, Contract]:
                 remedy="Only contracts of size 1 are simulated: use `freqtrade backtesting`",
             )
         amount, cost = market["limits"]["amount"], market["limits"]["cost"]
-        tiers = exchange._leverage_tiers.get(symbol, ())
+        tiers = leverage_tiers(exchange, symbol)
         found[symbol] = Contract(
             symbol=symbol,
             amount_step=Decimal(str(market["precision"]["amount"])),

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from itertools import islice
 
 import numpy as np
 import pandas as pd
@@ -107,6 +108,7 @@ def random_pairs(pairs_file: PairsFile, tables: Sequence[pd.DataFrame], seed: in
     for epoch, table in zip(pairs_file.epochs, tables, strict=True):
         chosen: dict[frozenset[str], Pair] = {}
         own = {frozenset(pair.symbols) for pair in epoch.pairs}
+        legs = [frozenset(both) for both in zip(table["leg_a"], table["leg_b"], strict=True)]
         logs = np.log(table["half_life_hours"].to_numpy(np.float64))
         for pair in epoch.pairs:
             wanted = (
@@ -116,15 +118,16 @@ def random_pairs(pairs_file: PairsFile, tables: Sequence[pd.DataFrame], seed: in
                 if logs.size
                 else 0.0
             )
-            near = [
+            free = (
                 row
                 for row in np.argsort(np.abs(logs - wanted), kind="stable").tolist()
-                if (legs := frozenset((table.at[row, "leg_a"], table.at[row, "leg_b"]))) not in own
-                and legs not in chosen
-            ][:NEAREST]
+                if legs[row] not in own and legs[row] not in chosen
+            )
+            near = list(islice(free, NEAREST))
             if near:
-                row = table.loc[near[int(rng.integers(len(near)))]]
-                chosen[frozenset((row["leg_a"], row["leg_b"]))] = pair.model_copy(
+                place = near[int(rng.integers(len(near)))]
+                row = table.loc[place]
+                chosen[legs[place]] = pair.model_copy(
                     update={
                         "id": pair_id(row["leg_a"], row["leg_b"]),
                         "leg_a": row["leg_a"],
