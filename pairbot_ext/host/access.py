@@ -4,6 +4,7 @@ What no public method gives is asked for here and nowhere else; `private` lists 
 """
 
 import copy
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, cast
 
@@ -43,6 +44,11 @@ def read_configuration(arguments: dict[str, Any], runmode: RunMode | None) -> di
 def client_of(exchange: Exchange) -> Any:
     """The ccxt client behind Freqtrade's exchange object, for questions Freqtrade has no method for."""
     return exchange._api
+
+
+def leverage_tiers(exchange: Exchange, symbol: str) -> Sequence[Mapping[str, Any]]:
+    """Freqtrade's leverage brackets of one symbol, ascending; none where it has none."""
+    return exchange._leverage_tiers.get(symbol, [])
 
 
 def with_own_connections(client: Any) -> Any:

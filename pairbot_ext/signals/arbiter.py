@@ -52,11 +52,13 @@ def arbitrate(candidates: Sequence[Candidate]) -> list[BoolArray]:
     wins = [candidate.direction != 0 for candidate in candidates]
     if not candidates:
         return wins
-    for row in np.flatnonzero(contested_rows(candidates)):
-        wanting = [number for number, wish in enumerate(wins) if wish[row]]
-        wanting.sort(
-            key=lambda number: (_is_out(candidates[number], int(row)), -candidates[number].edge[row])
-        )
+    contested = contested_rows(candidates)
+    wishes: dict[int, list[int]] = {}
+    for number, wish in enumerate(wins):
+        for row in np.flatnonzero(wish & contested).tolist():
+            wishes.setdefault(row, []).append(number)
+    for row, wanting in wishes.items():
+        wanting.sort(key=lambda number: (_is_out(candidates[number], row), -candidates[number].edge[row]))
         taken: set[str] = set()
         for number in wanting:
             free = taken.isdisjoint(candidates[number].legs)

@@ -19,7 +19,7 @@ from pairbot_ext.pairs import Epoch, Pair, PairsFile
 from pairbot_ext.settings import Settings
 from pairbot_ext.signals.arbiter import Candidate, arbitrate, contested_rows, expected_edge
 from pairbot_ext.signals.forward import Course, out_on_paper
-from pairbot_ext.signals.grid import build_grid
+from pairbot_ext.signals.grid import PriceGrid, build_grid
 from pairbot_ext.signals.zpath import entry_direction, is_armed
 from pairbot_ext.stats.arrays import BoolArray, FloatArray, IntArray
 from pairbot_ext.stats.rolling import rolling_models
@@ -61,6 +61,7 @@ class SignalBook:
 
     :param fee: one fill's fee as a ratio, for the arbiter.
     :param steps: candles with which a symbol's prices become another series; None: found here.
+    :param grid: `frames` aligned already, where many books are made of the same candles.
     :param overrides: thresholds that replace every pair's own, by name (entry, exit, stop, max_half_lives).
     :param disabled: ids of pairs that are not entered.
     :param is_out_now: whether a pair could not be entered on the newest candle anyway, as a bot knows it.
@@ -76,6 +77,7 @@ class SignalBook:
         *,
         fee: float,
         steps: Mapping[str, Sequence[pd.Timestamp]] | None = None,
+        grid: PriceGrid | None = None,
         overrides: Mapping[str, float] | None = None,
         disabled: frozenset[str] = frozenset(),
         is_out_now: Callable[["SignalBook", Pair], bool] | None = None,
@@ -85,7 +87,7 @@ class SignalBook:
         self._settings = settings
         self._fee = fee
         self.pairs_file = pairs_file
-        self.grid = build_grid(frames, timeframe_secs, settings.volatility_gate, steps)
+        self.grid = grid or build_grid(frames, timeframe_secs, settings.volatility_gate, steps)
         self.paths = [
             path
             for epoch in pairs_file.epochs
@@ -170,6 +172,10 @@ class SignalBook:
                     candle_secs=int(self.grid.step.total_seconds()),
                 )
         return None
+
+    def signal_rows(self, number: int) -> IntArray:
+        """The rows on whose candle the path of this number has won an entry. Shape (k,)."""
+        return np.flatnonzero(self._directions[number])
 
     def z(self, plan: EntryPlan, candle: datetime) -> float:
         """z of an open pair trade's own model on `candle`; NaN where a leg's candle is missing or unknown."""

@@ -8,7 +8,7 @@ never its own.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import isfinite
+from math import ceil, isfinite
 
 import numpy as np
 
@@ -47,12 +47,13 @@ class Course:
     def leave(self, row: int) -> tuple[int, ExitReason | None]:
         """When a trade entered on the signal of `row` is left, as a row, and why; None: the data end."""
         direction = int(self.candidate.direction[row])
-        after = slice(row + 1, None)
+        most = float(self.most_candles[row])
+        # The time stop ends every trade that has one: what comes after it is not looked at.
+        after = slice(row + 1, row + 1 + ceil(most) if isfinite(most) else None)
         u = self.log_a[after] - self.alpha[row] - self.beta[row] * self.log_b[after]
         z = (u - self.mu) / self.sigma[row]
         reverted = (np.abs(z) <= self.thresholds.exit) | (z * direction > 0)
         stopped = np.abs(z) >= self.thresholds.stop
-        most = float(self.most_candles[row])
         late = np.arange(1, z.size + 1) >= most if isfinite(most) else np.zeros(z.size, np.bool_)
         ends = np.flatnonzero(reverted | stopped | late)
         # A leg whose data end before the others' is left on its last candle.
@@ -78,15 +79,14 @@ def out_on_paper(courses: Sequence[Course], lookback_candles: int) -> list[BoolA
         touches[coins] = np.maximum(touches[coins], touch) if coins in touches else touch
     busy: dict[str, int] = {}
     left: dict[Coins, int] = {}
-    wanted = np.zeros(size, np.bool_)
-    for course in courses:
-        wanted |= course.candidate.direction != 0
-    for row in np.flatnonzero(wanted):
+    wanting: dict[int, list[int]] = {}
+    for number, course in enumerate(courses):
+        for row in np.flatnonzero(course.candidate.direction).tolist():
+            wanting.setdefault(row, []).append(number)
+    for row in sorted(wanting):
         free: list[int] = []
-        for number, course in enumerate(courses):
-            if course.candidate.direction[row] == 0:
-                continue
-            legs = course.candidate.legs
+        for number in wanting[row]:
+            legs = courses[number].candidate.legs
             coins = coins_of(*legs)
             since = left.get(coins)
             waits = since is not None and touches[coins][row] <= since and row - since < lookback_candles
@@ -98,7 +98,7 @@ def out_on_paper(courses: Sequence[Course], lookback_candles: int) -> list[BoolA
             legs = courses[number].candidate.legs
             if any(busy.get(symbol, -1) >= row for symbol in legs):
                 continue
-            end, reason = courses[number].leave(int(row))
+            end, reason = courses[number].leave(row)
             # The exit is filled on the next open: a signal of the candle it was decided on is too early.
             busy.update(dict.fromkeys(legs, end))
             if reason is ExitReason.REVERTED:

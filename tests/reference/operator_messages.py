@@ -19,6 +19,7 @@ NOT_FOR_OPERATORS = (
     "candles/",
     "pairs/writing.py",
     "report/",
+    "research/",
     "stats/",
     "tasks/",
     "demo/",

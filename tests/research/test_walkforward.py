@@ -1,0 +1,121 @@
+"""`pairbot walkforward` from the shell's side: a verdict, the same bytes after an interruption, bad input."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from pairbot_ext.cli import main
+from pairbot_ext.research import session, walkforward
+from pairbot_ext.sim.datadir import write_synthetic_datadir
+from pairbot_ext.sim.market.paths import PlantedPair
+
+COINS = ("ADA", "LINK", "SOL", "DOT", "AVAX", "ALGO")
+PLANTED = (PlantedPair("ADA", "LINK", 0.8, 5.0, 0.012), PlantedPair("SOL", "DOT", 1.1, 5.0, 0.012))
+FORMATION, CANDLES = 300, 800
+
+
+@pytest.fixture(scope="module")
+def datadir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("data") / "binance"
+    write_synthetic_datadir(path, seed=4, symbols=COINS, planted=PLANTED, candles=CANDLES)
+    return path
+
+
+@pytest.fixture(autouse=True)
+def few_variants(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Enough for the statistics to be there; no config.json of the checkout."""
+    monkeypatch.setattr(walkforward, "VARIANTS", walkforward.VARIANTS[:3])
+    monkeypatch.chdir(tmp_path)
+
+
+def command(datadir: Path, *more: str) -> list[str]:
+    given = f"walkforward --datadir {datadir} --formation {FORMATION} --rule naive --placebos 20 --jobs 1"
+    return [*given.split(), "--ledger", "ledger.jsonl", *more]
+
+
+def answer(capsys: pytest.CaptureFixture[str], arguments: Sequence[str]) -> str:
+    assert main(arguments) == 0
+    return capsys.readouterr().out
+
+
+def test_a_verdict_and_the_same_bytes_after_an_interruption(datadir, tmp_path, monkeypatch, capsys) -> None:
+    text = answer(capsys, command(datadir, "--json", "--out", "page.html"))
+    result = json.loads(text)
+    assert result["evidence"] in ("none", "weak", "strong")
+    assert set(result["placebos"]) == {"sign-flipped", "random pairs", "phase-shuffled"}
+    assert {len(each["t"]) for each in result["placebos"].values()} == {20}
+    assert result["figures"]["pair_trades"] == len(result["trades"]) > 10
+    parts = result["waterfall_bp"]
+    assert parts["net"] == pytest.approx(sum(value for name, value in parts.items() if name != "net"))
+    assert parts["slippage"] == -2.0
+    # The planted pairs come back: they earn more than directions drawn by lot.
+    assert result["places"]["sign-flipped"] > 0.9
+    assert result["trials"] == 4
+    assert (tmp_path / "page.html").read_text(encoding="utf-8").count("plotly-graph-div") >= 5
+
+    steps = []
+
+    def interrupted(bar: object, done: int, total: int) -> None:
+        steps.append(total)
+        if steps.count(20) == 27:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(session.ScanProgress, "__call__", interrupted)
+        assert main(command(datadir, "--json", "--store", "store")) == 130
+    capsys.readouterr()
+    again = []
+    with monkeypatch.context() as patch:
+        patch.setattr(session.ScanProgress, "__call__", lambda bar, done, total: again.append((done, total)))
+        resumed = answer(capsys, command(datadir, "--json", "--store", "store"))
+    assert resumed == text
+    # The first kind was done, of the second seven.
+    assert (7, 20) in again
+    assert (6, 20) not in again
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["--symbols", "ADA"], ["two symbols", "ADA"]),
+        (["--formation", "5000"], ["formation is longer than the data", "5000"]),
+        (["--timerange", "20200101-20200201"], ["outside the data", "20200101-20200201"]),
+        (["--timerange", "yesterday"], ["malformed", "yesterday"]),
+        (["--placebos", "3"], ["too few", "3"]),
+        (["--slippage-bp", "-1"], ["below 0", "-1"]),
+        (["--max-half-lives", "0"], ["max"]),
+    ],
+)
+def test_bad_options_are_one_sentence_with_value_and_remedy(datadir, capsys, more, said) -> None:
+    assert main(command(datadir, *more)) == 2
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert all(each in error for each in said), error
+
+
+def pairs_file(datadir: Path, capsys: pytest.CaptureFixture[str]) -> dict:
+    start = pd.read_feather(next(datadir.glob("futures/ADA*futures.feather")))["date"].iloc[FORMATION]
+    span = f"{start + pd.Timedelta(days=1):%Y%m%d}-"
+    given = f"scan --datadir {datadir} --formation {FORMATION} --rule naive --walk-forward --out wf.json"
+    assert main([*given.split(), "--timerange", span]) == 0
+    capsys.readouterr()
+    return json.loads(Path("wf.json").read_text())
+
+
+def test_bad_pairs_files_and_holes_are_said(datadir, tmp_path, capsys) -> None:
+    document = pairs_file(datadir, capsys)
+    empty = {**document, "pairs": [], "epochs": [{**each, "pairs": []} for each in document["epochs"]]}
+    Path("empty.json").write_text(json.dumps(empty))
+    assert main(command(datadir, "--pairs-file", "empty.json")) == 2
+    assert f"{len(empty['epochs'])} empty epochs" in capsys.readouterr().err
+
+    holes = tmp_path / "holes" / "binance"
+    write_synthetic_datadir(holes, seed=4, symbols=COINS, planted=PLANTED, candles=CANDLES, gap_share=0.2)
+    assert main(command(holes, "--pairs-file", "wf.json")) == 2
+    error = capsys.readouterr().err
+    assert "has holes" in error
+    assert "% of its candles are missing" in error
