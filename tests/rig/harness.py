@@ -186,7 +186,7 @@ def ccxt_client(made: Rig) -> Any:
     from pairbot_ext.sim.inprocess import NO_PORT, SyncSession
     from pairbot_ext.sim.overlay import ccxt_settings
 
-    config = ccxt_settings(NO_PORT, timeout_ms=2_000)
+    config = ccxt_settings(NO_PORT) | {"timeout": 2_000}
     config["options"] |= {"defaultType": "swap"}
     keys = {"apiKey": CREDENTIALS.key, "secret": CREDENTIALS.secret, "enableRateLimit": False}
     client = ccxt.binance({**config, **keys, "session": SyncSession(made.transport)})

@@ -102,7 +102,7 @@ def make_world(*, schedule: Schedule | None = None, enforce_limits: bool = True,
 
 def make_client(world: World, *, timeout_ms: int = 2000, **settings: Any) -> ccxt.binance:
     """Unmodified ccxt whose clock is the world's and whose requests reach it without a socket."""
-    config = ccxt_settings(NO_PORT, timeout_ms=timeout_ms)
+    config = ccxt_settings(NO_PORT) | {"timeout": timeout_ms}
     config["options"] |= {"defaultType": "swap"}
     client = ccxt.binance(
         {
