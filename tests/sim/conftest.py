@@ -92,8 +92,14 @@ class World:
         return self.venue.account.position(symbol).amount
 
 
-def make_world(*, schedule: Schedule | None = None, enforce_limits: bool = True, **options: Any) -> World:
-    market, clock = FixedMarket(PRICES), VirtualClock(START_MS)
+def make_world(
+    *,
+    schedule: Schedule | None = None,
+    enforce_limits: bool = True,
+    market: FixedMarket | None = None,
+    **options: Any,
+) -> World:
+    market, clock = market or FixedMarket(PRICES), VirtualClock(START_MS)
     venue = Venue(market, clock, VenueOptions(**options))
     gateway = Gateway(venue, CREDENTIALS, limits=RateLimits(enforced=enforce_limits), schedule=schedule)
     exchange = SimulatedExchange(gateway)

@@ -78,7 +78,8 @@ def test_the_overlay_changes_nothing_but_addresses_and_keys():
         "dry_run": False,
         "stake_amount": 100,
         "exchange": {
-            "name": "binance", "key": "real", "secret": "real", "enable_ws": True, "pair_whitelist": ["A/B:B"],
+            "name": "binance", "key": "real", "secret": "real", "enable_ws": True,
+            "pair_whitelist": ["A/B:B"],
             **{name: copy.deepcopy(block) for name in names},
         },
     }  # fmt: skip

@@ -22,6 +22,7 @@ class FixedMarket:
     :param level_amount: base on every level of a book; `levels` how many, one tick apart, the best ones one
         tick from the price.
     :param funding_rate: at every stamp (0, 8 and 16 h UTC), as a fraction of notional.
+    :param rules: contract rules by Binance id, where they are known better than `load_symbols` knows them.
     """
 
     def __init__(
@@ -31,8 +32,9 @@ class FixedMarket:
         level_amount: Decimal = Decimal(10_000),
         levels: int = 20,
         funding_rate: Decimal = Decimal("0.0001"),
+        rules: Mapping[str, SymbolSpec] | None = None,
     ) -> None:
-        specs = load_symbols(prices)
+        specs = load_symbols(prices) | dict(rules or {})
         self._symbols = {symbol: specs[symbol] for symbol in prices}
         self.prices = dict(prices)
         self.marks: dict[str, Decimal] = {}
