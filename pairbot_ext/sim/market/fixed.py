@@ -40,6 +40,7 @@ class FixedMarket:
         self.marks: dict[str, Decimal] = {}
         self.books: dict[str, Book] = {}
         self.funding_rate = funding_rate
+        self.level_amounts: dict[str, Decimal] = {}
         self._level_amount, self._levels = level_amount, levels
 
     @property
@@ -56,14 +57,14 @@ class FixedMarket:
         return self.marks.get(symbol, self.prices[symbol])
 
     def book(self, symbol: str, now_ms: int) -> Book:  # noqa: ARG002 (Market's signature)
-        """Equal levels around the price, unless `books` has another one."""
+        """Equal levels around the price, unless `books` has another one or `level_amounts` other amounts."""
         if symbol in self.books:
             return self.books[symbol]
         tick, price = self._symbols[symbol].price_tick, self.prices[symbol]
-        steps = range(1, self._levels + 1)
+        steps, amount = range(1, self._levels + 1), self.level_amounts.get(symbol, self._level_amount)
         return Book(
-            bids=tuple((price - tick * n, self._level_amount) for n in steps if price > tick * n),
-            asks=tuple((price + tick * n, self._level_amount) for n in steps),
+            bids=tuple((price - tick * n, amount) for n in steps if price > tick * n),
+            asks=tuple((price + tick * n, amount) for n in steps),
         )
 
     def best(self, symbol: str, now_ms: int) -> Book:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from fnmatch import fnmatchcase
 
-from fields import Row
+from pairbot_ext.prove.fields import Row
 
 
 class Kind(StrEnum):

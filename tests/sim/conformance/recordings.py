@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
-from fields import Terms
-
+from pairbot_ext.prove.fields import Terms
 from pairbot_ext.sim.market.fixed import FixedMarket
 from pairbot_ext.sim.symbols import SymbolSpec, load_symbol
 

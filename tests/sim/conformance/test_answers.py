@@ -8,9 +8,9 @@ from urllib.parse import parse_qsl
 
 import pytest
 from differences import DIFFERENCES
-from fields import Row, Terms, rows
 from recordings import STATIC, ccxt_position, every_answer, load, market_of
 
+from pairbot_ext.prove.fields import Row, Terms, rows
 from pairbot_ext.sim.symbols import load_symbol
 
 LEAST_ROWS = 300
