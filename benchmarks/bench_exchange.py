@@ -123,7 +123,7 @@ def raw(rounds: int) -> Rate:
 def through_ccxt(count: int) -> Rate:
     """Unmodified ccxt in process: books and orders asked for in turn."""
     exchange = make_exchange()
-    config = ccxt_settings(NO_PORT, timeout_ms=10_000)
+    config = ccxt_settings(NO_PORT)
     config["options"] |= {"defaultType": "swap"}
     session = SyncSession(InProcessTransport(exchange))
     keys = {"apiKey": CREDENTIALS.key, "secret": CREDENTIALS.secret, "enableRateLimit": False}

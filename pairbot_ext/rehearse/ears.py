@@ -30,7 +30,7 @@ from pairbot_ext.venue.streams import LostError, Streams
 PING_EVERY_MS = 1_000
 KEY_ALIVE_EVERY_MS = 1_800_000
 RETRY_MS = 1_000
-STREAM_ADDRESSES = ccxt_settings(1, timeout_ms=2_000)["urls"]
+STREAM_ADDRESSES = ccxt_settings(1)["urls"]
 """Of the streams, for the check that they belong to the exchange. Nothing is connected to them."""
 _STREAM = {Topic.BOOKS: "bookTicker", Topic.MARKS: "markPrice@1s"}
 

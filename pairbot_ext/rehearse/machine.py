@@ -19,6 +19,7 @@ from typing import Any
 from freqtrade.configuration import Configuration
 from freqtrade.exceptions import TemporaryError
 from freqtrade.freqtradebot import FreqtradeBot
+from freqtrade.misc import deep_merge_dicts
 from freqtrade.persistence import Trade
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -171,7 +172,9 @@ class Machine:
             # Nothing is connected to them; see `ears`.
             overlay["ccxt_async_config"]["urls"] = STREAM_ADDRESSES
         overlay["ccxt_config"] = {**overlay["ccxt_config"], "enableRateLimit": False}
-        config["exchange"] |= overlay
+        # Candles are asked for: Freqtrade's own streams live in a thread, and on a socket.
+        overlay["enable_ws"] = False
+        deep_merge_dicts(overlay, config["exchange"])
         return config
 
     # -- driving -----------------------------------------------------------------------------------

@@ -42,17 +42,18 @@ def base_url(port: int) -> str:
     return f"https://demo-fapi@127.0.0.1:{port}"
 
 
-def ccxt_settings(port: int, *, timeout_ms: int) -> dict[str, Any]:
+def ccxt_settings(port: int) -> dict[str, Any]:
     """Constructor arguments for ccxt's `binance`/`binanceusdm`, sync and async alike.
 
-    The three options keep `load_markets` to the one call the simulation serves.
+    Addresses, and what having others than Binance's takes: `verify` because the certificate is made at the
+    start, the three options because `load_markets` would ask interfaces that are not simulated. How long a
+    client waits, and all else, stays its own.
     """
     base = base_url(port)
     urls = {name: base + path for name, path in _SIMULATED.items()}
     urls |= {name: f"{base}{REFUSED_PREFIX}/{name}" for name in _REFUSED}
     return {
         "verify": False,
-        "timeout": timeout_ms,
         "urls": {"api": {**urls, "ws": _stream_urls(port)}},
         "options": {"fetchCurrencies": False, "fetchMargins": False, "fetchMarkets": {"types": ["linear"]}},
     }
@@ -73,20 +74,20 @@ def port_of(document: Mapping[str, Any]) -> int:
     return port
 
 
-def overlay(port: int, *, timeout_ms: int = 10_000) -> dict[str, Any]:
+def overlay(port: int) -> dict[str, Any]:
     """The configuration file to pass to Freqtrade as the last `-c`.
 
     It replaces the keys and repeats the addresses in the sync and async blocks, so that what the user's own
-    files say there cannot win. It does not touch `dry_run`: the user decides.
+    files say there cannot win, and nothing else of them: timeouts, rate limits and `dry_run` are the user's.
     """
-    settings = ccxt_settings(port, timeout_ms=timeout_ms)
+    settings = ccxt_settings(port)
     return {
         "$comment": "Simulated exchange on 127.0.0.1; not Binance. Made by pairbot, pass it as the last -c.",
         "exchange": {
             "name": "binance",
             "key": API_KEY,
             "secret": API_SECRET,
-            "enable_ws": False,
+            # With it ccxt would exchange the addresses for those of the demo venue.
             "demo_trading": False,
             "ccxt_config": settings,
             "ccxt_sync_config": settings,

@@ -26,9 +26,10 @@ NOT_FOR_OPERATORS = (
     "reference/",
     "commands/",
     "preflight/",
+    "prove/",
 )
-"""The simulated exchange, and commands whose messages go to whoever has just typed them. The preflight has a
-page of its own."""
+"""The simulated exchange, and commands whose messages go to whoever has just typed them. The preflight and
+the proof have pages of their own."""
 
 ALL_TEXTS_OF = (
     "pairs/watcher.py",

@@ -90,6 +90,8 @@ class Rig(Machine):
         if HEARS and isinstance(self.clock, VirtualTime):
             base["pairbot"] = {"streams": True, **base.get("pairbot", {})}
         base.pop("$schema", None)
+        # Cases know how long ccxt's own client waits.
+        base["exchange"] = {**base["exchange"], "ccxt_config": {}}
         return base
 
     def configuration(self) -> dict[str, Any]:
@@ -186,7 +188,7 @@ def ccxt_client(made: Rig) -> Any:
     from pairbot_ext.sim.inprocess import NO_PORT, SyncSession
     from pairbot_ext.sim.overlay import ccxt_settings
 
-    config = ccxt_settings(NO_PORT, timeout_ms=2_000)
+    config = ccxt_settings(NO_PORT) | {"timeout": 2_000}
     config["options"] |= {"defaultType": "swap"}
     keys = {"apiKey": CREDENTIALS.key, "secret": CREDENTIALS.secret, "enableRateLimit": False}
     client = ccxt.binance({**config, **keys, "session": SyncSession(made.transport)})

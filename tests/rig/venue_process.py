@@ -93,7 +93,9 @@ class VenueProcess:
 
     def overlay(self, *, timeout_ms: int) -> dict[str, Any]:
         """The `exchange` block of a bot's configuration, with a client timeout of a test's patience."""
-        block: dict[str, Any] = overlay(self.port, timeout_ms=timeout_ms)["exchange"]
+        block: dict[str, Any] = overlay(self.port)["exchange"]
+        for name in ("ccxt_config", "ccxt_sync_config", "ccxt_async_config"):
+            block[name] |= {"timeout": timeout_ms}
         return block
 
     def fault(self, **rule: Any) -> None:

@@ -92,8 +92,14 @@ class World:
         return self.venue.account.position(symbol).amount
 
 
-def make_world(*, schedule: Schedule | None = None, enforce_limits: bool = True, **options: Any) -> World:
-    market, clock = FixedMarket(PRICES), VirtualClock(START_MS)
+def make_world(
+    *,
+    schedule: Schedule | None = None,
+    enforce_limits: bool = True,
+    market: FixedMarket | None = None,
+    **options: Any,
+) -> World:
+    market, clock = market or FixedMarket(PRICES), VirtualClock(START_MS)
     venue = Venue(market, clock, VenueOptions(**options))
     gateway = Gateway(venue, CREDENTIALS, limits=RateLimits(enforced=enforce_limits), schedule=schedule)
     exchange = SimulatedExchange(gateway)
@@ -102,7 +108,7 @@ def make_world(*, schedule: Schedule | None = None, enforce_limits: bool = True,
 
 def make_client(world: World, *, timeout_ms: int = 2000, **settings: Any) -> ccxt.binance:
     """Unmodified ccxt whose clock is the world's and whose requests reach it without a socket."""
-    config = ccxt_settings(NO_PORT, timeout_ms=timeout_ms)
+    config = ccxt_settings(NO_PORT) | {"timeout": timeout_ms}
     config["options"] |= {"defaultType": "swap"}
     client = ccxt.binance(
         {

@@ -117,7 +117,7 @@ def served(world) -> Iterator[tuple[Any, int]]:
 
 
 def settings(world: Any, port: int) -> dict[str, Any]:
-    config = ccxt_settings(port, timeout_ms=1500)
+    config = ccxt_settings(port) | {"timeout": 1500}
     config["options"] |= {"defaultType": "swap"}
     return {**config, "apiKey": CREDENTIALS.key, "secret": CREDENTIALS.secret, "enableRateLimit": False}
 

@@ -1,5 +1,6 @@
 """`pairbot offline` and `pairbot exchange`: which configuration wins, what is passed on, how they end."""
 
+import copy
 import json
 import os
 import re
@@ -12,12 +13,13 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from freqtrade.misc import deep_merge_dicts
 
 from pairbot_ext.cli import main
 from pairbot_ext.settings import parse_settings
 from pairbot_ext.sim import offline
 from pairbot_ext.sim.market.scripted import DEMO_PLANTED
-from pairbot_ext.sim.overlay import overlay
+from pairbot_ext.sim.overlay import API_KEY, API_SECRET, overlay
 from pairbot_ext.support.errors import PairbotError
 
 OVERLAY = Path("overlay.json")
@@ -66,6 +68,36 @@ def test_environment(monkeypatch):
     assert "FREQTRADE__EXCHANGE__KEY" not in environment
     assert environment["FREQTRADE__MAX_OPEN_TRADES"] == "4"
     assert environment["NO_PROXY"] == "example.org,127.0.0.1"
+
+
+def test_the_overlay_changes_nothing_but_addresses_and_keys():
+    """Merged as Freqtrade merges files: what the user set besides is still there, and nothing is new."""
+    block = {"timeout": 5000, "enableRateLimit": True, "rateLimit": 50, "options": {"recvWindow": 3000}}
+    names = ("ccxt_config", "ccxt_sync_config", "ccxt_async_config")
+    theirs = {
+        "dry_run": False,
+        "stake_amount": 100,
+        "exchange": {
+            "name": "binance", "key": "real", "secret": "real", "enable_ws": True,
+            "pair_whitelist": ["A/B:B"],
+            **{name: copy.deepcopy(block) for name in names},
+        },
+    }  # fmt: skip
+    merged = deep_merge_dicts(overlay(1234), copy.deepcopy(theirs))
+    exchange = merged["exchange"]
+    assert merged.pop("$comment")
+    for name in names:
+        settings = exchange[name]
+        assert settings.pop("verify") is False, "the certificate is made at the start"
+        assert set(settings.pop("urls")["api"]) >= {"fapiPublic", "fapiPrivate", "ws"}
+        for option in ("fetchCurrencies", "fetchMargins", "fetchMarkets"):
+            del settings["options"][option]  # interfaces whose addresses are refused
+        assert settings == block
+    assert (exchange.pop("key"), exchange.pop("secret")) == (API_KEY, API_SECRET)
+    assert exchange.pop("demo_trading") is False, "an address, too"
+    for name in ("key", "secret"):
+        del theirs["exchange"][name]
+    assert merged == theirs
 
 
 def test_no_address_of_the_overlay_leaves_this_machine():

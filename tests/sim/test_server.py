@@ -49,7 +49,7 @@ def server(exchange) -> Iterator[LoopbackServer]:
 
 
 def settings(port: int) -> dict[str, Any]:
-    config = ccxt_settings(port, timeout_ms=5000)
+    config = ccxt_settings(port) | {"timeout": 5000}
     config["options"] |= {"defaultType": "swap"}
     return {**config, "apiKey": CREDENTIALS.key, "secret": CREDENTIALS.secret, "enableRateLimit": False}
 

@@ -22,6 +22,7 @@ class FixedMarket:
     :param level_amount: base on every level of a book; `levels` how many, one tick apart, the best ones one
         tick from the price.
     :param funding_rate: at every stamp (0, 8 and 16 h UTC), as a fraction of notional.
+    :param rules: contract rules by Binance id, where they are known better than `load_symbols` knows them.
     """
 
     def __init__(
@@ -31,13 +32,15 @@ class FixedMarket:
         level_amount: Decimal = Decimal(10_000),
         levels: int = 20,
         funding_rate: Decimal = Decimal("0.0001"),
+        rules: Mapping[str, SymbolSpec] | None = None,
     ) -> None:
-        specs = load_symbols(prices)
+        specs = load_symbols(prices) | dict(rules or {})
         self._symbols = {symbol: specs[symbol] for symbol in prices}
         self.prices = dict(prices)
         self.marks: dict[str, Decimal] = {}
         self.books: dict[str, Book] = {}
         self.funding_rate = funding_rate
+        self.level_amounts: dict[str, Decimal] = {}
         self._level_amount, self._levels = level_amount, levels
 
     @property
@@ -54,14 +57,14 @@ class FixedMarket:
         return self.marks.get(symbol, self.prices[symbol])
 
     def book(self, symbol: str, now_ms: int) -> Book:  # noqa: ARG002 (Market's signature)
-        """Equal levels around the price, unless `books` has another one."""
+        """Equal levels around the price, unless `books` has another one or `level_amounts` other amounts."""
         if symbol in self.books:
             return self.books[symbol]
         tick, price = self._symbols[symbol].price_tick, self.prices[symbol]
-        steps = range(1, self._levels + 1)
+        steps, amount = range(1, self._levels + 1), self.level_amounts.get(symbol, self._level_amount)
         return Book(
-            bids=tuple((price - tick * n, self._level_amount) for n in steps if price > tick * n),
-            asks=tuple((price + tick * n, self._level_amount) for n in steps),
+            bids=tuple((price - tick * n, amount) for n in steps if price > tick * n),
+            asks=tuple((price + tick * n, amount) for n in steps),
         )
 
     def best(self, symbol: str, now_ms: int) -> Book:

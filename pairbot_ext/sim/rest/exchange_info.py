@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from pairbot_ext.sim.rest.shapes import price_text
 from pairbot_ext.sim.symbols import SymbolSpec
 from pairbot_ext.sim.venue.terms import (
     LIQUIDATION_FEE,
@@ -64,9 +65,9 @@ def _symbol(spec: SymbolSpec) -> dict[str, Any]:
         "filters": [
             {
                 "filterType": "PRICE_FILTER",
-                "minPrice": plain(spec.price_tick),
+                "minPrice": price_text(spec, spec.price_tick),
                 "maxPrice": plain(max_price(spec)),
-                "tickSize": plain(spec.price_tick),
+                "tickSize": price_text(spec, spec.price_tick),
             },
             {
                 "filterType": "LOT_SIZE",

@@ -9,6 +9,7 @@ from typing import Any
 from pairbot_ext.sim.market.base import Kline
 from pairbot_ext.sim.rest.exchange_info import exchange_info, symbol_entries
 from pairbot_ext.sim.rest.routes import Call, Route, by_limit, by_symbol
+from pairbot_ext.sim.rest.shapes import amount_text, price_text
 from pairbot_ext.sim.symbols import SymbolSpec
 from pairbot_ext.sim.venue.errors import Code, VenueError
 from pairbot_ext.sim.venue.tape import BookServed
@@ -117,19 +118,19 @@ def _day_row(call: Call, symbol: str) -> dict[str, Any]:
     change = stats.last - stats.open
     percent = change / stats.open * _ONE_HUNDRED if stats.open else Decimal(0)
     mean = stats.quote_volume / stats.volume if stats.volume else stats.last
-    tick = call.venue.engine.spec(symbol).price_tick
+    spec = call.venue.engine.spec(symbol)
     return {
         "symbol": symbol,
-        "priceChange": plain(change),
+        "priceChange": price_text(spec, change),
         "priceChangePercent": f"{percent:.3f}",
-        "weightedAvgPrice": plain(mean.quantize(tick)),
-        "lastPrice": plain(stats.last),
-        "lastQty": plain(call.venue.engine.spec(symbol).min_amount),
-        "openPrice": plain(stats.open),
-        "highPrice": plain(stats.high),
-        "lowPrice": plain(stats.low),
-        "volume": plain(stats.volume),
-        "quoteVolume": plain(stats.quote_volume),
+        "weightedAvgPrice": price_text(spec, mean),
+        "lastPrice": price_text(spec, stats.last),
+        "lastQty": amount_text(spec, spec.min_amount),
+        "openPrice": price_text(spec, stats.open),
+        "highPrice": price_text(spec, stats.high),
+        "lowPrice": price_text(spec, stats.low),
+        "volume": amount_text(spec, stats.volume),
+        "quoteVolume": f"{stats.quote_volume:.2f}",
         "openTime": stats.open_ms,
         "closeTime": stats.close_ms,
         "firstId": 1,
@@ -144,9 +145,13 @@ def _day(call: Call) -> Any:
 
 def best_texts(venue: Venue, symbol: str) -> tuple[str, str, str, str]:
     """Price and amount of the best bid, then of the best ask; zeros where a side is empty."""
-    book = venue.engine.best(symbol)
+    spec, book = venue.engine.spec(symbol), venue.engine.best(symbol)
     bid, ask = book.bids[0] if book.bids else _NO_LEVEL, book.asks[0] if book.asks else _NO_LEVEL
-    return plain(bid[0]), plain(bid[1]), plain(ask[0]), plain(ask[1])
+    ((bid_price, bid_amount),), ((ask_price, ask_amount),) = (
+        level_texts(spec, [bid]),
+        level_texts(spec, [ask]),
+    )
+    return bid_price, bid_amount, ask_price, ask_amount
 
 
 def _best_row(call: Call, symbol: str) -> dict[str, Any]:
@@ -162,7 +167,7 @@ def _best(call: Call) -> Any:
 def _price_row(call: Call, symbol: str) -> dict[str, Any]:
     return {
         "symbol": symbol,
-        "price": plain(call.venue.market.price(symbol, call.now_ms)),
+        "price": price_text(call.venue.engine.spec(symbol), call.venue.market.price(symbol, call.now_ms)),
         "time": call.now_ms,
     }
 

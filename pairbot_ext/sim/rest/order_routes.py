@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 from pairbot_ext.sim.rest import shapes
@@ -10,7 +12,14 @@ from pairbot_ext.sim.rest.account_routes import history_window
 from pairbot_ext.sim.rest.routes import Call, Route, by_symbol
 from pairbot_ext.sim.venue.conditional import AlgoOrder, AlgoStatus, AlgoType, WorkingType, sent_request
 from pairbot_ext.sim.venue.errors import Code, VenueError
-from pairbot_ext.sim.venue.orders import Order, OrderRequest, OrderType, Side, TimeInForce
+from pairbot_ext.sim.venue.orders import (
+    Order,
+    OrderRequest,
+    OrderType,
+    SelfTradePrevention,
+    Side,
+    TimeInForce,
+)
 
 _CLIENT_ID = re.compile(r"[.A-Z:/a-z0-9_-]{1,36}")
 _MOVED_TYPES = frozenset(("STOP", "STOP_MARKET", "TAKE_PROFIT", "TAKE_PROFIT_MARKET", "TRAILING_STOP_MARKET"))
@@ -31,6 +40,13 @@ def _check_position_side(call: Call) -> None:
     # all.
     if call.venue.account.dual_side or call.params.raw.get("positionSide", "BOTH") != "BOTH":
         raise VenueError(Code.POSITION_SIDE_MISMATCH)
+
+
+def _self_trade_prevention(call: Call) -> SelfTradePrevention:
+    name = "selfTradePreventionMode"
+    if name not in call.params:
+        return SelfTradePrevention.EXPIRE_MAKER
+    return call.params.choice(name, SelfTradePrevention, Code.INVALID_PARAMETER)
 
 
 def _new_order_request(call: Call) -> OrderRequest:
@@ -60,6 +76,7 @@ def _new_order_request(call: Call) -> OrderRequest:
         price=price,
         time_in_force=time_in_force,
         reduce_only=params.flag("reduceOnly"),
+        self_trade_prevention=_self_trade_prevention(call),
     )
 
 
@@ -152,18 +169,36 @@ def _new_algo_order(call: Call) -> Any:
     time_in_force = TimeInForce.GTC
     if "timeInForce" in params:
         time_in_force = params.choice("timeInForce", TimeInForce, Code.INVALID_TIF)
+    closes = _closes_position(call, kind)
     request = sent_request(
         kind,
         symbol,
         side,
-        params.mandatory_decimal("quantity"),
+        Decimal(0) if closes else params.mandatory_decimal("quantity"),
         _client_id(call, "clientAlgoId"),
         params.decimal("price"),
         time_in_force,
-        reduce_only=params.flag("reduceOnly"),
+        reduce_only=closes or params.flag("reduceOnly"),
     )
-    order = call.venue.conditional.place(kind, request, params.mandatory_decimal("triggerPrice"), working)
-    return shapes.algo_order(call.venue.engine.spec(symbol), order)
+    request = replace(request, self_trade_prevention=_self_trade_prevention(call))
+    trigger_price = params.mandatory_decimal("triggerPrice")
+    order = call.venue.conditional.place(kind, request, trigger_price, working, close_position=closes)
+    return shapes.new_algo_order(call.venue.engine.spec(symbol), order)
+
+
+def _closes_position(call: Call, kind: AlgoType) -> bool:
+    """`closePosition`: the whole position there is when it triggers; so no amount, and a market type.
+
+    https://developers.binance.com/docs/derivatives/usds-margined-futures/trade/rest-api/New-Algo-Order
+    """
+    if not call.params.flag("closePosition"):
+        return False
+    if kind.sends_limit:
+        raise VenueError(Code.PARAM_NOT_REQUIRED, name="closePosition")
+    for name in ("quantity", "reduceOnly"):
+        if name in call.params:
+            raise VenueError(Code.PARAM_NOT_REQUIRED, name=name)
+    return True
 
 
 def _named_algo(call: Call, error: int) -> AlgoOrder:

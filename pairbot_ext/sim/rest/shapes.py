@@ -11,7 +11,7 @@ from pairbot_ext.sim.venue.conditional import AlgoOrder
 from pairbot_ext.sim.venue.engine import Engine
 from pairbot_ext.sim.venue.orders import ZERO, Fill, Order, OrderRequest
 from pairbot_ext.sim.venue.positions import Position, liquidation_price
-from pairbot_ext.sim.venue.terms import QUOTE_ASSET, money_text, plain
+from pairbot_ext.sim.venue.terms import QUOTE_ASSET, money_text, plain, sum_text
 
 
 def price_text(spec: SymbolSpec, value: Decimal) -> str:
@@ -42,12 +42,12 @@ def _ordinary_fields(spec: SymbolSpec, order: Order) -> dict[str, Any]:
         "closePosition": False,
         "side": request.side.value,
         "positionSide": "BOTH",
-        "stopPrice": "0",
+        "stopPrice": price_text(spec, ZERO),
         "workingType": "CONTRACT_PRICE",
         "priceProtect": False,
         "origType": request.type.value,
         "priceMatch": "NONE",
-        "selfTradePreventionMode": "EXPIRE_MAKER",
+        "selfTradePreventionMode": request.self_trade_prevention.value,
         "goodTillDate": 0,
         "updateTime": order.updated_ms,
     }
@@ -72,9 +72,9 @@ def trade(spec: SymbolSpec, fill: Fill) -> dict[str, Any]:
         "side": fill.side.value,
         "price": price_text(spec, fill.price),
         "qty": amount_text(spec, fill.amount),
-        "realizedPnl": money_text(fill.realized_pnl),
+        "realizedPnl": sum_text(fill.realized_pnl),
         "marginAsset": QUOTE_ASSET,
-        "quoteQty": money_text(fill.price * fill.amount),
+        "quoteQty": f"{fill.price * fill.amount:.{spec.price_precision + spec.amount_precision}f}",
         "commission": money_text(fill.commission),
         "commissionAsset": QUOTE_ASSET,
         "time": fill.time_ms,
@@ -103,7 +103,7 @@ def position_risk(engine: Engine, position: Position) -> dict[str, Any]:
     spec, mark = engine.spec(position.symbol), engine.mark(position.symbol)
     account = engine.account
     initial = account.initial_margin(position)
-    behind = position.isolated_wallet if position.isolated else account.cross_wallet()
+    behind = position.isolated_wallet if position.isolated else account.behind_crossed(position)
     fee_share = engine.options.fees.taker * (1 if position.amount > 0 else -1)
     bids, asks = resting_notional(engine, position.symbol)
     return {
@@ -115,19 +115,19 @@ def position_risk(engine: Engine, position: Position) -> dict[str, Any]:
         "markPrice": money_text(mark),
         "unRealizedProfit": money_text(position.unrealized(mark)),
         "liquidationPrice": money_text(liquidation_price(position, spec.brackets, mark, behind)),
-        "isolatedMargin": money_text(
+        "isolatedMargin": sum_text(
             position.isolated_wallet + position.unrealized(mark) if position.isolated else ZERO
         ),
-        "notional": money_text(position.notional(mark)),
+        "notional": sum_text(position.notional(mark)),
         "marginAsset": QUOTE_ASSET,
-        "isolatedWallet": money_text(position.isolated_wallet),
+        "isolatedWallet": sum_text(position.isolated_wallet),
         "initialMargin": money_text(initial),
         "maintMargin": money_text(account.maintenance(position)),
         "positionInitialMargin": money_text(initial),
         "openOrderInitialMargin": "0",
         "adl": 1,
-        "bidNotional": money_text(bids),
-        "askNotional": money_text(asks),
+        "bidNotional": sum_text(bids),
+        "askNotional": sum_text(asks),
         "updateTime": position.updated_ms,
     }
 
@@ -186,9 +186,9 @@ def _account_position(engine: Engine, position: Position) -> dict[str, Any]:
         "positionSide": "BOTH",
         "positionAmt": amount_text(spec, position.amount),
         "unrealizedProfit": money_text(profit),
-        "isolatedMargin": money_text(position.isolated_wallet + profit if position.isolated else ZERO),
-        "notional": money_text(position.notional(mark)),
-        "isolatedWallet": money_text(position.isolated_wallet),
+        "isolatedMargin": sum_text(position.isolated_wallet + profit if position.isolated else ZERO),
+        "notional": sum_text(position.notional(mark)),
+        "isolatedWallet": sum_text(position.isolated_wallet),
         "initialMargin": money_text(engine.account.initial_margin(position)),
         "maintMargin": money_text(engine.account.maintenance(position)),
         "updateTime": position.updated_ms,
@@ -215,7 +215,7 @@ def leverage_bracket(spec: SymbolSpec) -> dict[str, Any]:
 
 
 def algo_order(spec: SymbolSpec, order: AlgoOrder) -> dict[str, Any]:
-    """One conditional order, as POST and GET `/fapi/v1/algoOrder` answer it."""
+    """One conditional order, as DELETE `/fapi/v1/algoOrder` answers it, and GET and POST with more."""
     request: OrderRequest = order.request
     return {
         "algoId": order.algo_id,
@@ -231,19 +231,22 @@ def algo_order(spec: SymbolSpec, order: AlgoOrder) -> dict[str, Any]:
         "triggerPrice": price_text(spec, order.trigger_price),
         "price": price_text(spec, request.price or ZERO),
         "icebergQuantity": None,
-        "selfTradePreventionMode": "EXPIRE_MAKER",
+        "selfTradePreventionMode": request.self_trade_prevention.value,
         "workingType": order.working_type.value,
         "priceMatch": "NONE",
-        "closePosition": False,
+        "closePosition": order.close_position,
         "priceProtect": False,
         "reduceOnly": request.reduce_only,
-        "activatePrice": "",
-        "callbackRate": "",
         "createTime": order.created_ms,
         "updateTime": order.updated_ms,
         "triggerTime": order.triggered_ms,
         "goodTillDate": 0,
     }
+
+
+def new_algo_order(spec: SymbolSpec, order: AlgoOrder) -> dict[str, Any]:
+    """`algo_order` with what belongs to trailing stops alone."""
+    return algo_order(spec, order) | {"activatePrice": "", "callbackRate": ""}
 
 
 def queried_algo_order(spec: SymbolSpec, order: AlgoOrder) -> dict[str, Any]:

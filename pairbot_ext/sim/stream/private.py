@@ -81,7 +81,7 @@ def _order_trade_update(engine: Engine, happening: OrderChanged, now_ms: int) ->
         "pP": False,
         "si": 0,
         "ss": 0,
-        "V": "EXPIRE_MAKER",
+        "V": request.self_trade_prevention.value,
         "pm": "NONE",
         "gtd": 0,
         "er": _expiry(order),

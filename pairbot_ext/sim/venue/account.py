@@ -155,6 +155,16 @@ class Account:
         """The wallet without what isolated positions have set aside."""
         return self.wallet - sum((position.isolated_wallet for position in self.positions.values()), ZERO)
 
+    def behind_crossed(self, position: Position) -> Decimal:
+        """What stands behind a crossed position before its own profit, in quote.
+
+        The crossed wallet, with profit and without maintenance margin of the other crossed positions: WB −
+        TMM + UPNL of https://www.binance.com/en/support/faq/b3c689c1f50a44cabb3a84e663b81d93.
+        """
+        others = [other for other in self.open_positions() if not other.isolated and other is not position]
+        profit = sum((other.unrealized(self._mark(other.symbol)) for other in others), ZERO)
+        return self.cross_wallet() + profit - sum((self.maintenance(other) for other in others), ZERO)
+
     def available(self, order_margin: Decimal) -> Decimal:
         """What new positions may use: never below 0.
 

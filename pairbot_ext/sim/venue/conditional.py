@@ -1,12 +1,12 @@
 """Conditional orders: stop and take-profit, which Binance moved to `/fapi/v1/algoOrder` on 2025-12-02.
 
 https://developers.binance.com/docs/derivatives/usds-margined-futures/trade/rest-api/New-Algo-Order. Trailing
-stops, `closePosition` and iceberg amounts are not modelled and refused.
+stops and iceberg amounts are not modelled and refused.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
 
@@ -54,7 +54,10 @@ class WorkingType(StrEnum):
 
 @dataclass(slots=True)
 class AlgoOrder:
-    """One conditional order. `request` is what it sends when the watched price reaches `trigger_price`."""
+    """One conditional order. `request` is what it sends when the watched price reaches `trigger_price`.
+
+    :param close_position: it then closes the whole position; the request's amount is 0.
+    """
 
     algo_id: int
     type: AlgoType
@@ -63,6 +66,7 @@ class AlgoOrder:
     working_type: WorkingType
     created_ms: int
     updated_ms: int
+    close_position: bool = False
     status: AlgoStatus = AlgoStatus.NEW
     triggered_ms: int = 0
     sent: Order | None = None
@@ -85,7 +89,13 @@ class ConditionalOrders:
         ]
 
     def place(
-        self, kind: AlgoType, request: OrderRequest, trigger_price: Decimal, working_type: WorkingType
+        self,
+        kind: AlgoType,
+        request: OrderRequest,
+        trigger_price: Decimal,
+        working_type: WorkingType,
+        *,
+        close_position: bool = False,
     ) -> AlgoOrder:
         """Accept a conditional order.
 
@@ -94,14 +104,17 @@ class ConditionalOrders:
         spec = self._engine.spec(request.symbol)
         if trigger_price <= 0 or trigger_price % spec.price_tick:
             raise VenueError(Code.PRICE_OFF_TICK)
-        check_order(spec, request, self._engine.mark(request.symbol))
+        if not close_position:
+            check_order(spec, request, self._engine.mark(request.symbol))
         waiting = self.open_orders(request.symbol)
         if any(order.request.client_order_id == request.client_order_id for order in waiting):
             raise VenueError(Code.DUPLICATED_CLIENT_ID)
         if len(waiting) >= MAX_ALGO_ORDERS:
             raise VenueError(Code.MAX_STOP_ORDERS)
         now_ms = self._engine.now_ms()
-        order = AlgoOrder(self._next_id, kind, request, trigger_price, working_type, now_ms, now_ms)
+        order = AlgoOrder(
+            self._next_id, kind, request, trigger_price, working_type, now_ms, now_ms, close_position
+        )
         if self._reached(order):
             raise VenueError(Code.WOULD_TRIGGER)
         self._next_id += 1
@@ -136,6 +149,14 @@ class ConditionalOrders:
             return price >= order.trigger_price
         return price <= order.trigger_price
 
+    def _request_now(self, order: AlgoOrder) -> OrderRequest:
+        if not order.close_position:
+            return order.request
+        held = abs(self._engine.account.position(order.request.symbol).amount)
+        if not held:
+            raise VenueError(Code.REDUCE_ONLY_REJECT)
+        return replace(order.request, amount=held)
+
     def trigger(self) -> None:
         """Send what the market has reached."""
         for order in self.open_orders():
@@ -143,7 +164,7 @@ class ConditionalOrders:
                 continue
             order.triggered_ms = order.updated_ms = self._engine.now_ms()
             try:
-                order.sent = self._engine.place(order.request)
+                order.sent = self._engine.place(self._request_now(order))
                 order.status = AlgoStatus.FINISHED
             except VenueError:
                 # As on the venue: a triggered order that fails its checks is dropped, and the owner has to

@@ -14,7 +14,7 @@ from pairbot_ext.sim.market.base import Book, Market
 from pairbot_ext.sim.symbols import SymbolSpec
 from pairbot_ext.sim.venue.account import Account, IncomeType
 from pairbot_ext.sim.venue.errors import Code, VenueError
-from pairbot_ext.sim.venue.filters import check_order, price_band
+from pairbot_ext.sim.venue.filters import check_order, open_loss, price_band
 from pairbot_ext.sim.venue.matching import Consumption, Level, counter_levels, take, within
 from pairbot_ext.sim.venue.options import VenueOptions
 from pairbot_ext.sim.venue.orders import (
@@ -208,8 +208,8 @@ class Engine:
         cap = notional_cap(self.spec(request.symbol).brackets, position.leverage)
         if same_side + resting + opening * mark > cap:
             raise VenueError(Code.MAX_LEVERAGE_RATIO)
-        released = position.isolated_wallet if opening < order.amount else ZERO
-        if opening * worst / position.leverage > self.available() + released:
+        free = self.available() + (position.isolated_wallet if opening < order.amount else ZERO)
+        if opening * worst / position.leverage + opening * open_loss(request, mark) > free:
             raise VenueError(Code.MARGIN_INSUFFICIENT)
 
     def order_margin(self) -> Decimal:

@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from pairbot_ext.sim.symbols import SymbolSpec, decimals
 from pairbot_ext.sim.venue.errors import Code, VenueError
-from pairbot_ext.sim.venue.orders import OrderRequest, OrderType, Side
+from pairbot_ext.sim.venue.orders import ZERO, OrderRequest, OrderType, Side
 from pairbot_ext.sim.venue.terms import max_price, plain
 
 
@@ -59,6 +59,14 @@ def check_notional(spec: SymbolSpec, request: OrderRequest, mark: Decimal) -> No
     price = mark if request.price is None else request.price
     if not request.reduce_only and price * request.amount < spec.min_notional:
         raise VenueError(Code.MIN_NOTIONAL, notional=plain(spec.min_notional))
+
+
+def open_loss(request: OrderRequest, mark: Decimal) -> Decimal:
+    """What a limit order costs per base beside its margin: how far its price is beyond the mark price.
+
+    https://www.binance.com/en/support/faq/87fa7ee33b574f7084d42bd2ce2e463b
+    """
+    return ZERO if request.price is None else max(ZERO, request.side.sign * (request.price - mark))
 
 
 def check_order(spec: SymbolSpec, request: OrderRequest, mark: Decimal) -> None:

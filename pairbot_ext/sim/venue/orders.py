@@ -42,6 +42,15 @@ class TimeInForce(StrEnum):
     GTX = "GTX"
 
 
+class SelfTradePrevention(StrEnum):
+    """What ends where an account would trade with itself. Told back, and never needed: see `NOT_MODELLED`."""
+
+    NONE = "NONE"
+    EXPIRE_TAKER = "EXPIRE_TAKER"
+    EXPIRE_MAKER = "EXPIRE_MAKER"
+    EXPIRE_BOTH = "EXPIRE_BOTH"
+
+
 class OrderStatus(StrEnum):
     """Binance's order states."""
 
@@ -72,6 +81,7 @@ class OrderRequest:
     price: Decimal | None = None
     time_in_force: TimeInForce = TimeInForce.GTC
     reduce_only: bool = False
+    self_trade_prevention: SelfTradePrevention = SelfTradePrevention.EXPIRE_MAKER
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ information, account endpoints) and https://www.binance.com/en/fee/futureFee (VI
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal
 
 from pairbot_ext.sim.symbols import SymbolSpec
 
@@ -43,8 +43,13 @@ def money(value: Decimal) -> Decimal:
 
 
 def money_text(value: Decimal) -> str:
-    """An amount of quote as Binance writes it: "0.00000000"."""
-    return f"{value:.8f}"
+    """An amount of quote as Binance writes it: "0.00000000", what is beyond cut off and not rounded."""
+    return plain(value.quantize(_CENTIMILLIONTH, ROUND_DOWN))
+
+
+def sum_text(value: Decimal) -> str:
+    """As `money_text`, but "0" for nothing: as Binance writes what a position may lack."""
+    return money_text(value) if value else "0"
 
 
 def max_price(spec: SymbolSpec) -> Decimal:

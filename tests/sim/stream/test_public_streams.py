@@ -106,7 +106,7 @@ def test_requests(world):
     result, ticker = tap.messages()
     assert result == {"result": None, "id": 1}
     assert ticker | {"u": 0, "T": 0, "E": 0} == {
-        "e": "bookTicker", "u": 0, "s": "ADAUSDT", "b": "0.7319", "B": "10000", "a": "0.7321", "A": "10000",
+        "e": "bookTicker", "u": 0, "s": "ADAUSDT", "b": "0.73190", "B": "10000", "a": "0.73210", "A": "10000",
         "T": 0, "E": 0,
     }  # fmt: skip
     tap.send({"method": "LIST_SUBSCRIPTIONS", "id": "two"})
@@ -227,11 +227,11 @@ def test_ticker_follows_our_own_orders_and_moves_of_the_market(world):
     world.place("BUY", 4000)
     later(world)
     (ticker,) = tap.messages()
-    assert (ticker["a"], ticker["A"]) == ("0.7321", "6000")
+    assert (ticker["a"], ticker["A"]) == ("0.73210", "6000")
     world.market.prices["ADAUSDT"] = Decimal("0.8000")
     later(world)
     (moved,) = tap.messages()
-    assert (moved["b"], moved["a"]) == ("0.7999", "0.8001")
+    assert (moved["b"], moved["a"]) == ("0.79990", "0.80010")
     assert moved["u"] > ticker["u"]
 
 

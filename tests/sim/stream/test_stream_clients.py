@@ -59,7 +59,7 @@ async def pro(port: int, **settings: Any) -> AsyncIterator[Hearing]:
     """A real client; every task of its own has ended when this has."""
     client = Hearing(
         {
-            **ccxt_settings(port, timeout_ms=5000),
+            **ccxt_settings(port),
             "apiKey": CREDENTIALS.key,
             "secret": CREDENTIALS.secret,
             "enableRateLimit": False,
