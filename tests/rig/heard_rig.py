@@ -69,7 +69,7 @@ class HeardRig(Rig):
 
     def configuration(self) -> dict[str, Any]:
         config = super().configuration()
-        settings = ccxt_settings(self.server.port) | {"timeout": 2_000}
+        settings = ccxt_settings(self.server.port)
         # The bot's own requests stay in-process; what hears has a session of its own.
         asynchronous = config["exchange"]["ccxt_async_config"]
         config["exchange"]["ccxt_async_config"] = {**asynchronous, "urls": settings["urls"]}
