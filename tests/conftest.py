@@ -1,6 +1,7 @@
 """What every test may ask for."""
 
 import os
+import shutil
 import signal
 import sys
 from pathlib import Path
@@ -14,6 +15,14 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 # Hundreds of real processes are started: compiled once, as for every user, not anew in each of them.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+
+IN_MEMORY = Path("/dev/shm")
+ROOM_BYTES = 4 * 1024**3
+"""A whole run writes about 1 GiB, and pytest keeps what failed."""
+if IN_MEMORY.is_dir() and shutil.disk_usage(IN_MEMORY).free >= ROOM_BYTES:
+    # Every bot commits and syncs dozens of times, as it must; on a disk the tests wait for that longer than
+    # they compute. `tmp_path_retention_policy` in pyproject.toml leaves nothing of what passed there.
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(IN_MEMORY))
 
 pytest_plugins = ["rig_fixtures"]
 REPO_ROOT = Path(__file__).resolve().parents[1]
