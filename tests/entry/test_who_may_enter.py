@@ -115,7 +115,8 @@ class Histories(RuleBasedStateMachine):
 
     @initialize(seed=st.integers(0, 2**31))
     def begin(self, seed: int) -> None:
-        self.folder = Path(tempfile.mkdtemp())
+        # Beside pytest's own: thousands of files are written and synced.
+        self.folder = Path(tempfile.mkdtemp(dir=os.environ.get("PYTEST_DEBUG_TEMPROOT")))
         self.path = self.folder / "pairs.json"
         self.log = prices(seed)
         self.present = {coin: np.ones(SIZE, np.bool_) for coin in COINS}
