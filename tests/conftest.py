@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # So a shell starts what it puts in the background; processes under test would inherit it and not stop.
@@ -29,6 +30,8 @@ if IN_MEMORY.is_dir() and shutil.disk_usage(IN_MEMORY).free >= ROOM_BYTES:
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(IN_MEMORY))
 
 pytest_plugins = ["rig_fixtures"]
+settings.register_profile("tests", deadline=None)
+settings.load_profile("tests")
 REPO_ROOT = Path(__file__).resolve().parents[1]
 
 
