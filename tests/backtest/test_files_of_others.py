@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from backtest_harness import HOUR, STARTUP_CANDLES, Market, pair, pairs_document, symbol
+from backtest_harness import HOUR, STARTUP_CANDLES, Market, Run, pair, pairs_document, symbol
 from backtest_markets import CANDLES, IDS, START, MarketFiles, clone, edit, rolling_file
 from freqtrade.optimize.backtest_caching import get_strategy_run_id
 
@@ -23,30 +23,39 @@ from pairbot_ext.startup.checks import required_startup_candles
 from pairbot_ext.stats.steps import price_steps
 
 MakeRun = Callable[..., list[str]]
+MakeToldRun = Callable[..., tuple[Run, list[str]]]
 AMPLE = {"max_open_trades": 10, "stake_amount": 500, "dry_run_wallet": 100_000}
 
 
 @pytest.fixture
-def last_lines(
+def told_run(
     market: Market,
     market_files: Callable[[str], MarketFiles],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-) -> MakeRun:
-    """Run a backtest; what it says last."""
+) -> MakeToldRun:
+    """Run a backtest; its trades and what it says last."""
     told: list[funnel.Funnel] = []
     monkeypatch.setattr(
         "pairbot_ext.runtime.backtest_start.tell_at_the_end", lambda made, _: told.append(made)
     )
     files = market_files("calm")
 
-    def run(file: PairsFile | None = None, datadir: Path | None = None, **settings: object) -> list[str]:
-        market.run(
+    def run(
+        file: PairsFile | None = None, datadir: Path | None = None, **settings: object
+    ) -> tuple[Run, list[str]]:
+        done = market.run(
             tmp_path, file or rolling_file(), datadir or files.datadir, {**AMPLE, **settings}, files.candles
         )
-        return told[-1].lines()
+        return done, told[-1].lines()
 
     return run
+
+
+@pytest.fixture
+def last_lines(told_run: MakeToldRun) -> MakeRun:
+    """Run a backtest; what it says last."""
+    return lambda *args, **settings: told_run(*args, **settings)[1]
 
 
 def test_every_signal_is_accounted_for(last_lines: MakeRun) -> None:
@@ -102,11 +111,7 @@ def test_pairs_that_cannot_trade_are_named_last(
 
 @pytest.mark.parametrize("factor", [10.0, 0.1, 1000.0, 2.0, 0.5])
 def test_a_step_no_market_makes_earns_nothing(
-    market: Market,
-    market_files: Callable[[str], MarketFiles],
-    last_lines: MakeRun,
-    tmp_path: Path,
-    factor: float,
+    market_files: Callable[[str], MarketFiles], told_run: MakeToldRun, tmp_path: Path, factor: float
 ) -> None:
     """Nobody earned what a new unit books."""
     files = market_files("calm")
@@ -119,9 +124,8 @@ def test_a_step_no_market_makes_earns_nothing(
         return frame
 
     edit(datadir, "LINK", rescale)
-    lines = last_lines(None, datadir)
+    run, lines = told_run(None, datadir)
     assert any("price step" in line and "LINK" in line for line in lines)
-    run = market.run(tmp_path, rolling_file(), datadir, AMPLE, files.candles)
     assert run.trades["profit_ratio"].abs().max() < 0.5
     held = run.trades[run.trades.pair == symbol("LINK")]
     assert not ((held.open_date < when) & (held.close_date >= when)).any()

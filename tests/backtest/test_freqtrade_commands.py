@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
+import warm
 from backtest_harness import HOUR, REPO_ROOT, pair, pairs_document, symbol
 from backtest_markets import CANDLES, START, MarketFiles
 from backtest_oracle import regression
@@ -20,7 +18,6 @@ from pairbot_ext.pairs import Epoch, Pair
 from pairbot_ext.pairs.writing import write_scan
 
 pytestmark = pytest.mark.process
-BIN = Path(sys.executable).parent
 VALID = START + 400 * HOUR
 FORMATION = 360
 
@@ -52,10 +49,9 @@ class World:
 
 def freqtrade(world_folder: Path, *arguments: str) -> str:
     """Through `pairbot offline`, so that no market list comes from the network. What it says."""
-    done = subprocess.run(
-        [str(BIN / "pairbot"), "offline", "--", *arguments, "--userdir", str(world_folder / "ud")],
-        cwd=REPO_ROOT, env=os.environ | {"COLUMNS": "200", "PYTHONPATH": str(REPO_ROOT)}, capture_output=True,
-        text=True, timeout=240, check=False,
+    done = warm.run(
+        ["pairbot", "offline", "--", *arguments, "--userdir", str(world_folder / "ud")],
+        cwd=REPO_ROOT, timeout_secs=240,
     )  # fmt: skip
     said = done.stdout + done.stderr
     assert "Traceback" not in said, said[-3000:]
@@ -77,11 +73,8 @@ def frozen(files: MarketFiles, leg_a: str, leg_b: str) -> Pair:
 def world(tmp_path_factory: pytest.TempPathFactory, market_files: Callable[[str], MarketFiles]) -> World:
     folder = tmp_path_factory.mktemp("user")
     files = market_files("calm")
-    subprocess.run(
-        [str(BIN / "freqtrade"), "create-userdir", "--userdir", str(folder / "ud")],
-        check=True,
-        capture_output=True,
-    )
+    made_it = warm.run(["freqtrade", "create-userdir", "--userdir", str(folder / "ud")], cwd=folder)
+    made_it.check_returncode()
     pairs = tuple(frozen(files, *legs) for legs in (("ADA", "LINK"), ("SOL", "DOT")))
     epoch = Epoch(
         valid_from=VALID, formation_start=START, formation_end=START + FORMATION * HOUR, pairs=pairs
@@ -96,10 +89,9 @@ def world(tmp_path_factory: pytest.TempPathFactory, market_files: Callable[[str]
 
 
 def test_the_report_of_a_result_says_it_too(world: World) -> None:
-    done = subprocess.run(
-        [str(BIN / "pairbot"), "report", world.result, "--pairs-file", str(world.folder / "pairs.json")],
-        cwd=REPO_ROOT, env=os.environ | {"COLUMNS": "200", "PYTHONPATH": str(REPO_ROOT)}, capture_output=True,
-        text=True, timeout=120, check=False,
+    done = warm.run(
+        ["pairbot", "report", world.result, "--pairs-file", str(world.folder / "pairs.json")],
+        cwd=REPO_ROOT, timeout_secs=120,
     )  # fmt: skip
     assert re.search(r"2 pairs, [\d,]+ candles, [\d,]+ signals", done.stdout), done.stdout + done.stderr
 

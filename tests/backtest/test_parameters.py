@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pandas as pd
 import pytest
+import warm
 from backtest_harness import REPO_ROOT, Market, Run
 from backtest_markets import rolling_file
 from freqtrade.optimize.backtesting import Backtesting
@@ -98,12 +96,12 @@ def test_hyperopt_epochs_equal_fresh_backtests(market: Market, market_files, tmp
     datadir = market_files("calm").datadir
     paths = market.write_config(tmp_path, PAIRS, datadir, SETTINGS)
     command = [
-        str(Path(sys.executable).parent / "pairbot"), "offline", "--", "hyperopt", "--strategy", "PairsArb",
+        "pairbot", "offline", "--", "hyperopt", "--strategy", "PairsArb",
         "--spaces", "buy", "sell", "--hyperopt-loss", "SharpeHyperOptLoss", "--epochs", "2", "-j", "1",
         "--random-state", "3", "--disable-param-export", "--datadir", str(datadir), "--timerange",
         SETTINGS["timerange"], *(part for path in paths if "overlay" not in path for part in ("-c", path)),
     ]  # fmt: skip
-    done = subprocess.run(command, cwd=REPO_ROOT, capture_output=True, text=True, timeout=500)
+    done = warm.run(command, cwd=REPO_ROOT, timeout_secs=500)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     assert not (REPO_ROOT / "strategies" / "PairsArb.json").exists()
     (results,) = (tmp_path / "user_data" / "hyperopt_results").glob("*.fthypt")

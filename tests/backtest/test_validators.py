@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
-import os
-import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import warm
 
 from pairbot_ext.pairs import Epoch, Pair, PairsFile, Scan, symbols_of, write_pairs_file
 from pairbot_ext.sim.datadir import write_synthetic_datadir
@@ -19,7 +17,6 @@ from pairbot_ext.sim.market.paths import PlantedPair
 pytestmark = pytest.mark.process
 
 ROOT = Path(__file__).resolve().parents[2]
-PAIRBOT = Path(sys.executable).parent / "pairbot"
 START = datetime(2025, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 # LINK is shared, so the arbiter has work.
@@ -76,12 +73,10 @@ def offline(folder: Path, datadir: Path, pairlist: str, *arguments: str, window:
     (folder / "user_data").mkdir()
     (folder / "case.json").write_text(json.dumps(config))
     command = [
-        str(PAIRBOT), "offline", "--", *arguments, "--datadir", str(datadir),
+        "pairbot", "offline", "--", *arguments, "--datadir", str(datadir),
         "-c", "config.json", "-c", str(folder / "case.json"),
     ]  # fmt: skip
-    done = subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, timeout=500, env={**os.environ, "COLUMNS": "200"}
-    )
+    done = warm.run(command, cwd=ROOT, timeout_secs=500)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return done.stdout + done.stderr
 

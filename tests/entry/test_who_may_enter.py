@@ -2,6 +2,7 @@
 
 Histories of files that rename, swap and drop pairs, of files that may not come in, of missing candles and
 restarts. What the bot has done is compared with what a backtest does on the same candles and files.
+`PAIRBOT_CHAOS=1` plays 500 histories (`make chaos`).
 """
 
 from __future__ import annotations
@@ -115,7 +116,8 @@ class Histories(RuleBasedStateMachine):
 
     @initialize(seed=st.integers(0, 2**31))
     def begin(self, seed: int) -> None:
-        self.folder = Path(tempfile.mkdtemp())
+        # Beside pytest's own: thousands of files are written and synced.
+        self.folder = Path(tempfile.mkdtemp(dir=os.environ.get("PYTEST_DEBUG_TEMPROOT")))
         self.path = self.folder / "pairs.json"
         self.log = prices(seed)
         self.present = {coin: np.ones(SIZE, np.bool_) for coin in COINS}
@@ -350,4 +352,5 @@ class Histories(RuleBasedStateMachine):
 class TestHistories(Histories.TestCase):
     # What a mutant is noticed by need not be the smallest history.
     phases = (Phase.explicit, Phase.generate) if "PAIRBOT_MUTANT" in os.environ else tuple(Phase)
-    settings = settings(max_examples=500, stateful_step_count=6, deadline=None, phases=phases)
+    histories = 500 if {"PAIRBOT_MUTANT", "PAIRBOT_CHAOS"} & os.environ.keys() else 150
+    settings = settings(max_examples=histories, stateful_step_count=6, deadline=None, phases=phases)

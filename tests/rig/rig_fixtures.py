@@ -27,6 +27,9 @@ ENGINE_ALONE = {
 }
 """The engine is judged here without the risk rules that answer to faults, which have tests of their own: they
 would stop a shared bot for what its earlier cases went through. Flat candles have no relation to test."""
+MOST_CASES = 20
+"""Of one shared bot: its tables grow, and are read whole by every verdict. Past these cases reading what the
+earlier ones left costs more than a new bot."""
 FAILED = pytest.StashKey[bool]()
 
 
@@ -47,19 +50,21 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 
 class _Keeper:
     """One bot for many cases of a module, each on a candle of its own: starting one costs as much as half a
-    case. It is built anew for other options, and after a case that failed."""
+    case. It is built anew for other options, after a case that failed, and after `MOST_CASES`."""
 
     def __init__(self, directories: pytest.TempPathFactory) -> None:
         self._directories = directories
         self._name = ""
+        self._cases = 0
         self._rig: Rig | None = None
 
     def case(self, name: str, options: Callable[[Path], dict[str, Any]]) -> Rig:
         """The bot called `name` at the start of a case. Only one lives at a time, and no other bot
         may have been started meanwhile."""
-        if self._rig is None or self._name != name or Rig.latest is not self._rig:
+        is_fit = self._name == name and Rig.latest is self._rig and self._cases < MOST_CASES
+        if self._rig is None or not is_fit:
             self.drop()
-            self._name = name
+            self._name, self._cases = name, 0
             directory = self._directories.mktemp(name)
             made = {"symbols": TWO, **options(directory)}
             made["pairbot"] = {**made.get("pairbot", {}), **ENGINE_ALONE}
@@ -67,6 +72,7 @@ class _Keeper:
             clock = VirtualTime(START)
             with clock.running():
                 self._rig = Rig(directory, clock, **made)
+        self._cases += 1
         return self._rig
 
     def drop(self) -> None:

@@ -149,8 +149,9 @@ def test_a_venue_that_was_away_for_a_moment_holds_no_bot(make_rig: MakeRig, secs
         rig.work()
     rig.script.wishes.clear()
     rig.gateway.faults.clear()
-    for _ in range(160):
-        rig.work()
+    # Thirteen minutes: past every window in which the errors count.
+    for _ in range(40):
+        rig.work(pause_secs=20)
     rig.next_candle()
     rig.open()
     assert rig.states()[-1] == "HEDGED", rig.desk.risk.trip

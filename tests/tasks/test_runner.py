@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import task_functions
+from threadpoolctl import threadpool_limits
 
 from pairbot_ext.support.errors import PairbotError
 from pairbot_ext.tasks import Backend, Workers, run
@@ -37,8 +38,12 @@ def test_no_memory_is_a_sentence(workers) -> None:
 
 
 @pytest.mark.parametrize("workers", [Workers(), Workers(Backend.THREADS, 2), TWO])
-def test_blas_has_one_thread_in_every_worker(workers) -> None:
-    found = list(run(task_functions.threads_of_blas, [(number,) for number in range(4)], workers=workers))
+def test_blas_has_one_thread_in_every_worker(workers, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The tests run with one (see conftest.py); a user's processes do not.
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "2")
+    with threadpool_limits(limits=2, user_api="blas"):
+        assert task_functions.threads_of_blas(0) == [{"most": 2}]
+        found = list(run(task_functions.threads_of_blas, [(number,) for number in range(4)], workers=workers))
     assert found == [[{"most": 1}]] * 4
 
 
