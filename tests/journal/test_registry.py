@@ -270,4 +270,4 @@ class Histories(RuleBasedStateMachine):
 
 
 class TestHistories(Histories.TestCase):
-    settings = settings(max_examples=200, stateful_step_count=30, deadline=None)
+    settings = settings(max_examples=500, stateful_step_count=30, deadline=None)

@@ -187,7 +187,7 @@ def test_what_is_closed_is_forgotten() -> None:
     assert not world.stops._looked
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(
     entry=st.floats(-3.0, 3.9),
     moves=st.tuples(*[st.floats(-0.999, 0.999)] * 4),

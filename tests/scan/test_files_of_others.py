@@ -108,7 +108,7 @@ def tables(draw: st.DrawFn) -> tuple[bytes, float, bool]:
     return content, beta, not any(each.strip() for each in surplus)
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=2_000, deadline=None)
 @given(tables())
 def test_a_table_is_read_right_or_refused(
     tmp_path_factory: pytest.TempPathFactory, table: tuple[bytes, float, bool]
@@ -128,7 +128,7 @@ def test_a_table_is_read_right_or_refused(
     assert (found.leg_a, found.leg_b, found.hedge_ratio) == ("ADA/USDT:USDT", "ALGO/USDT:USDT", beta)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=1_000, deadline=None)
 @given(
     st.binary(max_size=300), st.sampled_from([b"", codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE])
 )
@@ -147,7 +147,7 @@ VALUES = st.one_of(
 )  # fmt: skip
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=2_000, deadline=None)
 @given(st.data())
 def test_a_bent_pairs_file_is_read_or_refused_by_place(data: st.DataObject) -> None:
     document: Any = copy.deepcopy(REPO_PAIRS)
@@ -217,7 +217,7 @@ def candle_frames(draw: st.DrawFn) -> dict[str, pd.DataFrame]:
     return frames
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(candle_frames())
 def test_candles_nobody_cleaned_are_judged_or_refused(frames: dict[str, pd.DataFrame]) -> None:
     window = Window("1h", 30, datetime(2026, 1, 2, 6, tzinfo=UTC))
