@@ -64,7 +64,7 @@ RELIED_ON = (
         update_trade_state="trade order_id action_order",
         get_free_open_trades="",
     ),
-    *_values("freqtrade.exchange:Exchange", "_api", "_api_async", "_dry_run_open_orders"),
+    *_values("freqtrade.exchange:Exchange", "_api", "_api_async", "_leverage_tiers", "_dry_run_open_orders"),
     *_methods(
         "freqtrade.exchange:Exchange",
         _lev_prep="pair leverage side accept_fail",

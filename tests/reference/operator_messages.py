@@ -27,6 +27,7 @@ NOT_FOR_OPERATORS = (
     "commands/",
     "preflight/",
     "prove/",
+    "rehearse/",
 )
 """The simulated exchange, and commands whose messages go to whoever has just typed them. The preflight and
 the proof have pages of their own."""

@@ -71,7 +71,7 @@ def test_what_a_search_finds_can_be_played_again(tmp_path: Path) -> None:
     setup = user_setup(tmp_path)
     ticks = itertools.count()
     notes: list[str] = []
-    found = search(setup, minutes=0.2, seed=5, by="alone", note=notes.append, now=lambda: float(next(ticks)))
+    found = search(setup, minutes=0.1, seed=5, by="alone", note=notes.append, now=lambda: float(next(ticks)))
     assert found.tried >= 3
     assert found.result.alone_secs > 1, "worse than a calm day"
     assert notes
