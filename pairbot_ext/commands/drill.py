@@ -92,15 +92,13 @@ def run(args: argparse.Namespace) -> int:
     from pairbot_ext.rehearse.drill import Drill
     from pairbot_ext.rehearse.page import check_page
     from pairbot_ext.rehearse.schedule import read_schedule
-    from pairbot_ext.rehearse.setup import only, read_setup
+    from pairbot_ext.rehearse.setup import read_setup
 
     if args.html is not None:
         check_page(args.html)
     schedule = read_schedule(args.schedule) if args.schedule else None
-    setup = read_setup(args.config or (), pairs_file=args.pairs, datadir=args.datadir)
-    wanted = args.pair or ([schedule.pair] if schedule and schedule.pair else None)
-    if wanted:
-        setup = only(setup, wanted)
+    wanted = args.pair or ([schedule.pair] if schedule and schedule.pair else [])
+    setup = read_setup(args.config or (), pairs_file=args.pairs, datadir=args.datadir, pair_ids=wanted)
     if args.search is not None:
         return _search(args, setup)
     drill = Drill(setup)

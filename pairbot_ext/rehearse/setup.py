@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from math import log
 from pathlib import Path
@@ -81,11 +81,18 @@ class Setup:
         )
 
 
-def read_setup(files: Sequence[str], *, pairs_file: Path | None = None, datadir: Path | None = None) -> Setup:
+def read_setup(
+    files: Sequence[str],
+    *,
+    pairs_file: Path | None = None,
+    datadir: Path | None = None,
+    pair_ids: Sequence[str] = (),
+) -> Setup:
     """Read what `freqtrade trade` would run with.
 
     :param files: as with Freqtrade's `-c`; none means its default file.
     :param pairs_file: instead of the configuration's. :param datadir: candles to take prices from.
+    :param pair_ids: only these pairs; none means all.
     :raises PairbotError: something cannot be read, or there is no pair to rehearse.
     """
     config = load_config(files, live=True)
@@ -99,6 +106,7 @@ def read_setup(files: Sequence[str], *, pairs_file: Path | None = None, datadir:
             value=path,
             remedy="Write one with `pairbot scan --out FILE`, or name another with --pairs",
         )
+    pairs = _only(pairs, pair_ids)
     assumed: list[str] = []
     if not document.epochs[-1].pairs:
         assumed.append("the latest epoch of the pairs file is empty: the last one with pairs is rehearsed")
@@ -201,9 +209,8 @@ def bot_configuration(
     return raw
 
 
-def only(setup: Setup, pair_ids: Sequence[str]) -> Setup:
-    """The same with some of the pairs. Raises PairbotError naming what is not there."""
-    known = {pair.id: pair for pair in setup.pairs}
+def _only(pairs: Sequence[Pair], pair_ids: Sequence[str]) -> tuple[Pair, ...]:
+    known = {pair.id: pair for pair in pairs}
     missing = [name for name in pair_ids if name not in known]
     if missing:
         raise PairbotError(
@@ -211,4 +218,4 @@ def only(setup: Setup, pair_ids: Sequence[str]) -> Setup:
             value=", ".join(missing),
             remedy=f"Choose from {', '.join(known)}",
         )
-    return replace(setup, pairs=tuple(known[name] for name in pair_ids))
+    return tuple(known[name] for name in pair_ids) or tuple(pairs)
