@@ -60,7 +60,7 @@ mutants: $(INSTALLED) ## remove each safeguard in turn and see the tests go red 
 chaos: $(INSTALLED) ## every fault on every send, kills and Ctrl+C, in real freqtrade processes (long)
 	PAIRBOT_CHAOS=1 $(BIN)/python -m pytest -q tests/desk/test_real_processes.py \
 	  tests/desk/test_real_bullets.py tests/desk/test_heard_hour.py tests/pairtrade/test_protocol_machine.py \
-	  tests/pairtrade/test_decision_table.py tests/entry/test_who_may_enter.py
+	  tests/pairtrade/test_decision_table.py tests/entry/test_who_may_enter.py tests/rehearse/test_crash_everywhere.py
 
 lock: $(INSTALLED) ## pin the dependencies anew
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \

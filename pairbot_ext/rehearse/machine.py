@@ -7,6 +7,7 @@ round trips, timeouts and pauses pass in no real time.
 
 from __future__ import annotations
 
+import gc
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -99,14 +100,15 @@ class Machine:
             self.bot = FreqtradeBot(self.configuration())
             self._put_lanes_on_the_clock()
             # Freqtrade's workers listen here; a message is what a person gets to read.
-            self.bot.rpc.registered_modules.append(_Listener(self._hear))
+            self.bot.rpc.registered_modules.append(_Listener(self.hear))
             self.made()
             self.bot.startup()
 
     def made(self) -> None:
         """The bot is there and has not begun."""
 
-    def _hear(self, text: str) -> None:
+    def hear(self, text: str) -> None:
+        """A message goes out."""
         self.told.append(text)
         self.messages.append(Message(self.clock.now_ms(), text))
 
@@ -141,6 +143,10 @@ class Machine:
 
     def kill(self) -> None:
         """kill -9: nothing of the process survives but its files."""
+        if not hasattr(self, "bot"):
+            # It has died while it was made: what it holds open goes with it.
+            gc.collect()
+            return
         Trade.session.remove()
         # The kernel takes files, locks and connections from a dead process.
         desk = self.desk_or_none()

@@ -88,7 +88,7 @@ class Stage(Machine):
         self.kills = self.crashes = 0
         self.transport.watcher = self
         self._course = Course(scenario.steps)
-        self._is_dead = False
+        self.is_dead = self.is_over = False
         self._phase, self._phase_ms = "start", self.began_ms
         self._grave: Path | None = None
 
@@ -118,7 +118,7 @@ class Stage(Machine):
         self._phase = "before"
         self._due()
         try:
-            self.start()
+            self._begin()
         except Exception as error:  # noqa: BLE001 - a bot that refuses to start is an outcome
             self.refusal = _short(error)
             return
@@ -134,8 +134,15 @@ class Stage(Machine):
         except GoneError:
             logger.info("The rehearsal ends without its bot")
         finally:
+            self.is_over = True
             self._course.end()
             self.observer.look()
+
+    def _begin(self) -> None:
+        try:
+            self.start()
+        except Killed:
+            self._revive()
 
     def end(self) -> None:
         """Leave nothing behind in this process."""
@@ -223,7 +230,7 @@ class Stage(Machine):
         self._met(request, "after")
 
     def _met(self, request: Request, moment: str) -> None:
-        if self._is_dead:
+        if self.is_dead:
             raise Killed
         order = ClientOrderId.parse(request.client_id) if request.client_id else None
         if order is None:
@@ -263,7 +270,7 @@ class Stage(Machine):
                 self.act(Transfer(amount=amount))
                 self.observer.paid_in += float(amount)
             case plan.Kill():
-                self._die()
+                self.die()
             case plan.Database():
                 self._until(effect.lasts_secs, spoiled(self.directory / DATABASE, effect.how).close)
             case plan.PairsFile():
@@ -289,7 +296,7 @@ class Stage(Machine):
             self.transport.watcher = None
             self.start()
         except (PairbotError, Exception) as error:  # noqa: BLE001 - that it is refused is what is shown
-            self._hear(f"The second bot was not started: {_short(error)}")
+            self.hear(f"The second bot was not started: {_short(error)}")
         else:
             self.failures.append("a second bot was started on the same database")
         finally:
@@ -298,13 +305,13 @@ class Stage(Machine):
 
     # -- death -------------------------------------------------------------------------------------
 
-    def _die(self) -> None:
+    def die(self) -> None:
         """What is on the disk now is what the next process finds: whatever still runs here is lost."""
         self.kills += 1
         self._grave = self.directory.with_name(f"{self.directory.name}-grave")
         shutil.rmtree(self._grave, ignore_errors=True)
         shutil.copytree(self.directory, self._grave)
-        self._is_dead = True
+        self.is_dead = True
         raise Killed
 
     def _revive(self) -> None:
@@ -312,7 +319,7 @@ class Stage(Machine):
         assert self._grave is not None
         shutil.rmtree(self.directory)
         self._grave.rename(self.directory)
-        self._is_dead = False
+        self.is_dead = False
         self.observer.look()
         self._start_again()
 
@@ -336,7 +343,7 @@ class Stage(Machine):
     def _crashed(self, error: Exception) -> None:
         """Freqtrade's main loop knows only its own exceptions: with any other the process ends."""
         self.crashes += 1
-        self._hear(f"Freqtrade has ended: {_short(error)}")
+        self.hear(f"Freqtrade has ended: {_short(error)}")
         self.end()
         self._start_again()
 

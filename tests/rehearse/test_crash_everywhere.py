@@ -1,0 +1,69 @@
+"""kill -9 at every effect: whatever leaves the process, is stored or is said, it dies right there, once, and once
+more in what the next process does about it. In the end every pair is whole or flat.
+
+`make test` takes a sample of one scenario; `make chaos` (PAIRBOT_CHAOS=1) every effect of twelve.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+from drill_world import named, user_pair, user_setup
+
+from pairbot_ext.rehearse.clock import VirtualTime
+from pairbot_ext.rehearse.drill import quiet
+from pairbot_ext.rehearse.effects import MortalStage
+from pairbot_ext.rehearse.outcome import Result, result_of
+from pairbot_ext.rehearse.setup import START, Setup
+
+HAS_CHAOS = os.environ.get("PAIRBOT_CHAOS") == "1"
+SCENARIOS = (
+    "calm", "entry-a-read-timeout", "entry-b-reset", "entry-a-half", "entry-b-half", "b-refused-for-good",
+    "exit-a-lost", "exit-a-half", "closed-a-by-hand", "liquidated-a", "stop-reached", "unwind-lost",
+)  # fmt: skip
+STEP = 1 if HAS_CHAOS else 24
+PARTS = 4 if HAS_CHAOS else 1
+SECOND = 13
+"""So many effects after the first death comes the second: within the next process's start, or just after."""
+
+
+@pytest.fixture(scope="module")
+def setup(tmp_path_factory: pytest.TempPathFactory) -> Setup:
+    return user_setup(tmp_path_factory.mktemp("user"), user_pair("ADA-ALGO"))
+
+
+def played(setup: Setup, scenario: str, *deaths: int) -> tuple[Result, list[str]]:
+    """One rehearsal with these deaths, and its effects."""
+    with tempfile.TemporaryDirectory() as folder, quiet():
+        clock = VirtualTime(START)
+        with clock.running():
+            stage = MortalStage(
+                Path(folder) / "bot", clock, setup, setup.pairs[0], named(scenario), seed=1, deaths=deaths
+            )
+            try:
+                stage.play()
+                # A death may come before the entry: what a scenario expects of it is not judged.
+                return result_of(stage, opens_when_calm=False), stage.effects
+            finally:
+                stage.end()
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+@pytest.mark.parametrize("scenario", SCENARIOS if HAS_CHAOS else SCENARIOS[:1])
+@pytest.mark.timeout(7_200)
+def test_death_at_every_effect(setup: Setup, scenario: str, part: int) -> None:
+    _, effects = played(setup, scenario)
+    assert len(effects) > 150
+    assert {"a commit", "a message is said"} <= set(effects)
+    bad: list[str] = []
+    for first in range(1 + part * STEP, len(effects) + 1, STEP * PARTS):
+        deaths = [(first,), (first, first + SECOND)] if HAS_CHAOS or first % 2 else [(first, first + SECOND)]
+        for chosen in deaths:
+            result, _ = played(setup, scenario, *chosen)
+            if result.broken or result.outcome != "flat":
+                what = effects[first - 1]
+                bad.append(f"{chosen} ({what}): {result.outcome} {result.broken} {result.story}")
+    assert not bad, "\n".join(bad)
