@@ -1,4 +1,4 @@
-"""kill -9 at every effect: what leaves the process, is stored or is said, it dies right there, once, and again
+"""kill -9 at every effect: what leaves the process, is stored or said, it dies right there, once, and again
 in what the next process does about it. In the end every pair is whole or flat.
 
 `make test` takes a sample of one scenario; `make chaos` (PAIRBOT_CHAOS=1) every effect of twelve.
