@@ -12,6 +12,7 @@ from pairbot_ext.research.evidence import (
     deflated_sharpe,
     overfitting_probability,
     place_among,
+    superior_ability_p,
     week_bootstrap,
 )
 from pairbot_ext.research.verdict import Evidence, Figures, verdict
@@ -82,3 +83,15 @@ def test_the_verdict_is_as_good_as_its_worst_rule(change, level) -> None:
     found, missing = verdict(replace(SURE, **change))
     assert found is level
     assert bool(missing) == (level is not Evidence.STRONG)
+
+
+def test_hansens_test_tells_an_edge_from_the_luckiest_of_many() -> None:
+    noise = np.random.default_rng(17).normal(0.0, 1.0, (60, 20))
+    edge = noise + np.eye(20)[3] * 0.9
+    lucky, real = superior_ability_p(noise, 1), superior_ability_p(edge, 1)
+    assert lucky is not None
+    assert real is not None
+    assert lucky > 0.1
+    assert real < 0.01
+    assert superior_ability_p(noise, 1) == lucky, "the same seed, the same bytes"
+    assert np.isnan(superior_ability_p(np.zeros((60, 3)), 1) or 0.0)
