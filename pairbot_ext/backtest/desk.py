@@ -23,7 +23,15 @@ from pairbot_ext.backtest.shadow import ShadowPairs
 from pairbot_ext.model.entry_ask import EntryAsk, OrderAsk, StakeAsk
 from pairbot_ext.model.plan import EntryPlan
 from pairbot_ext.model.registry import Coins, coins_of, leaves_armed
-from pairbot_ext.model.sizing import Leg, MarketLimits, leg_notional, nearest_amount, refusal, stake_for
+from pairbot_ext.model.sizing import (
+    ROUNDING,
+    Leg,
+    MarketLimits,
+    leg_notional,
+    nearest_amount,
+    refusal,
+    stake_for,
+)
 from pairbot_ext.model.spans import DataSpan
 from pairbot_ext.model.thresholds import ExitReason
 from pairbot_ext.risk.rules import max_pairs_verdict, told
@@ -308,8 +316,9 @@ class BacktestDesk:
         if self._fixed_stake is not None or not wanted > 0:
             return wanted
         stakes = self._stakes_at_most(plan, ask, wanted)
-        excess = sum(stakes.values()) - (self._port.available_stake() - sum(self._stakes_to_come(ask.now)))
-        return wanted - max(excess, 0.0) * self._settings.leverage * (1.0 + 1e-9)
+        free = self._port.available_stake()
+        excess = sum(stakes.values()) - (free - sum(self._stakes_to_come(ask.now)))
+        return wanted if excess <= 0 else wanted - (excess + ROUNDING * free) * self._settings.leverage
 
     def _stakes_to_come(self, now: datetime) -> list[float]:
         """Of legs whose mate has opened on this candle and which have not had their turn."""

@@ -12,6 +12,10 @@ from enum import StrEnum
 MAX_HEDGE_ERROR = 0.02
 """A pair whose amounts cannot be brought closer than this to the hedge ratio is refused (2 %)."""
 
+ROUNDING = 1e-9
+"""Of the free money, left over where a pair takes all of it: sums of floats are not exact, and without it the
+last digit would decide whether the pair is opened."""
+
 
 class Leg(StrEnum):
     """A is the regression's dependent variable and is sent first; B is the hedge."""

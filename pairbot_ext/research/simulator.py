@@ -20,7 +20,15 @@ import numpy as np
 from pairbot_ext.backtest.desk import STAKE_RESERVE
 from pairbot_ext.model.plan import EntryPlan
 from pairbot_ext.model.registry import Coins, coins_of, leaves_armed
-from pairbot_ext.model.sizing import Leg, MarketLimits, leg_notional, nearest_amount, refusal, stake_for
+from pairbot_ext.model.sizing import (
+    ROUNDING,
+    Leg,
+    MarketLimits,
+    leg_notional,
+    nearest_amount,
+    refusal,
+    stake_for,
+)
 from pairbot_ext.model.thresholds import ExitReason
 from pairbot_ext.pairs import PairsFile
 from pairbot_ext.research.account import Account, OpenLeg, OpenPair, Terms
@@ -339,7 +347,8 @@ class Simulation:
             excess = sum(_stakes(plan, prices, limits, notional, leverage).values()) - (
                 available - sum(coming)
             )
-            notional -= max(excess, 0.0) * leverage * (1.0 + 1e-9)
+            if excess > 0:
+                notional -= (excess + ROUNDING * available) * leverage
             if not notional > 0:
                 return None
         limits = self._limits(plan, notional)
