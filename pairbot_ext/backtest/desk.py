@@ -23,7 +23,16 @@ from pairbot_ext.backtest.shadow import ShadowPairs
 from pairbot_ext.model.entry_ask import EntryAsk, OrderAsk, StakeAsk
 from pairbot_ext.model.plan import EntryPlan
 from pairbot_ext.model.registry import Coins, coins_of, leaves_armed
-from pairbot_ext.model.sizing import Leg, MarketLimits, leg_notional, nearest_amount, refusal, stake_for
+from pairbot_ext.model.sizing import (
+    Leg,
+    MarketLimits,
+    leg_notional,
+    nearest_amount,
+    refusal,
+    stake_for,
+    stakes_at_most,
+    within_means,
+)
 from pairbot_ext.model.spans import DataSpan
 from pairbot_ext.model.thresholds import ExitReason
 from pairbot_ext.risk.rules import max_pairs_verdict, told
@@ -307,9 +316,9 @@ class BacktestDesk:
         wanted = 2.0 * ask.proposed_stake * self._settings.leverage
         if self._fixed_stake is not None or not wanted > 0:
             return wanted
-        stakes = self._stakes_at_most(plan, ask, wanted)
-        excess = sum(stakes.values()) - (self._port.available_stake() - sum(self._stakes_to_come(ask.now)))
-        return wanted - max(excess, 0.0) * self._settings.leverage * (1.0 + 1e-9)
+        free, coming = self._port.available_stake(), sum(self._stakes_to_come(ask.now))
+        excess = sum(self._stakes_at_most(plan, ask, wanted).values()) - (free - coming)
+        return within_means(wanted, excess, free, self._settings.leverage)
 
     def _stakes_to_come(self, now: datetime) -> list[float]:
         """Of legs whose mate has opened on this candle and which have not had their turn."""
@@ -323,11 +332,9 @@ class BacktestDesk:
 
     def _prices(self, plan: EntryPlan, ask: StakeAsk) -> dict[Leg, float]:
         # The mate's open of this candle is not known while this leg is handled; its last close is.
+        known = {ask.symbol: ask.price}
         symbols = {each: plan.symbol(each) for each in Leg}
-        return {
-            each: ask.price if symbol == ask.symbol else self._rules.close(symbol, ask.now)
-            for each, symbol in symbols.items()
-        }
+        return {each: known.get(name) or self._rules.close(name, ask.now) for each, name in symbols.items()}
 
     def _limits(self, plan: EntryPlan, pair_notional: float) -> dict[Leg, MarketLimits]:
         # Freqtrade asks for the bracket of the proposed stake, half of the pair, whatever the leg needs.
@@ -342,15 +349,8 @@ class BacktestDesk:
 
     def _stakes_at_most(self, plan: EntryPlan, ask: StakeAsk, pair_notional: float) -> dict[Leg, float]:
         prices, limits = self._prices(plan, ask), self._limits(plan, pair_notional)
-        # Two steps: one for rounding up, one for the mate's price moving away from its last close.
-        return {
-            each: (
-                leg_notional(pair_notional, plan.model.beta, each)
-                + 2 * limits[each].step_notional(prices[each])
-            )
-            / self._settings.leverage
-            for each in Leg
-        }
+        steps = {each: limits[each].step_notional(prices[each]) for each in Leg}
+        return stakes_at_most(pair_notional, plan.model.beta, steps, self._settings.leverage)
 
     def _size_refusal(
         self, plan: EntryPlan, ask: StakeAsk, pair_notional: float, stakes: Mapping[Leg, float]

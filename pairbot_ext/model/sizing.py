@@ -5,12 +5,17 @@ linear USDT contract of size 1: notional = amount * price, in quote currency.
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
 from enum import StrEnum
 
 MAX_HEDGE_ERROR = 0.02
 """A pair whose amounts cannot be brought closer than this to the hedge ratio is refused (2 %)."""
+
+ROUNDING = 1e-9
+"""Of the free money, left over where a pair takes all of it: sums of floats are not exact, and without it the
+last digit would decide whether the pair is opened."""
 
 
 class Leg(StrEnum):
@@ -61,6 +66,28 @@ def leg_notional(pair_notional: float, hedge_ratio: float, leg: Leg) -> float:
     if not pair_notional > 0:
         raise ValueError(f"pair notional {pair_notional} is not positive")
     return pair_notional / (1.0 + hedge_ratio) * (1.0 if leg is Leg.A else hedge_ratio)
+
+
+def stakes_at_most(
+    pair_notional: float, hedge_ratio: float, step_notionals: Mapping[Leg, float], leverage: int
+) -> dict[Leg, float]:
+    """At most so much of each leg, quote currency. Two steps: one for rounding up, one for the mate's price
+    moving away from its last close.
+
+    :param step_notionals: notional of one amount step of each leg.
+    """
+    return {
+        leg: (leg_notional(pair_notional, hedge_ratio, leg) + 2 * step_notionals[leg]) / leverage
+        for leg in Leg
+    }
+
+
+def within_means(pair_notional: float, excess: float, free: float, leverage: int) -> float:
+    """The pair notional, smaller where both stakes exceed what is free.
+
+    :param excess: of both stakes over the free money, quote currency; negative where they fit.
+    """
+    return pair_notional if excess <= 0 else pair_notional - (excess + ROUNDING * free) * leverage
 
 
 def nearest_amount(notional: float, price: float, step: Decimal) -> Decimal:

@@ -20,7 +20,16 @@ import numpy as np
 from pairbot_ext.backtest.desk import STAKE_RESERVE
 from pairbot_ext.model.plan import EntryPlan
 from pairbot_ext.model.registry import Coins, coins_of, leaves_armed
-from pairbot_ext.model.sizing import Leg, MarketLimits, leg_notional, nearest_amount, refusal, stake_for
+from pairbot_ext.model.sizing import (
+    Leg,
+    MarketLimits,
+    leg_notional,
+    nearest_amount,
+    refusal,
+    stake_for,
+    stakes_at_most,
+    within_means,
+)
 from pairbot_ext.model.thresholds import ExitReason
 from pairbot_ext.pairs import PairsFile
 from pairbot_ext.research.account import Account, OpenLeg, OpenPair, Terms
@@ -336,16 +345,16 @@ class Simulation:
             limits = self._limits(plan, notional)
             if limits is None:
                 return None
-            excess = sum(_stakes(plan, prices, limits, notional, leverage).values()) - (
-                available - sum(coming)
-            )
-            notional -= max(excess, 0.0) * leverage * (1.0 + 1e-9)
+            steps = {leg: limits[leg].step_notional(prices[leg]) for leg in Leg}
+            excess = sum(stakes_at_most(notional, beta, steps, leverage).values()) - (available - sum(coming))
+            notional = within_means(notional, excess, available, leverage)
             if not notional > 0:
                 return None
         limits = self._limits(plan, notional)
         if limits is None:
             return None
-        stakes = _stakes(plan, prices, limits, notional, leverage)
+        steps = {leg: limits[leg].step_notional(prices[leg]) for leg in Leg}
+        stakes = stakes_at_most(notional, beta, steps, leverage)
         for leg in Leg:
             if stakes[leg] > self._contracts[plan.symbol(leg)].largest_stake(prices[leg], leverage):
                 return None
@@ -378,18 +387,3 @@ class Simulation:
                 return None
             found[leg] = limits
         return found
-
-
-def _stakes(
-    plan: EntryPlan,
-    prices: Mapping[Leg, float],
-    limits: Mapping[Leg, MarketLimits],
-    notional: float,
-    leverage: int,
-) -> dict[Leg, float]:
-    """At most so much of each leg: two steps for rounding up and for the mate's price moving."""
-    return {
-        leg: (leg_notional(notional, plan.model.beta, leg) + 2 * limits[leg].step_notional(prices[leg]))
-        / leverage
-        for leg in Leg
-    }
