@@ -28,6 +28,7 @@ from pairbot_ext.rehearse.setup import (
     write_pairs,
 )
 from pairbot_ext.rehearse.trouble import impatient_sqlite, rewrite_pairs, spoiled
+from pairbot_ext.rehearse.verdict import books_disagree
 from pairbot_ext.sim.market.books import BookShape
 from pairbot_ext.sim.rest.messages import Request
 from pairbot_ext.sim.venue.actions import Transfer
@@ -38,7 +39,7 @@ logger = logging.getLogger(__name__)
 
 ROUND_TRIP_MS = 40
 RESTART_SECS = 10.0
-MOST_SECS = {"entry": 900.0, "held": 60.0, "exit": 900.0}
+MOST_SECS = {"entry": 900.0, "held": 300.0, "exit": 900.0}
 """A phase goes on for so long at most, beside what is timed in it."""
 MOST_STARTS = 60
 CALM_SECS = 900.0
@@ -126,7 +127,7 @@ class Stage(Machine):
         self.observer.look()
         try:
             self._run("entry", self._is_settled)
-            self._run("held", lambda: True)
+            self._run("held", self._has_noticed)
             self._hold()
             self._come_back()
             self._run("exit", self._is_over)
@@ -204,6 +205,10 @@ class Stage(Machine):
 
     def _is_settled(self) -> bool:
         return all(state is PairState.HEDGED for state in self._open_states())
+
+    def _has_noticed(self) -> bool:
+        """Whether the bot knows what the venue holds: an hour is not jumped over before it does."""
+        return self._is_settled() and not any(books_disagree(self, {}))
 
     def _is_over(self) -> bool:
         return not self._open_states() and not self.positions()
