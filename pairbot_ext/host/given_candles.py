@@ -52,4 +52,4 @@ def give_candles(
                 exchange._pairs_last_refresh_time[key] = begun_ms - timeframe_to_msecs(timeframe)
         return found | {key: exchange.klines(key, copy=False) for key in ours}
 
-    exchange.refresh_latest_ohlcv = refresh  # type: ignore[method-assign]
+    exchange.refresh_latest_ohlcv = refresh

@@ -67,7 +67,7 @@ class Side:
 class Comparison:
     """See the module.
 
-    :param backtest_profit, replay_profit: as Freqtrade and the venue's account say, not as summed from trades.
+    :param backtest_profit, replay_profit: as Freqtrade and the venue's account say, not summed from trades.
     """
 
     sides: tuple[Side, ...]
@@ -191,25 +191,23 @@ def _only_ours(ours: PairResult, end_ms: int) -> Side:
     if ours.is_aborted:
         return Side(None, ours, {Cause.ABORTED: ours.pnl}, f"aborted: {ours.reason or 'no reason given'}")
     if ours.opened_ms >= end_ms:
-        return Side(None, ours, {Cause.EXTRA: ours.pnl}, "extra: a backtest enters nothing on its last candle")
+        return Side(
+            None, ours, {Cause.EXTRA: ours.pnl}, "extra: a backtest enters nothing on its last candle"
+        )
     return Side(None, ours, {Cause.EXTRA: ours.pnl}, "extra: the backtest was not free to enter it")
 
 
 def _both(
     theirs: PairResult, ours: PairResult, open_price: Callable[[str, int], float | None], end_ms: int
 ) -> Side:
-    causes = dict.fromkeys(
-        (Cause.FILL_PRICE, Cause.CANDLE, Cause.SIZE, Cause.FEES, Cause.FUNDING), 0.0
-    )
+    causes = dict.fromkeys((Cause.FILL_PRICE, Cause.CANDLE, Cause.SIZE, Cause.FEES, Cause.FUNDING), 0.0)
     theirs_by = {leg.symbol: leg for leg in theirs.legs}
     ours_by = {leg.symbol: leg for leg in ours.legs}
     for symbol in dict.fromkeys([*theirs_by, *ours_by]):
         b = theirs_by.get(symbol) or _none(ours_by[symbol])
         r = ours_by.get(symbol) or _none(b)
         entry = _reference(symbol, b.entry_price, theirs.opened_ms, ours.opened_ms, open_price)
-        leave = _reference(
-            symbol, b.exit_price, _end(theirs, end_ms), _end(ours, end_ms), open_price
-        )
+        leave = _reference(symbol, b.exit_price, _end(theirs, end_ms), _end(ours, end_ms), open_price)
         causes[Cause.FILL_PRICE] += r.sign * r.amount * ((r.exit_price - leave) - (r.entry_price - entry))
         causes[Cause.CANDLE] += r.sign * r.amount * ((leave - b.exit_price) - (entry - b.entry_price))
         causes[Cause.SIZE] += b.sign * (r.amount - b.amount) * (b.exit_price - b.entry_price)

@@ -146,7 +146,7 @@ def read_inputs(
     _check_epochs(document, path, begin_ms, end_ms)
     return Inputs(
         raw, document, datadir, timeframe, detail, begin_ms, end_ms, frames,
-        float(config.get("dry_run_wallet") or 1_000), tuple([*notes, *_holes(frames, begin_ms, end_ms)]),
+        float(config.get("dry_run_wallet") or 1_000), (*notes, *_holes(frames, begin_ms, end_ms)),
     )  # fmt: skip
 
 
@@ -174,9 +174,7 @@ def _frames(datadir: Path, timeframe: str, symbols: Sequence[str]) -> dict[str, 
     return frames
 
 
-def _span(
-    timerange: str, frames: Mapping[str, pd.DataFrame], candle_ms: int
-) -> tuple[int, int, list[str]]:
+def _span(timerange: str, frames: Mapping[str, pd.DataFrame], candle_ms: int) -> tuple[int, int, list[str]]:
     """First and last candle of the replay, and what of the time range there is no data for."""
     from freqtrade.configuration import TimeRange
     from freqtrade.exceptions import FreqtradeException
@@ -214,7 +212,7 @@ def _check_epochs(document: PairsFile, path: Path, begin_ms: int, end_ms: int) -
     span = f"{when_text(_ms(epochs[0].valid_from))} to {ends}"
     if not live:
         raise PairbotError(
-            f"The pairs file {path} is of another period than --timerange: no selection of it is in force then",
+            f"The pairs file {path} is of another period: no selection of it is in force in --timerange",
             value=span, remedy="Choose a time range within it, or another file with --pairs",
         )  # fmt: skip
     if _ms(live[0].valid_from) > begin_ms:

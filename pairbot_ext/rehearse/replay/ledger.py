@@ -1,8 +1,8 @@
-"""What a replay has traded, from the venue's own books: fills, fees, funding, and how long a leg was alone."""
+"""What a replay has traded, from the venue's own books: fills, fees, funding, how long a leg was alone."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -102,9 +102,7 @@ def _sorted_fills(
         else:
             continue
         made = found.setdefault(trade_id, _Open())
-        made.fills[leg].append(
-            Fill(fill.time_ms, fill.amount * fill.side.sign, fill.price, fill.commission)
-        )
+        made.fills[leg].append(Fill(fill.time_ms, fill.amount * fill.side.sign, fill.price, fill.commission))
     return found, owner
 
 
@@ -153,7 +151,7 @@ def _result(machine: ReplayMachine, row: Any, each: _Open, *, is_open: bool) -> 
         reason=row.reason,
         legs=legs,
         is_aborted=not row.was_hedged and not is_open,
-        legging=_legging(machine, row, each, opened_ms, is_open=is_open),
+        legging=_legging(machine, row, each, is_open=is_open),
     )
 
 
@@ -174,44 +172,25 @@ def _mean(fills: Sequence[Fill]) -> Decimal:
     return sum((abs(fill.amount) * fill.price for fill in fills), _ZERO) / amount if amount else _ZERO
 
 
-def _legging(machine: ReplayMachine, row: Any, each: _Open, opened_ms: int, *, is_open: bool) -> Legging:
+def _legging(machine: ReplayMachine, row: Any, each: _Open, *, is_open: bool) -> Legging:
     symbols = {Leg.A: binance_id(row.leg_a), Leg.B: binance_id(row.leg_b)}
     candle_ms = machine.inputs.candle_ms
     # The last fill of what is open is no fill: it values.
     fills = {leg: list(found[:-1]) if is_open else list(found) for leg, found in each.fills.items()}
     entry, leave = _ends(fills, entering=True), _ends(fills, entering=False)
-    notional = sum(
-        (abs(fill.amount) * fill.price for leg in entry for fill in entry[leg]), _ZERO
-    )
+    notional = sum((abs(fill.amount) * fill.price for leg in entry for fill in entry[leg]), _ZERO)
     if not notional:
         return Legging(0.0, 0.0, 0.0, 0.0)
 
     def moved(ends: Mapping[Leg, Sequence[Fill]]) -> Decimal:
         """What the later leg's price did since the first fill of either."""
         times = [fill.at_ms for found in ends.values() for fill in found]
-        if not times:
-            return _ZERO
-        begun = min(times)
-        return sum(
-            (
-                fill.amount * (_price(machine, symbols[leg], fill.at_ms) - _price(machine, symbols[leg], begun))
-                for leg, found in ends.items()
-                for fill in found
-                if fill.at_ms > begun
-            ),
-            _ZERO,
-        )
+        return _against(machine, symbols, ends, lambda _fill: min(times), at_market=True)
 
     def short(ends: Mapping[Leg, Sequence[Fill]]) -> Decimal:
         """Against the opening of the candle in which each fill was made."""
-        return sum(
-            (
-                fill.amount
-                * (fill.price - _price(machine, symbols[leg], fill.at_ms // candle_ms * candle_ms))
-                for leg, found in ends.items()
-                for fill in found
-            ),
-            _ZERO,
+        return _against(
+            machine, symbols, ends, lambda fill: fill.at_ms // candle_ms * candle_ms, at_market=False
         )
 
     scale = Decimal(10_000) / notional
@@ -221,6 +200,23 @@ def _legging(machine: ReplayMachine, row: Any, each: _Open, opened_ms: int, *, i
         exit_bp=float(moved(leave) * scale),
         shortfall_bp=float((short(entry) + short(leave)) * scale),
     )
+
+
+def _against(
+    machine: ReplayMachine,
+    symbols: Mapping[Leg, str],
+    ends: Mapping[Leg, Sequence[Fill]],
+    since: Callable[[Fill], int],
+    *,
+    at_market: bool,
+) -> Decimal:
+    """What the fills cost more than the market's prices at an earlier time; or the market at their times."""
+    total = _ZERO
+    for leg, found in ends.items():
+        for fill in found:
+            price = _price(machine, symbols[leg], fill.at_ms) if at_market else fill.price
+            total += fill.amount * (price - _price(machine, symbols[leg], since(fill)))
+    return total
 
 
 def _ends(fills: Mapping[Leg, Sequence[Fill]], *, entering: bool) -> dict[Leg, list[Fill]]:

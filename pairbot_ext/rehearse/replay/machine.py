@@ -31,7 +31,7 @@ from pairbot_ext.support.errors import PairbotError
 LOOP_AFTER_MS = 1_000
 """Freqtrade's worker wakes a second after a candle has closed (`timeframe_offset`)."""
 MOST_LOOPS = 24
-"""After one candle. At five seconds each: two minutes, and what has not settled then waits for the next one."""
+"""After one candle. At five seconds each: two minutes; what has not settled then waits for the next one."""
 CANDLES_WEIGHT = 2
 """Of one request for a symbol's last candles."""
 LEVELS_GAP_BP = 1.0
@@ -43,9 +43,10 @@ class StoppedError(PairbotError):
 
 def venue_market(inputs: Inputs, terms: Terms) -> CandleMarket:
     """The candles with the books of these terms."""
-    return inputs.market(
+    market = inputs.market(
         BookShape(spread_bp=terms.spread_bp, gap_bp=LEVELS_GAP_BP, top_notional=terms.depth_usdt)
     )
+    return market.ticking(terms.seed) if terms.ticks else market
 
 
 class ReplayMachine(Machine):

@@ -25,8 +25,8 @@ FORMS = (
 
 
 class Mishaps(Faults):
-    """Bends orders as `terms` say, each decided by what it is and when it arrives: not by how many came before,
-    or a replay in two stretches would meet others than the whole."""
+    """Bends orders as `terms` say, each decided by what it is and when it arrives: not by how many came
+    before, or a replay in two stretches would meet others than the whole."""
 
     def __init__(self, terms: Terms, start_ms: int) -> None:
         super().__init__(Schedule(), start_ms)

@@ -62,7 +62,7 @@ class Backtest:
             said = " / ".join(line.strip() for line in lines[-_LOG_LINES:])
             raise PairbotError(
                 "The backtest beside the replay failed", value=f"exit code {code}: {said}",
-                remedy="Leave it out with --no-backtest, or run it alone with `pairbot offline -- backtesting`",
+                remedy="Leave it out with --no-backtest, or run `pairbot offline -- backtesting` alone",
             )  # fmt: skip
         rows = load_export(self._folder / "result", str(self._inputs.raw["strategy"]))
         return pair_results(rows, self._end_ms), sum(float(row["profit_abs"]) for row in rows)
@@ -88,11 +88,9 @@ def pair_results(rows: list[Mapping[str, Any]] | list[dict[str, Any]], end_ms: i
         closed_ms = max(int(leg["close_timestamp"]) for leg in legs)
         reason = str(legs[0]["exit_reason"])
         is_open = reason == _FORCED and closed_ms >= end_ms
+        ours = tuple(_leg(leg) for leg in legs)
         results.append(
-            PairResult(
-                pair_id, opened_ms, None if is_open else closed_ms, "" if is_open else reason,
-                tuple(_leg(leg) for leg in legs),
-            )  # fmt: skip
+            PairResult(pair_id, opened_ms, None if is_open else closed_ms, "" if is_open else reason, ours)
         )
     return tuple(sorted(results, key=lambda each: (each.opened_ms, each.pair_id)))
 

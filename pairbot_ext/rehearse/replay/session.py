@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -69,6 +69,7 @@ class Replayed:
 
     :param begin_ms: where the first stretch began. :param reached_ms: the last candle done.
     :param stopped: why it ended before the time range did; "" where it did not.
+    :param refused: entries the bot's checks refused, by code.
     :param doubts: what a second account of the same trades says against the venue's.
     :param wall_secs, candles: of this stretch.
     """
@@ -81,6 +82,7 @@ class Replayed:
     comparison: Comparison | None
     counted: Counted
     refused: Counter[str]
+    weight_limit: int
     doubts: list[str]
     stopped: str
     is_interrupted: bool
@@ -165,7 +167,8 @@ def _play(
         doubts = second_opinion(machine.venue)
     return (
         Replayed(
-            inputs, terms, begin_ms, reached[0], ledger, None, counted, missed.codes(), doubts, stopped,
+            inputs, terms, begin_ms, reached[0], ledger, None, counted, missed.codes(),
+            machine.gateway.limits.weight_limit, doubts, stopped,
             is_interrupted=interrupt.is_set(), wall_secs=time.monotonic() - begun,
             candles=(reached[0] - from_ms) // inputs.candle_ms,
         ),
@@ -196,7 +199,7 @@ def _beside(played: Replayed, missed: Missed, backtest: Backtest) -> Replayed:
         end_ms=played.reached_ms,
         why_missed=missed.why,
     )
-    return Replayed(**{**played.__dict__, "comparison": comparison})
+    return replace(played, comparison=comparison)
 
 
 @contextmanager

@@ -18,6 +18,8 @@ class Terms:
     :param partial_share: of the orders, filled in part (three to nine tenths, evenly drawn) as if the book
         had moved; the rest expires.
     :param fault_share: of the orders, whose request or answer is lost (see `mishaps`).
+    :param ticks: prices wander inside candles, by the candle's own range; without, they go straight from
+        open to the extremes to close, and hardly move between two orders.
     :param seed: of chance. It decides by symbol, side, role and time, so that stretches played one after the
         other meet what the whole would have met.
     """
@@ -27,6 +29,7 @@ class Terms:
     depth_usdt: float = 100_000.0
     partial_share: float = 0.0
     fault_share: float = 0.0
+    ticks: bool = True
     seed: int = 1
 
     def __post_init__(self) -> None:
@@ -47,16 +50,12 @@ class Terms:
 
 PRESETS = {
     "calm": Terms(),
-    "busy": Terms(
-        latency_ms=150, spread_bp=3.0, depth_usdt=20_000.0, partial_share=0.05, fault_share=0.002
-    ),
-    "crash": Terms(
-        latency_ms=500, spread_bp=30.0, depth_usdt=2_000.0, partial_share=0.3, fault_share=0.05
-    ),
+    "busy": Terms(latency_ms=150, spread_bp=3.0, depth_usdt=20_000.0, partial_share=0.05, fault_share=0.002),
+    "crash": Terms(latency_ms=500, spread_bp=30.0, depth_usdt=2_000.0, partial_share=0.3, fault_share=0.05),
 }
 """Numbers and sources: docs/replay.md."""
 
 
-def terms_of(preset: str, **given: float | None) -> Terms:
+def terms_of(preset: str, **given: Any) -> Terms:
     """A preset with what was given besides. Raises PairbotError."""
     return replace(PRESETS[preset], **{name: value for name, value in given.items() if value is not None})

@@ -82,9 +82,7 @@ def load_datadir(
     return {symbol: _recording(symbol, path, timeframe) for symbol, path in found.items()}
 
 
-def load_prices(
-    datadir: Path, timeframe: str, symbols: Mapping[str, SymbolSpec]
-) -> dict[str, CandleSeries]:
+def load_prices(datadir: Path, timeframe: str, symbols: Mapping[str, SymbolSpec]) -> dict[str, CandleSeries]:
     """Finer candles of symbols that are already known, for the prices inside coarser ones. Recorded times.
 
     :param symbols: rules by Binance id.

@@ -68,7 +68,11 @@ class CandleMarket:
             path = TickPath(seed, course.spec.symbol)
             return replace(course, last=course.last.ticking(path), mark=course.mark.ticking(path))
 
-        return replace(self, courses={symbol: moved(course) for symbol, course in self.courses.items()})
+        return replace(
+            self,
+            courses={symbol: moved(course) for symbol, course in self.courses.items()},
+            prices={name: series.ticking(TickPath(seed, name)) for name, series in self.prices.items()},
+        )
 
     def with_prices(self, prices: Mapping[str, CandleSeries]) -> CandleMarket:
         """The same candles; between their openings the last price follows finer ones where there are any."""
