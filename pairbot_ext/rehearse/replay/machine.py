@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from datetime import datetime
+from contextlib import suppress
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import pandas as pd
 from freqtrade.enums import CandleType
 from freqtrade.exceptions import FreqtradeException, OperationalException, TemporaryError
+from freqtrade.persistence import Trade
 
 from pairbot_ext.host.given_candles import give_candles
 from pairbot_ext.model.states import PairState
@@ -32,6 +34,7 @@ LOOP_AFTER_MS = 1_000
 """Freqtrade's worker wakes a second after a candle has closed (`timeframe_offset`)."""
 MOST_LOOPS = 24
 """After one candle. At five seconds each: two minutes; what has not settled then waits for the next one."""
+RENEWED_BEFORE_MS = 30_000
 CANDLES_WEIGHT = 2
 """Of one request for a symbol's last candles."""
 LEVELS_GAP_BP = 1.0
@@ -83,7 +86,7 @@ class ReplayMachine(Machine):
     def raw_configuration(self) -> dict[str, Any]:
         """See `Machine`."""
         path = self.directory / "pairs.json"
-        begun = datetime.fromtimestamp(self.clock.now_ms() / 1000, self.inputs.pairs_file.generated_at.tzinfo)
+        begun = datetime.fromtimestamp(self.clock.now_ms() / 1000, UTC)
         made = min(self.inputs.pairs_file.generated_at, begun)
         # A file from the future is refused, rightly: what it says is what each of its selections knew.
         write_pairs_file(path, self.inputs.pairs_file.model_copy(update={"generated_at": made}))
@@ -123,6 +126,7 @@ class ReplayMachine(Machine):
         candle_ms, detail = self.inputs.candle_ms, self.inputs.detail
         done_ms = from_ms
         for opened_ms in range(from_ms + candle_ms, until_ms + 1, candle_ms):
+            self._before_close(opened_ms)
             self._go_to(opened_ms + LOOP_AFTER_MS)
             self._until_rest()
             if detail is not None and opened_ms < until_ms:
@@ -131,6 +135,17 @@ class ReplayMachine(Machine):
             if not after(opened_ms):
                 break
         return done_ms
+
+    def _before_close(self, opened_ms: int) -> None:
+        """What an hour without loops leaves old is read anew before the candle closes: what Freqtrade reads
+        hourly, and the prices of open legs, or the first loop would judge stops by prices of an hour ago. It
+        also makes a bot that was just started the equal of one that has run all along."""
+        self._go_to(opened_ms - RENEWED_BEFORE_MS)
+        exchange = self.bot.exchange
+        exchange.reload_markets(force=True)
+        for trade in Trade.get_open_trades():
+            with suppress(FreqtradeException):
+                exchange.get_rate(trade.pair, refresh=True, side="exit", is_short=trade.is_short)
 
     def _go_to(self, at_ms: int) -> None:
         self.clock.advance(max(0, at_ms - self.clock.now_ms()))
