@@ -15,7 +15,7 @@ if (_ROOT := str(Path(__file__).resolve().parents[1])) not in sys.path:
 
 from freqtrade.persistence import Order, Trade
 from freqtrade.strategy import DecimalParameter, IStrategy
-from pandas import DataFrame
+from pandas import DataFrame, concat
 
 from pairbot_ext.host.gates import fail_closed, reads_only
 from pairbot_ext.model.entry_ask import EntryAsk, OrderAsk, StakeAsk
@@ -77,7 +77,9 @@ class PairsArb(IStrategy):
 
     def populate_indicators(self, dataframe: DataFrame, metadata: dict) -> DataFrame:
         self.pairs.update(metadata["pair"], dataframe)
-        return dataframe.assign(**self.pairs.indicators(metadata["pair"], dataframe["date"]))
+        columns = self.pairs.indicators(metadata["pair"], dataframe["date"])
+        # In one piece: column by column costs a bot of many pairs most of its time after a candle.
+        return concat([dataframe, DataFrame(columns, index=dataframe.index)], axis=1)
 
     def populate_entry_trend(self, dataframe: DataFrame, metadata: dict) -> DataFrame:
         self.pairs.override_thresholds(self._overrides())

@@ -65,9 +65,11 @@ RELIED_ON = (
         get_free_open_trades="",
     ),
     *_values("freqtrade.exchange:Exchange", "_api", "_api_async", "_leverage_tiers", "_dry_run_open_orders"),
+    *_values("freqtrade.exchange:Exchange", "_klines", "_pairs_last_refresh_time", "_pairs_last_poll_time"),
     *_methods(
         "freqtrade.exchange:Exchange",
         _lev_prep="pair leverage side accept_fail",
+        _now_is_time_to_refresh="pair timeframe candle_type",
         _set_leverage="leverage pair",
         _fetch_and_calculate_funding_fees="pair amount is_short open_date",
         _get_funding_fees_from_exchange="pair since",

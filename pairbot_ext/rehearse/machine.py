@@ -65,6 +65,7 @@ class Machine:
     :param directory: of the bot's files: configuration, database, user data.
     :param clock: `VirtualTime`, or whatever has its `advance`, `sleep` and `now_ms`.
     :param options: of the venue: balance, fees, matching.
+    :param venue: one that has been before, instead of a new one; its market and clock are these.
     """
 
     dry_run = False
@@ -77,11 +78,12 @@ class Machine:
         *,
         options: VenueOptions | None = None,
         round_trip_ms: int = 0,
+        venue: Venue | None = None,
     ) -> None:
         self.directory = directory
         self.clock = clock
         self.market: Any = market
-        self.venue = Venue(market, clock.now_ms, options or VenueOptions())
+        self.venue = venue or Venue(market, clock.now_ms, options or VenueOptions())
         self.gateway = Gateway(
             self.venue, CREDENTIALS, limits=RateLimits(enforced=True), round_trip_ms=round_trip_ms
         )

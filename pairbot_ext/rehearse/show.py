@@ -34,9 +34,9 @@ def listing() -> str:
 class Progress:
     """How many have been played, on standard error."""
 
-    def __init__(self, *, quiet: bool) -> None:
+    def __init__(self, *, quiet: bool, doing: str = "rehearsing") -> None:
         self._bar = RichProgress(
-            TextColumn("rehearsing"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+            TextColumn(doing), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
             console=Console(stderr=True), transient=True, disable=quiet or not sys.stderr.isatty(),
         )  # fmt: skip
         self._task = self._bar.add_task("")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
@@ -80,6 +80,28 @@ def load_datadir(
             remedy="Download them with `pairbot download`, or name another directory",
         )
     return {symbol: _recording(symbol, path, timeframe) for symbol, path in found.items()}
+
+
+def load_prices(datadir: Path, timeframe: str, symbols: Mapping[str, SymbolSpec]) -> dict[str, CandleSeries]:
+    """Finer candles of symbols that are already known, for the prices inside coarser ones. Recorded times.
+
+    :param symbols: rules by Binance id.
+    :raises DataError: a symbol has none of this timeframe.
+    """
+    suffix = _FUTURES_SUFFIX.format(timeframe=timeframe) + _file_end(datadir)
+    found = {}
+    for symbol, spec in symbols.items():
+        path = datadir / "futures" / (symbol.removesuffix("USDT") + suffix)
+        if not path.exists():
+            raise DataError(
+                f"No {timeframe} futures candles of {symbol} in {datadir / 'futures'}",
+                remedy="Download them with `freqtrade download-data`, or leave the detail out",
+            )
+        stamps, candles = _candles(path)
+        found[symbol] = CandleSeries(
+            stamps, interval_ms(timeframe), candles, grid=spec.price_tick, amount_step=spec.amount_step
+        )
+    return found
 
 
 def recorded_timeframe(datadir: Path) -> str | None:

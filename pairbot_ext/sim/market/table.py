@@ -42,6 +42,7 @@ class CandleMarket:
     :param shape: every book's shape, unless `shapes` has one for the symbol.
     :param truth: what was planted; None for recorded prices.
     :param is_scripted: whether the spreads follow a script instead of their planted process.
+    :param prices: finer candles, by Binance id, that say where the price stands inside the laid out ones.
     """
 
     courses: Mapping[str, SymbolCourse]
@@ -51,6 +52,7 @@ class CandleMarket:
     shapes: Mapping[str, BookShape] = field(default_factory=dict)
     truth: PlantedTruth | None = None
     is_scripted: bool = False
+    prices: Mapping[str, CandleSeries] = field(default_factory=dict)
     _symbols: Mapping[str, SymbolSpec] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -66,7 +68,15 @@ class CandleMarket:
             path = TickPath(seed, course.spec.symbol)
             return replace(course, last=course.last.ticking(path), mark=course.mark.ticking(path))
 
-        return replace(self, courses={symbol: moved(course) for symbol, course in self.courses.items()})
+        return replace(
+            self,
+            courses={symbol: moved(course) for symbol, course in self.courses.items()},
+            prices={name: series.ticking(TickPath(seed, name)) for name, series in self.prices.items()},
+        )
+
+    def with_prices(self, prices: Mapping[str, CandleSeries]) -> CandleMarket:
+        """The same candles; between their openings the last price follows finer ones where there are any."""
+        return replace(self, prices=prices)
 
     @property
     def symbols(self) -> Mapping[str, SymbolSpec]:
@@ -90,6 +100,9 @@ class CandleMarket:
 
     def price(self, symbol: str, now_ms: int) -> Decimal:
         """See `Market.price`."""
+        finer = self.prices.get(symbol)
+        if finer is not None and finer.first_ms <= now_ms < finer.end_ms:
+            return finer.price(now_ms)
         return self._course(symbol).last.price(now_ms)
 
     def mark_price(self, symbol: str, now_ms: int) -> Decimal:
@@ -107,7 +120,7 @@ class CandleMarket:
     def _book(self, symbol: str, now_ms: int, levels: int | None) -> Book:
         course = self._course(symbol)
         shape = self.shapes.get(symbol, self.shape)
-        return build_book(course.spec, course.last.price(now_ms), now_ms, shape, levels)
+        return build_book(course.spec, self.price(symbol, now_ms), now_ms, shape, levels)
 
     def klines(
         self,

@@ -113,6 +113,10 @@ class Tape:
     def __init__(self) -> None:
         self._listeners: list[Callable[[Happening], None]] = []
 
+    def __getstate__(self) -> dict[str, list[Callable[[Happening], None]]]:
+        """Who listens belongs to the process: a venue that is put away has no listeners."""
+        return {"_listeners": []}
+
     def listen(self, listener: Callable[[Happening], None]) -> None:
         """Have `listener` called from now on."""
         self._listeners.append(listener)
