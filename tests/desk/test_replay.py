@@ -40,7 +40,7 @@ def frozen_pair(datadir: Path, leg_a: str, leg_b: str) -> Pair:
     return Pair(
         id=f"{leg_a}_{leg_b}", leg_a=unified(f"{leg_a}USDT"), leg_b=unified(f"{leg_b}USDT"),
         hedge_ratio=beta, alpha=alpha, mu=0.0, sigma=float(residual.std()),
-        half_life_hours=3.0, adf_p=0.01, coint_p=0.01, entry_z=0.5, exit_z=0.1, stop_z=9.0,
+        half_life_hours=3.5, adf_p=0.01, coint_p=0.01, entry_z=0.5, exit_z=0.1, stop_z=9.0,
         max_half_lives=2.0,
     )  # fmt: skip
 
