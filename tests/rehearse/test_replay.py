@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from freqtrade.enums import CandleType
-from replay_world import BEGIN, END, World, make_world
+from replay_world import BEGIN, World, make_world
 
 from pairbot_ext.rehearse.clock import VirtualTime
 from pairbot_ext.rehearse.replay.machine import ReplayMachine, venue_market
@@ -23,6 +23,8 @@ from pairbot_ext.rehearse.replay.terms import Terms
 from pairbot_ext.support.errors import PairbotError
 
 IDEAL = Terms(latency_ms=0, depth_usdt=1e6, ticks=False)
+SHORT, CUT = 30, 14
+"""Candles of the whole in stretches, and of the first stretch."""
 ROUGH = Terms(latency_ms=120, spread_bp=4.0, depth_usdt=400.0, partial_share=0.3, fault_share=0.15, seed=5)
 
 
@@ -72,13 +74,14 @@ def test_without_latency_and_faults_it_is_the_backtest_to_the_cent(world: World)
 
 
 def test_stretches_are_the_whole_and_ctrl_c_ends_one(world: World, tmp_path: Path) -> None:
-    whole = replay(world.inputs(), ROUGH, with_backtest=False)
+    inputs = world.inputs(end=BEGIN + SHORT)
+    whole = replay(inputs, ROUGH, with_backtest=False)
     state = tmp_path / "state"
-    first = replay(world.inputs(), ROUGH, with_backtest=False, state=state, progress=interrupted_after(24))
+    first = replay(inputs, ROUGH, with_backtest=False, state=state, progress=interrupted_after(CUT))
     assert first.is_interrupted
-    assert first.reached_ms == whole.begin_ms + 24 * first.inputs.candle_ms
-    second = replay(world.inputs(), ROUGH, with_backtest=False, state=state)
-    assert second.candles == END - BEGIN - 24
+    assert first.reached_ms == whole.begin_ms + CUT * first.inputs.candle_ms
+    second = replay(inputs, ROUGH, with_backtest=False, state=state)
+    assert second.candles == SHORT - CUT
     assert told(second) == told(whole)
     assert second.ledger.change == pytest.approx(whole.ledger.change, abs=1e-9)
     assert sum(whole.counted.mishaps.values()) >= 3
@@ -86,11 +89,11 @@ def test_stretches_are_the_whole_and_ctrl_c_ends_one(world: World, tmp_path: Pat
     assert any(each.legging and each.legging.alone_secs > 0 for each in whole.ledger.trades)
     assert whole.doubts == []
     with pytest.raises(PairbotError, match="has come as far"):
-        replay(world.inputs(), ROUGH, state=state)
+        replay(inputs, ROUGH, state=state)
     with pytest.raises(PairbotError, match="other terms"):
-        replay(world.inputs(), IDEAL, state=state)
+        replay(inputs, IDEAL, state=state)
     with pytest.raises(PairbotError, match="no replay's directory"):
-        replay(world.inputs(), ROUGH, state=world.datadir)
+        replay(inputs, ROUGH, state=world.datadir)
 
 
 def test_candles_handed_over_are_those_the_venue_serves(world: World, tmp_path: Path) -> None:
