@@ -187,7 +187,8 @@ def _start(machine: ReplayMachine) -> None:
 
 
 def _beside(played: Replayed, missed: Missed, backtest: Backtest) -> Replayed:
-    trades, profit = backtest.results()
+    with _quiet():
+        trades, profit = backtest.results()
     inputs = played.inputs
     comparison = compare(
         trades,
