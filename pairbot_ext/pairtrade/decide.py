@@ -17,8 +17,8 @@ from pairbot_ext.pairtrade.situation import Facts, LegFacts, is_hedged
 
 MIN_FILL_OF_PLAN = Decimal("0.10")
 """Leg A filled below this share of its plan is not worth a hedge: it is unwound."""
-HEARD_LATE_MS = 10_000
-"""Longer than an order's question and answer take, timeouts included."""
+HEARD_LATE_MS = 2_000
+"""Longer than an order and its answer take, and shorter than a bot takes to be started again."""
 CAPPED_ENTRIES_OF_B = 3
 """IOC attempts of leg B, each with twice the cap of the one before; then one market order."""
 
