@@ -41,9 +41,10 @@ def _random(seed: int) -> plan.Scenario:
 def compose(draw: Draw, name: str) -> plan.Scenario:
     """One scenario of at most `MOST_STEPS` steps."""
     steps = tuple(_step(draw) for _ in range(draw(range(1, MOST_STEPS + 1))))
-    return plan.Scenario(
-        name=name, title="; ".join(described(step) for step in steps), group="chance", steps=steps
-    )
+    title = "; ".join(described(step) for step in steps)
+    if len(title) > plan.LONGEST_TITLE:
+        title = f"{title[: plan.LONGEST_TITLE - 3]}..."
+    return plan.Scenario(name=name, title=title, group="chance", steps=steps)
 
 
 def _step(draw: Draw) -> plan.Step:

@@ -14,6 +14,9 @@ from pairbot_ext.sim.venue.stream_faults import StreamRule
 from pairbot_ext.support.errors import PairbotError
 
 
+LONGEST_TITLE = 400
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -164,7 +167,7 @@ class Scenario(_Strict):
     """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")
-    title: str = Field(min_length=1, max_length=200)
+    title: str = Field(min_length=1, max_length=LONGEST_TITLE)
     group: str = "own"
     steps: tuple[Step, ...] = Field(default=(), max_length=200)
     then: str = "Nothing: the bot has ended it by itself."

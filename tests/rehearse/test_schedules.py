@@ -27,6 +27,12 @@ def test_seeds_give_schedules_and_the_same_again() -> None:
     assert kinds >= {"fault", "move", "kill", "act", "book"}
 
 
+def test_any_seed_makes_a_schedule() -> None:
+    """One in some dozens has more to say than a title holds."""
+    made = random_scenarios(3_000, 100_000)
+    assert all(each.title for each in made)
+
+
 def test_a_schedule_goes_through_a_file(tmp_path: Path) -> None:
     for scenario in random_scenarios(50, 3):
         file = ScheduleFile(scenario=scenario, pair="ADA_ALGO", seed=4, found="something")
