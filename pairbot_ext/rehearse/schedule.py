@@ -13,7 +13,6 @@ from pairbot_ext.sim.venue.faults import FaultRule
 from pairbot_ext.sim.venue.stream_faults import StreamRule
 from pairbot_ext.support.errors import PairbotError
 
-
 LONGEST_TITLE = 400
 
 
