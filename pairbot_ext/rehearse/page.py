@@ -7,25 +7,13 @@ from pathlib import Path
 
 from pairbot_ext.rehearse.drill import Drill
 from pairbot_ext.rehearse.outcome import Result
+from pairbot_ext.rehearse.paper import check_place, sheet, write
 from pairbot_ext.rehearse.strip import strip
-from pairbot_ext.support.errors import PairbotError
 
-_MARK = "<!-- pairbot drill -->"
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 _STYLE = """
-:root { color-scheme: light; }
-body { margin: 0 auto; padding: 28px; max-width: 1080px; background: #fff; color: #1b1b1b;
-  font: 14px/1.5 "Helvetica Neue", Helvetica, Arial, "Liberation Sans", sans-serif;
-  font-variant-numeric: tabular-nums; }
-h1 { font-size: 20px; margin: 0 0 8px; } h2 { font-size: 15px; margin: 32px 0 4px; }
-.lead { padding: 10px 14px; border: 1px solid #2e7d32; margin: 12px 0; }
 .lead.broken { border-color: #b3261e; color: #8c1d18; } .lead.limit { border-color: #b8860b; }
-table { border-collapse: collapse; width: 100%; font-size: 13px; }
-th { text-align: right; border-bottom: 1px solid #1b1b1b; padding: 3px 6px; }
-td { text-align: right; border-bottom: 1px solid #e6e6e6; padding: 3px 6px; white-space: nowrap; }
-th.text, td.text { text-align: left; white-space: normal; }
-.small { color: #5c5c5c; font-size: 13px; } .bad { color: #8c1d18; } .warn { color: #7a5a00; }
-.scroll { overflow-x: auto; } svg { max-width: 100%; height: auto; } a { color: #005a8d; }
+table { width: 100%; } td { white-space: nowrap; } td.text { white-space: normal; }
+.bad { color: #8c1d18; } .warn { color: #7a5a00; }
 ol { padding-left: 28px; font-size: 13px; margin: 4px 0; }
 """
 _HEADS = (
@@ -37,31 +25,24 @@ _HEADS = (
 
 def check_page(path: Path) -> None:
     """Before anything is played. Raises PairbotError: the file is somebody else's."""
-    if path.is_dir() or (
-        path.exists() and _MARK not in path.read_text(encoding="utf-8", errors="replace")[:400]
-    ):
-        raise PairbotError(
-            "A file that is no page of a drill is not overwritten", value=path, remedy="Choose another name"
-        )
+    check_place(path, "drill")
 
 
 def write_page(path: Path, drill: Drill) -> None:
     """Write it. Raises PairbotError: the file is somebody else's, or cannot be written."""
-    check_page(path)
-    try:
-        path.write_text(page(drill), encoding="utf-8")
-    except OSError as error:
-        raise PairbotError(
-            f"The page cannot be written: {error.strerror}", value=path, remedy="Choose another place"
-        ) from error
+    write(path, "drill", _body(drill), _STYLE)
 
 
 def page(drill: Drill) -> str:
     """The whole page."""
+    return sheet("drill", _body(drill), _STYLE)
+
+
+def _body(drill: Drill) -> list[str]:
     kind = "lead" if not drill.exceeded else "lead limit"
     kind = kind if drill.is_passed else "lead broken"
     assumed = "".join(f"<li>{escape(text)}</li>" for text in drill.setup.assumed)
-    body = [
+    return [
         "<h1>Drill: disasters with your configuration</h1>",
         f'<p class="{kind}">{escape(drill.headline())}</p>',
         '<p class="small">The real bot on a simulated exchange in virtual time. Prices follow the '
@@ -71,12 +52,6 @@ def page(drill: Drill) -> str:
         _table(drill.results),
         *(_section(number, result) for number, result in enumerate(drill.results)),
     ]
-    return (
-        f'<!doctype html>{_MARK}<html lang="en"><head><meta charset="utf-8">'
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>Drill</title><style>{_STYLE}</style></head><body>{''.join(body)}</body></html>\n"
-    )
 
 
 def _table(results: list[Result]) -> str:
