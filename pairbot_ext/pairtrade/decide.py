@@ -17,8 +17,8 @@ from pairbot_ext.pairtrade.situation import Facts, LegFacts, is_hedged
 
 MIN_FILL_OF_PLAN = Decimal("0.10")
 """Leg A filled below this share of its plan is not worth a hedge: it is unwound."""
-HEARD_LATE_MS = 2_000
-"""Longer than an order and its answer take, and shorter than a bot takes to be started again."""
+OLD_ENTRY_MS = 2_000
+"""Longer than both entries of a pair take, and shorter than a bot takes to be started again."""
 CAPPED_ENTRIES_OF_B = 3
 """IOC attempts of leg B, each with twice the cap of the one before; then one market order."""
 
@@ -153,13 +153,10 @@ def _is_less(leg: LegFacts, venue: Decimal) -> bool:
     return leg.held - max(venue, Decimal(0)) >= leg.sizing.step / 2 and not leg.unsettled
 
 
-def _may_be_gone(leg: LegFacts) -> bool:
-    """Whether a fill was heard of so late that somebody, or an exit that no store could keep, may have closed
-    it meanwhile: its mate is not entered before the venue was looked at."""
-    return any(
-        order.filled and (order.settled_ms or order.intent_ms) - order.intent_ms > HEARD_LATE_MS
-        for order in leg.entries
-    )
+def _may_be_gone(leg: LegFacts, now_ms: int) -> bool:
+    """Whether an entry is so old that somebody, or an exit of a process that could not store it, may have
+    closed it meanwhile: its mate is not entered before the venue was looked at."""
+    return any(order.filled and now_ms - order.intent_ms > OLD_ENTRY_MS for order in leg.entries)
 
 
 def _open(trade: PairTrade, facts: Facts) -> Decision:
@@ -187,7 +184,7 @@ def _open(trade: PairTrade, facts: Facts) -> Decision:
     tried = leg_b.entries
     why_not = _why_no_entry(facts, leg_b, amount, len(tried))
     state = PairState.B_SENT if tried else PairState.A_SENT
-    if why_not is None and leg_a.venue is None and _may_be_gone(leg_a):
+    if why_not is None and leg_a.venue is None and _may_be_gone(leg_a, facts.now_ms):
         return Decision(state, Goal.OPEN, "", (ReadVenue(),))
     if why_not is None:
         return Decision(

@@ -17,7 +17,7 @@ from pairbot_ext.model.sizing import Leg
 from pairbot_ext.model.states import Goal, OrderStatus, PairState, Refusal, Role
 from pairbot_ext.pairtrade.decide import (
     CAPPED_ENTRIES_OF_B,
-    HEARD_LATE_MS,
+    OLD_ENTRY_MS,
     Ask,
     Book,
     Enter,
@@ -55,16 +55,18 @@ def test_leg_b_follows_the_fill_of_leg_a() -> None:
     assert decision.actions == (Enter(Leg.B, Role.ENTRY, Decimal("12.0"), 0, is_market=False),)
 
 
-@pytest.mark.parametrize(("late_ms", "looks"), [(HEARD_LATE_MS, False), (HEARD_LATE_MS + 1, True)])
-def test_a_fill_heard_of_late_is_looked_for_before_its_mate_is_entered(late_ms: int, looks: bool) -> None:
-    """A process that died may have unwound leg A by an order no store could keep; so may a person have."""
-    late = replace(A_FULL, settled_ms=A_FULL.intent_ms + late_ms)
-    decision = decide(TRADE, facts(late))
-    assert (decision.actions == (ReadVenue(),)) is looks
-    there = decide(TRADE, seen(facts(late), "100", "0"))
-    assert isinstance(there.actions[0], Enter)
-    gone = decide(TRADE, seen(facts(late), "0", "0"))
-    assert gone.actions == (Explain(Leg.A),)
+@pytest.mark.parametrize("settled_after_ms", [20, OLD_ENTRY_MS])
+@pytest.mark.parametrize(("age_ms", "looks"), [(OLD_ENTRY_MS, False), (OLD_ENTRY_MS + 1, True)])
+def test_an_old_entry_is_looked_for_before_its_mate_is_entered(
+    settled_after_ms: int, age_ms: int, looks: bool
+) -> None:
+    """A process that died may have unwound leg A by an order no store could keep, whether it had recorded leg
+    A's answer before or not; so may a person have."""
+    entry = replace(A_FULL, settled_ms=T0 + settled_after_ms)
+    known = facts(entry, now_ms=T0 + age_ms)
+    assert (decide(TRADE, known).actions == (ReadVenue(),)) is looks
+    assert isinstance(decide(TRADE, seen(known, "100", "0")).actions[0], Enter)
+    assert decide(TRADE, seen(known, "0", "0")).actions == (Explain(Leg.A),)
 
 
 def test_below_a_tenth_leg_a_is_unwound() -> None:
