@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 from itertools import combinations
-from math import comb, isfinite, sqrt
+from math import comb, e, isfinite, sqrt
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -85,7 +85,7 @@ def deflated_sharpe(returns: FloatArray, trials: int, spread_of_trials: float) -
     spread = spread_of_trials if isfinite(spread_of_trials) and spread_of_trials > 0 else 1 / sqrt(n - 1)
     hurdle = 0.0
     if trials > 1:
-        hurdle = spread * ((1 - EULER) * norm.ppf(1 - 1 / trials) + EULER * norm.ppf(1 - 1 / (trials * np.e)))
+        hurdle = spread * ((1 - EULER) * norm.ppf(1 - 1 / trials) + EULER * norm.ppf(1 - 1 / (trials * e)))
     shape = 1 - float(skew(returns)) * own + (float(kurtosis(returns, fisher=False)) - 1) / 4 * own**2
     return float(norm.cdf((own - hurdle) * sqrt(n - 1) / sqrt(max(shape, 1e-12))))
 
