@@ -96,18 +96,22 @@ class Broker:
         """Predicted funding (weight 1). Raises ccxt.BaseError, or PairbotError where the venue says none."""
         return self._funding.read(symbol)
 
-    def pnl(self, price: Callable[[str, int], float | None]) -> float:
+    def pnl(self, *prices: Callable[[str, int], float | None]) -> tuple[float, ...]:
         """What all of Freqtrade's trades have earned, fees and funding included, quote currency: closed ones
         as booked, open ones as if they were closed now. Deposits and withdrawals are not in it.
 
-        :param price: (symbol, side 1 or -1) -> price to close at; None values the leg at its entry price.
+        :param prices: each (symbol, side 1 or -1) -> price to close at; None values the leg at its entry
+            price. One sum for each, from one reading of the trades.
         """
-        total = float(Trade.get_total_closed_profit())
-        for trade in Trade.get_open_trades():
-            if trade.amount:
-                at = price(trade.pair, -1 if trade.is_short else 1) or trade.open_rate
-                total += float(trade.calculate_profit(at).total_profit)
-        return total
+        closed = float(Trade.get_total_closed_profit())
+        trades = [trade for trade in Trade.get_open_trades() if trade.amount]
+
+        def open_at(price: Callable[[str, int], float | None]) -> float:
+            rates = (price(trade.pair, -1 if trade.is_short else 1) or trade.open_rate for trade in trades)
+            profits = (trade.calculate_profit(at) for trade, at in zip(trades, rates, strict=True))
+            return sum(float(profit.total_profit) for profit in profits)
+
+        return tuple(closed + open_at(price) for price in prices)
 
     def last_price(self, symbol: str) -> float | None:
         """Of the symbol's position as the venue valued it last, else the last price anybody has seen."""

@@ -360,13 +360,13 @@ class RiskDesk:
     def _read(self, now: datetime) -> list[Reading]:
         """What `snapshot` shows. A fault in here must not cost a loop."""
         try:
-            now_ms = self._clock.now_ms()
+            now_ms, equity = self._clock.now_ms(), self.wallet.equity()
             readings = [
-                *self.wallet.readings(),
+                *self.wallet.readings(equity),
                 Reading(
                     Rule.API_ERRORS, self._errors.percent(now_ms), self._limits.max_api_error_percent, "%"
                 ),
-                *self._entry.readings(),
+                *self._entry.readings(equity),
             ]
             for trade in self._journal.open_pair_trades():
                 if trade.was_hedged:

@@ -75,9 +75,9 @@ class EntryRules:
         _pass(*self._exposures(planned), *(self._liquidation(*item) for item in planned.items()))
         _pass(self._funding(plan))
 
-    def readings(self) -> list[Reading]:
-        """The account-wide ones, as they are without a new pair."""
-        equity, notionals = self._equity(), self._open_notionals()
+    def readings(self, equity: float | None) -> list[Reading]:
+        """The account-wide ones, as they are without a new pair. :param equity: now."""
+        notionals = self._open_notionals()
         coin = max(notionals.values(), default=0.0)
         return [
             Reading(Rule.MAX_PAIRS, len(self._journal.open_pair_trades()), self._limits.max_pairs, "pairs"),

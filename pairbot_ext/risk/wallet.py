@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import ccxt
@@ -41,21 +42,24 @@ class WalletWatch:
         """Now, if every open leg were closed at its best opposite price, quote currency: what the account
         held when the marks were begun, plus what the trades have earned since. What people pay in or take out
         neither hides a loss nor makes one. None where the wallet has never been known."""
-        return self._equity_at(exit_price)
+        return self._equity_at(exit_price)[0]
 
-    def _equity_at(self, price: Callable[[int, Quote], float]) -> float | None:
-        def at(symbol: str, side: int) -> float | None:
-            quote = self._quotes.get(symbol)
-            # A book that cannot be read must not switch the rule off for the whole account.
-            return self._broker.last_price(symbol) if quote is None else price(side, quote)
-
+    def _equity_at(self, *prices: Callable[[int, Quote], float]) -> list[float | None]:
+        """One for each way to price a leg."""
+        base = self._base()
+        if base is None:
+            return [None] * len(prices)
         try:
-            pnl = self._broker.pnl(at)
+            earned = self._broker.pnl(*(partial(self._price_of, price) for price in prices))
         except SQLAlchemyError as error:
             logger.error(f"Freqtrade's trades cannot be read: {error}")
-            return None
-        base = self._base()
-        return None if base is None else base + pnl
+            return [None] * len(prices)
+        return [base + pnl for pnl in earned]
+
+    def _price_of(self, price: Callable[[int, Quote], float], symbol: str, side: int) -> float | None:
+        quote = self._quotes.get(symbol)
+        # A book that cannot be read must not switch the rule off for the whole account.
+        return self._broker.last_price(symbol) if quote is None else price(side, quote)
 
     def _base(self) -> float | None:
         """Equity without what the trades have earned: kept with the marks, else from the wallet now."""
@@ -65,12 +69,16 @@ class WalletWatch:
         total = self._broker.wallet_total()
         if total is None:
             return None
-        booked = self._broker.pnl(lambda _symbol, _side: None)
+        try:
+            (booked,) = self._broker.pnl(lambda _symbol, _side: None)
+        except SQLAlchemyError as error:
+            logger.error(f"Freqtrade's trades cannot be read: {error}")
+            return None
         return total - booked
 
     def judge(self) -> Breach | None:
         """Once per loop. A breach is only believed on a wallet read now."""
-        least, most = self.equity(), self._equity_at(kindest_price)
+        least, most = self._equity_at(exit_price, kindest_price)
         if least is None or most is None:
             return None
         self._recent.add(least, most)
@@ -88,13 +96,13 @@ class WalletWatch:
         except (FreqtradeException, ccxt.BaseError) as error:
             logger.warning(f"The wallet cannot be read, no loss is judged on an old one: {error}")
             return None
-        fresh = self._equity_at(kindest_price)
+        (fresh,) = self._equity_at(kindest_price)
         # With the wallet of before gone, only what this reading says counts.
         return None if fresh is None else self._breach(fresh)
 
     def judge_at_once(self) -> Breach | None:
         """A stream has seen the level for long enough: believed on a wallet read now, like any other."""
-        most = self._equity_at(kindest_price)
+        (most,) = self._equity_at(kindest_price)
         return None if most is None or self._breach(most) is None else self._on_fresh_wallet()
 
     @property
@@ -122,9 +130,9 @@ class WalletWatch:
         self._recent.clear()
         self._memory.keep_marks(None)
 
-    def readings(self) -> list[Reading]:
-        """Drawdown and daily loss, for display."""
-        marks, equity = self._memory.marks, self.equity()
+    def readings(self, equity: float | None) -> list[Reading]:
+        """Drawdown and daily loss, for display. :param equity: now."""
+        marks = self._memory.marks
         is_known = marks is not None and equity is not None
         values: list[Any] = [None, None]
         if marks is not None and equity is not None:
