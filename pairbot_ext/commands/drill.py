@@ -36,6 +36,10 @@ examples:
 """
 
 
+MOST_SHRUNK = 3
+"""So many seeds that broke something are made short."""
+
+
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Declare the command."""
     parser = subparsers.add_parser(
@@ -159,6 +163,8 @@ def _show(args: argparse.Namespace, drill: Drill, *, interrupted: bool) -> int:
         print(json.dumps(drill.to_json(), indent=1))
     else:
         show(drill, with_messages=args.messages)
+    if args.seeds is not None:
+        _show_smallest(drill)
     if interrupted:
         print(
             f"pairbot drill: stopped by Ctrl+C, {len(drill.results)} of {drill.wanted} were played",
@@ -166,6 +172,22 @@ def _show(args: argparse.Namespace, drill: Drill, *, interrupted: bool) -> int:
         )
         return 130
     return ExitCode.OK if drill.is_passed else ExitCode.PROBLEM
+
+
+def _show_smallest(drill: Drill) -> None:
+    """Of the first seeds that broke something: the shortest schedule that still does, on standard error."""
+    from pairbot_ext.rehearse.chance import random_scenarios
+    from pairbot_ext.rehearse.drill import Cast
+    from pairbot_ext.rehearse.schedule import text_of
+    from pairbot_ext.rehearse.shrink import smallest
+
+    by_chance = [each for each in drill.broken if each.group == "chance"]
+    for result in by_chance[:MOST_SHRUNK]:
+        number = int(result.name.removeprefix("seed-"))
+        (scenario,) = random_scenarios(1, number)
+        file, _ = smallest(drill.setup, Cast(scenario, result.pair, result.seed), result)
+        print(f"The shortest schedule that still shows what {result.name} broke; play it with "
+              f"`pairbot drill --schedule FILE`:\n{text_of(file)}", file=sys.stderr)  # fmt: skip
 
 
 def _search(args: argparse.Namespace, setup: Setup) -> int:

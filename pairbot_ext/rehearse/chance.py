@@ -9,12 +9,14 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from pairbot_ext.model.commands import Command
 from pairbot_ext.model.sizing import Leg
 from pairbot_ext.rehearse import schedule as plan
 from pairbot_ext.sim.rest import calls
 from pairbot_ext.sim.venue import actions
 from pairbot_ext.sim.venue.errors import Code
 from pairbot_ext.sim.venue.faults import FaultRule
+from pairbot_ext.sim.venue.stream_faults import StreamRule
 
 T = TypeVar("T")
 Draw = Callable[[Sequence[Any]], Any]
@@ -39,16 +41,17 @@ def _random(seed: int) -> plan.Scenario:
 
 
 def compose(draw: Draw, name: str) -> plan.Scenario:
-    """One scenario of at most `MOST_STEPS` steps."""
+    """One scenario of at most `MOST_STEPS` steps, heard or asked for."""
+    streams = draw((False, True))
     steps = tuple(_step(draw) for _ in range(draw(range(1, MOST_STEPS + 1))))
     title = "; ".join(described(step) for step in steps)
     if len(title) > plan.LONGEST_TITLE:
         title = f"{title[: plan.LONGEST_TITLE - 3]}..."
-    return plan.Scenario(name=name, title=title, group="chance", steps=steps)
+    return plan.Scenario(name=name, title=title, group="chance", steps=steps, streams=streams)
 
 
 def _step(draw: Draw) -> plan.Step:
-    return draw((_answer, _fill, _refusal, _questions, _down, _move, _kill, _by_hand, _halt, _thin))(draw)
+    return draw(_KINDS)(draw)
 
 
 def _order(draw: Draw) -> plan.OnOrder:
@@ -115,6 +118,62 @@ def _thin(draw: Draw) -> plan.Step:
     return plan.Step(at=_order(draw), effect=plan.Book(leg=Leg(draw(_LEGS)), depth_usdt=depth))
 
 
+def _stream(draw: Draw) -> plan.Step:
+    fault = draw(("silence", "dead", "cut", "close", "lost", "doubled", "reordered", "late", "stale_key"))
+    rule: dict[str, Any] = {"fault": fault}
+    if fault in ("lost", "doubled", "reordered", "late"):
+        rule["when"] = {"event": draw(("ORDER_TRADE_UPDATE", "ACCOUNT_UPDATE", "*")), "times": draw((1, 5))}
+    elif fault in ("silence", "dead"):
+        rule["lasts_ms"] = draw((20_000, 120_000))
+    effect = plan.StreamFault(rule=StreamRule.model_validate(rule))
+    return plan.Step(at=draw((_now, _order))(draw), effect=effect)
+
+
+def _person(draw: Draw) -> plan.Step:
+    command: Command = draw(tuple(Command))
+    stops = command in (Command.PAUSE, Command.STOP)
+    effect = plan.Person(
+        command=command, leg=Leg(draw(_LEGS)), lasts_secs=float(draw((5, 60))) if stops else None
+    )
+    return plan.Step(at=draw((_now, _order))(draw), effect=effect)
+
+
+def _settings(draw: Draw) -> plan.Step:
+    """Leverage by hand, also beyond what the wallet carries."""
+    action = actions.SymbolSettings(leverage=draw((1, 5, 20)))
+    return plan.Step(at=draw((_now, _order))(draw), effect=plan.Act(action=action, leg=Leg(draw(_LEGS))))
+
+
+def _money(draw: Draw) -> plan.Step:
+    return plan.Step(at=draw((_now, _order))(draw), effect=plan.Money(share=draw((0.5, -0.3, -0.9))))
+
+
+def _machine(draw: Draw) -> plan.Step:
+    """What goes wrong where the bot runs."""
+    effect: plan.Effect = draw(
+        (
+            plan.Database(how="locked", lasts_secs=30),
+            plan.Database(how="full", lasts_secs=30),
+            plan.PairsFile(how="empty"),
+            plan.PairsFile(how="broken"),
+            plan.PairsFile(how="tighter"),
+            plan.SecondBot(),
+        )
+    )
+    return plan.Step(at=_now(draw), effect=effect)
+
+
+def _market(draw: Draw) -> plan.Step:
+    effect: plan.Effect = draw((plan.Spread(z="stop"), plan.Spread(z=0.0), plan.Funding(percent=1.0)))
+    return plan.Step(at=_now(draw), effect=effect)
+
+
+_KINDS = (
+    _answer, _fill, _refusal, _questions, _down, _move, _kill, _by_hand, _halt, _thin,
+    _stream, _person, _settings, _money, _machine, _market,
+)  # fmt: skip
+
+
 def described(step: plan.Step) -> str:
     """A step in a few words."""
     at = step.at
@@ -131,6 +190,17 @@ def described(step: plan.Step) -> str:
             what = f"{effect.leg} {effect.percent:+g}%"
         case plan.Act():
             what = f"{effect.action.do} {effect.leg or ''}".strip()
+        case plan.StreamFault(rule=rule):
+            what = f"stream {rule.fault} {'' if rule.when.event == '*' else rule.when.event}".strip()
+        case plan.Person():
+            what = f"/{effect.command} {effect.leg}"
+            what += f" for {effect.lasts_secs:g}s" if effect.lasts_secs else ""
+        case plan.Money():
+            what = f"money {effect.share:+g}"
+        case plan.Database() | plan.PairsFile():
+            what = f"{effect.do} {effect.how}"
+        case plan.Spread():
+            what = f"spread {effect.z}"
         case plan.Book():
             what = f"{effect.leg}'s book {effect.depth_usdt:g}"
         case _:

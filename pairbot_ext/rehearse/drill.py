@@ -180,7 +180,6 @@ def rehearse(
         Cast(scenario, (opening or pairs)[number % len(opening or pairs)], seed + number, bool(opening))
         for number, scenario in enumerate(scenarios)
     ]
-    drill.results.extend([])
     for result in played(drill.setup, casts, workers, told):
         drill.results.append(result)
 

@@ -17,7 +17,6 @@ from pairbot_ext.sim.market.base import Book, Kline
 from pairbot_ext.sim.market.books import BookShape, build_book
 from pairbot_ext.sim.market.fixed import FixedMarket
 from pairbot_ext.sim.market.series import interval_ms
-from pairbot_ext.sim.symbols import load_symbol
 
 HISTORY_CANDLES = 2_600
 """More than Freqtrade loads at a start."""
@@ -82,10 +81,7 @@ class RehearsalMarket(FixedMarket):
         rng = np.random.default_rng(seed)
         paths = _log_paths(pairs, prices_b, signs, self.candle_ms, rng)
         names = list(paths)
-        super().__init__({name: Decimal(1) for name in names})
-        for name in names:
-            last = Decimal(repr(exp(paths[name][-1])))
-            self._symbols[name] = load_symbol(name, last)
+        super().__init__({name: Decimal(repr(exp(paths[name][-1]))) for name in names})
         self._closes = {name: np.exp(path) for name, path in paths.items()}
         self.prices = {name: self._on_tick(name, float(self._closes[name][-1])) for name in names}
         self._moves: dict[str, list[tuple[int, Decimal]]] = {

@@ -7,6 +7,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
+from pairbot_ext.model.commands import Command
 from pairbot_ext.model.sizing import Leg
 from pairbot_ext.rehearse.schedule import (
     Act,
@@ -21,6 +22,7 @@ from pairbot_ext.rehearse.schedule import (
     Move,
     OnOrder,
     PairsFile,
+    Person,
     Scenario,
     SecondBot,
     Spread,
@@ -267,6 +269,29 @@ def _people() -> list[Scenario]:
             "people", "pairs-file-broken", "The pairs file is replaced by half a file",
             _at("held", 5, PairsFile(how="broken")), entered="yes",
             then="Write the pairs file anew with `pairbot scan`: nothing new is entered until then.",
+        ),
+        _one(
+            "people", "forceexit-a", "/forceexit of leg A alone while the pair is held",
+            _at("held", 5, Person(command=Command.FORCE_EXIT)), entered="yes",
+            then="Nothing: the bot has closed leg B, too.",
+        ),
+        _one(
+            "people", "forceexit-a-third", "A third of leg B is closed by Freqtrade's API",
+            _at("held", 5, Person(command=Command.FORCE_EXIT_PART, leg=Leg.B)), entered="yes",
+            then="Nothing: the bot has made leg A as small.",
+        ),
+        _one(
+            "people", "stopped-between-legs", "/stop between the legs' entries, /start a minute later",
+            _on("A", "e", "after", Person(command=Command.STOP, lasts_secs=60)),
+        ),
+        _one(
+            "people", "reloaded", "/reload_config while the pair is held",
+            _at("held", 5, Person(command=Command.RELOAD_CONFIG)), entered="yes",
+        ),
+        _one(
+            "people", "deleted-in-freqtrade", "/delete of leg A while the pair is held",
+            _at("held", 5, Person(command=Command.DELETE)), entered="yes",
+            then="Nothing: the venue still holds the leg, so the bot has booked it again.",
         ),
         _one(
             "people", "second-bot", "A second bot is started on the same database",

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from pairbot_ext.model.commands import Command
 from pairbot_ext.model.sizing import Leg
 from pairbot_ext.sim.venue.actions import Action
 from pairbot_ext.sim.venue.faults import FaultRule
@@ -101,6 +102,16 @@ class Money(_Strict):
     share: float = Field(gt=-1, le=100)
 
 
+class Person(_Strict):
+    """A person gives one of Freqtrade's commands, about a leg where it needs one. It waits until no loop
+    runs; with `lasts_secs` the bot is started again after so long."""
+
+    do: Literal["person"] = "person"
+    command: Command
+    leg: Leg = Leg.A
+    lasts_secs: float | None = Field(default=None, gt=0)
+
+
 class Kill(_Strict):
     """kill -9; the bot is started again ten seconds later."""
 
@@ -137,6 +148,7 @@ Effect = Annotated[
     | Book
     | Funding
     | Money
+    | Person
     | Kill
     | Database
     | PairsFile

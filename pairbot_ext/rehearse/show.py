@@ -16,6 +16,7 @@ from pairbot_ext.rehearse.drill import Drill
 from pairbot_ext.rehearse.outcome import Result
 from pairbot_ext.rehearse.scenarios import curated
 
+MOST_ROWS = 200
 _COLOURS = {"flat": "", "hedged": "", "operator": "yellow", "open": "red", "refused": "red"}
 
 
@@ -65,10 +66,19 @@ def show(drill: Drill, *, with_messages: bool = False, console: Console | None =
         console.print(f"Assumed: {escape(text)}", style="dim", soft_wrap=True)
     if not drill.results:
         return
-    console.print(_table(drill.results))
+    console.print(_table(_worth_a_row(drill.results)))
     for result in drill.results:
         if result.broken or result.outcome in ("operator", "open", "refused") or with_messages:
             _explain(console, result)
+
+
+def _worth_a_row(results: list[Result]) -> list[Result]:
+    """All of them, or of very many what was broken, beyond a limit, or among the worst, in their order."""
+    if len(results) <= MOST_ROWS:
+        return results
+    worst = sorted(results, key=lambda each: (not each.broken, not each.exceeded, -each.loss))[:MOST_ROWS]
+    names = {each.name for each in worst}
+    return [each for each in results if each.name in names]
 
 
 def _table(results: list[Result]) -> Table:

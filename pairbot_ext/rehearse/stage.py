@@ -10,6 +10,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from pairbot_ext.host.person import give, is_active
+from pairbot_ext.model.commands import Command
+from pairbot_ext.model.sizing import Leg
 from pairbot_ext.model.states import ClientOrderId, PairState
 from pairbot_ext.pairs import Pair
 from pairbot_ext.rehearse import schedule as plan
@@ -89,6 +92,7 @@ class Stage(Machine):
         self.kills = self.crashes = 0
         self.transport.watcher = self
         self._course = Course(scenario.steps)
+        self._said: list[tuple[Command, str | None]] = []
         self.is_dead = self.is_over = False
         self._phase, self._phase_ms = "start", self.began_ms
         self._grave: Path | None = None
@@ -191,12 +195,22 @@ class Stage(Machine):
 
     def _one_loop(self) -> None:
         try:
-            self.work(pause_secs=self.setup.pause_secs)
+            self._hear_people_out()
+            if is_active(self.bot):
+                self.work(pause_secs=self.setup.pause_secs)
+            else:
+                self.pause_for(self.setup.pause_secs)
+                self.bot.process_stopped()
         except Killed:
             self._revive()
         except Exception as error:  # noqa: BLE001 - whatever it is, Freqtrade's process ends with it
             self._crashed(error)
         self.observer.look()
+
+    def _hear_people_out(self) -> None:
+        """What people have said since: a command waits for the loop's lock."""
+        while self._said:
+            give(self.bot, *self._said.pop(0), self.start)
 
     # -- when a phase is over ----------------------------------------------------------------------
 
@@ -243,8 +257,8 @@ class Stage(Machine):
         for effect in self._course.met(order, moment):
             self._apply(effect)
 
-    def _symbol(self, leg: Any) -> str:
-        return self.legs.leg_a if str(leg) == "A" else self.legs.leg_b
+    def _symbol(self, leg: Leg) -> str:
+        return self.legs.leg_a if leg is Leg.A else self.legs.leg_b
 
     def _apply(self, effect: plan.Effect) -> None:
         now_ms = self.clock.now_ms()
@@ -274,6 +288,11 @@ class Stage(Machine):
                 amount = _cents(self.venue.account.wallet * Decimal(str(effect.share)))
                 self.act(Transfer(amount=amount))
                 self.observer.paid_in += float(amount)
+            case plan.Person():
+                symbol = self.pair.leg_a if effect.leg is Leg.A else self.pair.leg_b
+                self._said.append((effect.command, symbol))
+                if effect.lasts_secs is not None:
+                    self._until(effect.lasts_secs, lambda: self._said.append((Command.START, None)))
             case plan.Kill():
                 self.die()
             case plan.Database():

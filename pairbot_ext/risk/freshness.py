@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from math import isinf
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -21,6 +22,8 @@ logger = logging.getLogger(__name__)
 
 STALE_CANDLES = 2
 """A leg without a closed candle for longer than this is told."""
+FIRST_CANDLES_SECS = 60.0
+"""A process that has just started has no candles yet: they come with its first loop."""
 STALE_POSITIONS_SECS = 120.0
 """Positions are read every 30 s; without an answer for so long it is told."""
 
@@ -122,10 +125,12 @@ class Freshness:
         self._broker = broker
         self._tell = tell
         self._passed: dict[tuple[Input, str], str] = {}
+        self._began: datetime | None = None
 
     def look(self, trades: list[PairTrade], unread_positions_secs: float, now: datetime) -> None:
         """Compare what is known with its bounds. Raises nothing."""
         found: dict[tuple[Input, str], tuple[str, str]] = {}
+        self._began = self._began or now
         for trade in trades:
             try:
                 found |= self._of_pair(trade, now)
@@ -144,14 +149,18 @@ class Freshness:
         for key in [key for key in self._passed if key not in found]:
             self._tell(self._passed.pop(key), False)
 
+    def _has_just_begun(self, now: datetime) -> bool:
+        return self._began is None or (now - self._began).total_seconds() < FIRST_CANDLES_SECS
+
     def _of_pair(self, trade: PairTrade, now: datetime) -> dict[tuple[Input, str], tuple[str, str]]:
         found: dict[tuple[Input, str], tuple[str, str]] = {}
         plan = trade.plan
         for symbol, behind in self._signals.missing_candles(plan, now).items():
-            if behind > STALE_CANDLES:
+            if behind > STALE_CANDLES and not (isinf(behind) and self._has_just_begun(now)):
+                since = "at all" if isinf(behind) else f"for {behind:g} candles"
                 found[Input.CANDLES, symbol] = (
-                    f"Pair {plan.pair_id} is open and {symbol} has had no traded candle for {behind:g} "
-                    "candles: its model can say nothing. Stops on live books and the time stop go on",
+                    f"Pair {plan.pair_id} is open and {symbol} has had no traded candle {since}: its model "
+                    "can say nothing. Stops on live books and the time stop go on",
                     f"Candles of {symbol} arrive again: the model of pair {plan.pair_id} decides",
                 )
         for leg in Leg:

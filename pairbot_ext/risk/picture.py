@@ -28,9 +28,8 @@ def draw(trades: Iterable[PairTrade], broker: Broker, base: float | None, floor:
     ]
     account = None
     if base is not None and floor is not None and legs:
-        elsewhere = broker.pnl(lambda _symbol, _side: None)[0] - sum(
-            each.at_entry for each in worths.values()
-        )
+        (booked,) = broker.pnl(lambda _symbol, _side: None)
+        elsewhere = booked - sum(each.at_entry for each in worths.values())
         account = WatchedAccount(base + elsewhere, tuple(legs.values()), floor)
     return Watchlist.of(pairs, account)
 

@@ -56,6 +56,23 @@ def test_candles_that_stand_still_under_an_open_pair(make_rig: MakeRig, tmp_path
     assert rig.states() == ["CLOSED"]
 
 
+def test_a_bot_that_starts_again_has_no_candles_yet(make_rig: MakeRig, tmp_path: Path) -> None:
+    """They come with its first loop: nobody is told that they are missing, but where none come at all."""
+    rig = make_rig(**arb.options(tmp_path, arb.pair("ADA-ALGO")))
+    arb.next_candle(rig, 2)
+    rig.restart()
+    rig.loop(3)
+    assert not [text for text in rig.told if "traded candle" in text]
+
+    real = rig.market.klines
+    rig.market.klines = lambda name, *args, **kw: [] if name == "ALGOUSDT" else real(name, *args, **kw)
+    rig.restart()
+    rig.loop(16)
+    (told,) = [text for text in rig.told if "traded candle" in text]
+    assert "ALGO/USDT:USDT has had no traded candle at all" in told
+    rig.market.klines = real
+
+
 def test_the_time_stop_needs_no_candles(make_rig: MakeRig, tmp_path: Path) -> None:
     rig = make_rig(**arb.options(tmp_path, arb.pair("ADA-ALGO")))
     arb.next_candle(rig, 2)

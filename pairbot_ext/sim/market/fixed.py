@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from pairbot_ext.sim.market.base import Book, DayStats, Kline
-from pairbot_ext.sim.symbols import SymbolSpec, load_symbols
+from pairbot_ext.sim.symbols import SymbolSpec, load_symbol
 
 FUNDING_INTERVAL_MS = 8 * 3_600_000
 DAY_MS = 86_400_000
@@ -34,8 +34,10 @@ class FixedMarket:
         funding_rate: Decimal = Decimal("0.0001"),
         rules: Mapping[str, SymbolSpec] | None = None,
     ) -> None:
-        specs = load_symbols(prices) | dict(rules or {})
-        self._symbols = {symbol: specs[symbol] for symbol in prices}
+        known = dict(rules or {})
+        self._symbols = {
+            symbol: known.get(symbol) or load_symbol(symbol, price) for symbol, price in prices.items()
+        }
         self.prices = dict(prices)
         self.marks: dict[str, Decimal] = {}
         self.books: dict[str, Book] = {}

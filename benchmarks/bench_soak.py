@@ -1,0 +1,194 @@
+"""Soak: one bot, twenty pairs, months in an hour. Memory, threads, sockets, database and the time of a loop.
+
+The alternative in the same run is the bot's own first tenth: nothing may grow with what it has been through.
+The real Freqtrade trades on the simulated exchange in virtual time; half of the pairs open and half close on
+every candle, and every so many candles the bot is reloaded, as /reload_config does. The venue's own history,
+which a bot has not in its process, is cut as it goes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import os
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import psutil
+
+from pairbot_ext.host.person import give
+from pairbot_ext.model.commands import Command
+from pairbot_ext.pairs import Pair
+from pairbot_ext.rehearse.clock import VirtualTime
+from pairbot_ext.rehearse.drill import quiet
+from pairbot_ext.rehearse.machine import Machine
+from pairbot_ext.rehearse.market import RehearsalMarket
+from pairbot_ext.rehearse.setup import DATABASE, START, Setup, bot_configuration, write_pairs
+from pairbot_ext.rehearse.trouble import impatient_sqlite
+from pairbot_ext.rehearse.verdict import books_disagree
+from pairbot_ext.sim.market.books import BookShape
+from pairbot_ext.sim.symbols import load_symbols
+from pairbot_ext.sim.venue.engine import VenueOptions
+
+PAIRS, TENTHS, GROWTH_PERCENT = 20, 10, 5
+RELOAD_CANDLES = 50
+STAKE, WALLET = 100.0, 100_000.0
+MIB = 2**20
+
+
+@dataclass(frozen=True)
+class Mark:
+    """One tenth. :param loop_ms: median of its loops, processor time."""
+
+    pair_trades: int
+    resident_mib: float
+    objects: int
+    threads: int
+    sockets: int
+    files: int
+    database_kib: float
+    loop_ms: float
+
+
+def soaked_setup(count: int) -> Setup:
+    """The committed configuration with so many pairs of coins that nobody trades."""
+    raw = json.loads(Path("config.json").read_text(encoding="utf-8"))
+    raw |= {
+        "stake_amount": STAKE, "max_open_trades": 2 * count, "dry_run_wallet": WALLET,
+        "strategy": "PairsArb", "strategy_path": str(Path("strategies").absolute()), "timeframe": "1h",
+    }  # fmt: skip
+    risk = {**raw["pairbot"].get("risk", {}), "max_pairs": count}
+    raw["pairbot"] = {**raw["pairbot"], "leverage": 2, "streams": True, "risk": risk}
+    coins = [symbol.removesuffix("USDT") for symbol in list(load_symbols())[: 2 * count]]
+    pairs = tuple(
+        Pair(
+            id=f"{coin_a}_{coin_b}", leg_a=f"{coin_a}/USDT:USDT", leg_b=f"{coin_b}/USDT:USDT",
+            hedge_ratio=1.0, alpha=0.0, mu=0.0, sigma=0.01, half_life_hours=9.0,
+            adf_p=0.001, coint_p=0.002, entry_z=2.0, exit_z=0.3, stop_z=4.0,
+        )
+        for coin_a, coin_b in zip(coins[::2], coins[1::2], strict=True)
+    )  # fmt: skip
+    prices = {f"{coin}USDT": 1.0 + number / 10 for number, coin in enumerate(coins)}
+    return Setup(raw, pairs, prices, WALLET, ())
+
+
+class Soak(Machine):
+    """The bot, and what is put through it."""
+
+    def __init__(self, directory: Path, clock: VirtualTime, setup: Setup) -> None:
+        self.setup = setup
+        legs = [setup.legs(pair) for pair in setup.pairs]
+        market = RehearsalMarket(
+            legs, setup.prices, timeframe=setup.timeframe, start_ms=int(START.timestamp() * 1000), seed=1,
+            signs={each.pair_id: 1 for each in legs}, shape=BookShape(top_notional=50_000.0),
+        )  # fmt: skip
+        super().__init__(
+            directory, clock, market, options=VenueOptions(deposit=Decimal(int(WALLET))), round_trip_ms=40
+        )
+        self.pairs_path = directory / "pairs.json"
+        (directory / "user_data").mkdir(parents=True)
+        self.document = write_pairs(setup, setup.pairs, self.pairs_path)
+        self.loops_ms: list[float] = []
+        self.candles = 0
+
+    def raw_configuration(self) -> dict[str, Any]:
+        return bot_configuration(self.setup, self.directory, self.pairs_path, self.document.pairs)
+
+    def candle(self) -> None:
+        """Half of the pairs stand out, half have come back; three loops."""
+        self.candles += 1
+        for number, pair in enumerate(self.setup.pairs):
+            legs = self.market.pairs[pair.id]
+            sign = 1 if (self.candles // 2 + number) % 2 else -1
+            is_out = (self.candles + number) % 2 == 0
+            self.market.put_z(pair.id, sign * legs.signal_z if is_out else 0.0, self.clock.now_ms())
+        self.next_candle()
+        for _ in range(3):
+            began = time.process_time()
+            self.work()
+            self.loops_ms.append(1000 * (time.process_time() - began))
+        if self.candles % RELOAD_CANDLES == 0:
+            give(self.bot, Command.RELOAD_CONFIG, None, self.start)
+        self._cut_the_venues_history()
+
+    def _cut_the_venues_history(self) -> None:
+        engine = self.venue.engine
+        self.gateway.log.requests.clear()
+        self.told.clear()
+        self.messages.clear()
+        del engine.fills[:-400]
+        for order_id in list(engine.orders)[:-400]:
+            if order_id not in engine.open_orders:
+                del engine.orders[order_id]
+
+    def take_mark(self) -> Mark:
+        gc.collect()
+        process = psutil.Process()
+        ended = [row for row in self.pair_trades() if row.closed_ms is not None]
+        if wrong := list(books_disagree(self, {})):
+            raise SystemExit(f"soak: after {len(ended)} pair trades: {wrong}")
+        recent, self.loops_ms = self.loops_ms, []
+        return Mark(
+            pair_trades=len(ended),
+            resident_mib=process.memory_info().rss / MIB,
+            objects=len(gc.get_objects()),
+            threads=threading.active_count(),
+            sockets=len(process.net_connections()),
+            files=process.num_fds(),
+            database_kib=(self.directory / DATABASE).stat().st_size / 1024,
+            loop_ms=median(recent),
+        )
+
+
+def soak(pair_trades: int) -> list[Mark]:
+    """Until so many pair trades have ended; a mark at each tenth."""
+    marks: list[Mark] = []
+    with tempfile.TemporaryDirectory(prefix="pairbot-soak-") as folder, quiet(), impatient_sqlite():
+        clock = VirtualTime(START)
+        with clock.running():
+            machine = Soak(Path(folder) / "bot", clock, soaked_setup(PAIRS))
+            machine.start()
+            try:
+                while len(marks) < TENTHS:
+                    wanted = pair_trades * (len(marks) + 1) // TENTHS
+                    while 10 * machine.candles < wanted:
+                        machine.candle()
+                    marks.append(machine.take_mark())
+                    print(marks[-1], flush=True)
+            finally:
+                machine.stop()
+                machine.kill()
+    return marks
+
+
+def main(argv: list[str]) -> int:
+    """Returns 1 where something grows."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pair-trades", type=int, default=5_000)
+    args = parser.parse_args(argv)
+    before = threading.active_count()
+    began, cpu = time.perf_counter(), time.process_time()
+    marks = soak(args.pair_trades)
+    first, last = marks[1], marks[-1]
+    memory = 100 * (last.resident_mib / first.resident_mib - 1)
+    loop = 100 * (last.loop_ms / first.loop_ms - 1)
+    each_kib = (last.database_kib - first.database_kib) / max(last.pair_trades - first.pair_trades, 1)
+    threads, sockets = threading.active_count() - before, len(psutil.Process(os.getpid()).net_connections())
+    took, busy = time.perf_counter() - began, time.process_time() - cpu
+    print(f"{last.pair_trades} pair trades in {took:.0f} s ({busy:.0f} s of processor time): memory "
+          f"{memory:+.1f} %, loop {loop:+.1f} % since the second tenth (at most {GROWTH_PERCENT} % each), "
+          f"database {each_kib:.2f} KiB a pair trade, {threads} threads and {sockets} sockets left"
+    )  # fmt: skip
+    return int(memory > GROWTH_PERCENT or loop > GROWTH_PERCENT)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
