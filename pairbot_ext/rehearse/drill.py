@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import tempfile
@@ -39,7 +40,7 @@ class Cast:
 def play(setup: Setup, cast: Cast) -> Result:
     """One rehearsal, in this process, whose clocks stand still meanwhile."""
     pair = next(each for each in setup.pairs if each.id == cast.pair)
-    with tempfile.TemporaryDirectory(prefix="pairbot-drill-") as folder, quiet():
+    with tempfile.TemporaryDirectory(prefix="pairbot-drill-") as folder, quiet(), _rarely_collected():
         clock = VirtualTime(START)
         with clock.running():
             stage = Stage(Path(folder) / "bot", clock, setup, pair, cast.scenario, seed=cast.seed)
@@ -67,6 +68,18 @@ def quiet() -> Generator[None, None, None]:
             yield
     finally:
         logging.disable(before)
+
+
+@contextmanager
+def _rarely_collected() -> Generator[None, None, None]:
+    """A bot is made of a million objects that are gone with it: looking for garbage among them took a tenth
+    of a rehearsal."""
+    before = gc.get_threshold()
+    gc.set_threshold(50_000, 20, 100)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 @dataclass
