@@ -14,6 +14,7 @@ from pairbot_ext.support.errors import PairbotError
 from pairbot_ext.support.redact import scrub
 
 TAG = "Pairs"
+METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 PairId = Annotated[str, Field(strict=True, min_length=1, max_length=MOST_ID_CHARS)]
 IdInPath = Annotated[str, Path(min_length=1, max_length=MOST_ID_CHARS)]
 
@@ -43,11 +44,14 @@ class _Refusing(APIRoute):
         return checked
 
 
-def make_router(service: Callable[[], PairService | None], user: Any) -> APIRouter:
+def make_router(
+    service: Callable[[], PairService | None], user: Any, metrics: Callable[[PairService], bytes]
+) -> APIRouter:
     """All routes, without prefix and login.
 
     :param service: None where the strategy is not running (any more).
     :param user: dependency that gives the name of who asks.
+    :param metrics: the bot's measures in Prometheus' text format.
     """
     router = APIRouter(tags=[TAG], route_class=_Refusing)
     refusals: dict[int | str, dict[str, Any]] = {
@@ -79,6 +83,15 @@ def make_router(service: Callable[[], PairService | None], user: Any) -> APIRout
     def pairs_scan() -> Any:
         """When and what the last scan found."""
         return answer(lambda s: s.scan())
+
+    @router.get(
+        "/pairs_metrics",
+        response_class=Response,
+        responses={**refusals, 200: {"content": {METRICS_TYPE: {}}}},
+    )
+    def pairs_metrics() -> Response:
+        """For Prometheus, which logs in with `basic_auth`."""
+        return Response(answer(metrics), media_type=METRICS_TYPE)
 
     @router.get("/pairs/{pair_id}", response_model=PairView, responses=with_id)
     def pair(pair_id: IdInPath) -> Any:

@@ -16,6 +16,7 @@ class Control:
     until everything is in place."""
 
     def __init__(self, desk: TradeDesk, pairs_now: Callable[[], PairsNow]) -> None:
+        self._desk = desk
         self._service: PairService | None = PairService(desk, pairs_now)
         self._bot = desk.bridge.bot
         self._has_api = False
@@ -41,11 +42,14 @@ class Control:
             self._has_api = self._has_telegram = True
             return
         # Imported here: many bots have neither, and the two bring much along.
-        from pairbot_ext.control import api, telegram
+        from pairbot_ext.control import api, metrics, telegram
         from pairbot_ext.host import rpc
 
         if not self._has_api:
-            rpc.add_api_routes(self._bot, lambda user: api.make_router(lambda: self._service, user))
+            measures = metrics.PairMetrics(self._desk)
+            rpc.add_api_routes(
+                self._bot, lambda user: api.make_router(lambda: self._service, user, measures.text)
+            )
             self._has_api = True
         if not self._has_telegram:
             self._has_telegram = rpc.add_telegram_commands(

@@ -5,6 +5,7 @@ Only instances are changed: nothing global, nothing that survives /reload_config
 
 from __future__ import annotations
 
+import time
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
@@ -182,11 +183,13 @@ def follow_bot(bridge: Bridge, hooks: Hooks) -> None:
             return int(exits(trades))
 
     def run_process() -> None:
+        began = time.perf_counter()
         hooks.loop_begins()
         process()
         # Freqtrade does this first, without a net: a question about the fee of a closed trade that fails
         # would keep every open one from being looked at.
         bridge.deferral.attempt("the fees of trades", update_fees)
+        bridge.loop_secs = time.perf_counter() - began
 
     def run_startup() -> None:
         hooks.before_startup()

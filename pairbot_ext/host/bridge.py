@@ -39,6 +39,8 @@ class Bridge:
         self.prepared: set[tuple[str, int]] = set()
         self.histories: dict[str, tuple[datetime, dict[str, Any] | None]] = {}
         self.originals: dict[str, Callable[..., Any]] = {}
+        self.loop_secs: float | None = None
+        """How long the last loop took; None before the first."""
         self._hooks: Hooks | None = None
         self.deferral = Deferral(bot, self.open_trade, bot.wallets.update, self._read_funding)
 

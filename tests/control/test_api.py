@@ -13,7 +13,7 @@ from harness import Rig
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-GETS = ("pairs", "pairs/ADA_ALGO", "pairs/ADA_ALGO/picture", "pairs_scan")
+GETS = ("pairs", "pairs_metrics", "pairs/ADA_ALGO", "pairs/ADA_ALGO/picture", "pairs_scan")
 POSTS = ("pairs/close", "pairs/lock", "pairs/unlock", "pairs/halt", "pairs/resume")
 
 
