@@ -1,0 +1,31 @@
+"""Random schedules by a real bot on the simulated exchange: whatever happens together, every pair ends whole or
+flat by allowed means (I1, I2, I3, I5, I7, I8, I9). `pairbot drill --seeds 10000` plays more (`make chaos`).
+"""
+
+from __future__ import annotations
+
+import pytest
+from drill_world import user_pair, user_setup
+
+from pairbot_ext.rehearse.chance import random_scenarios
+from pairbot_ext.rehearse.drill import Cast, play
+from pairbot_ext.rehearse.schedule import ScheduleFile, text_of
+from pairbot_ext.rehearse.setup import Setup
+
+SEEDS, PARTS, FIRST = 300, 30, 1_000_000
+
+
+@pytest.fixture(scope="module")
+def setup(tmp_path_factory: pytest.TempPathFactory) -> Setup:
+    return user_setup(tmp_path_factory.mktemp("user"), user_pair("ADA-ALGO"), user_pair("XRP-DOGE"))
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_whatever_happens_together(setup: Setup, part: int) -> None:
+    each = SEEDS // PARTS
+    first = FIRST + part * each
+    for seed, scenario in enumerate(random_scenarios(each, first), first):
+        pair = setup.pairs[seed % len(setup.pairs)].id
+        result = play(setup, Cast(scenario, pair, seed))
+        file = ScheduleFile(scenario=scenario, pair=pair, seed=seed)
+        assert not result.broken, f"{result.broken}: {result.story}\n{text_of(file)}"
