@@ -1,5 +1,5 @@
-"""Random schedules by a real bot on the simulated exchange: whatever happens together, every pair ends whole or
-flat by allowed means (I1, I2, I3, I5, I7, I8, I9). `pairbot drill --seeds 10000` plays more (`make chaos`).
+"""Random schedules by a real bot on the simulated exchange: whatever happens together, every pair ends whole
+or flat by allowed means (I1-I3, I5, I7-I9). `pairbot drill --seeds 10000` plays more (`make chaos`).
 """
 
 from __future__ import annotations

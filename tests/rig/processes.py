@@ -9,7 +9,6 @@ import signal
 import socket
 import sqlite3
 import subprocess
-import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -17,9 +16,11 @@ from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
 from math import log
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
+import warm
 from scenario import HERE, PAIRS, REPO_ROOT, SIGMA, THRESHOLDS, unified
 from venue_process import STILL, VenueProcess
 
@@ -27,7 +28,7 @@ from pairbot_ext.model.plan import EntryModel, EntryPlan
 from pairbot_ext.model.sizing import MAX_HEDGE_ERROR, hedge_error
 from pairbot_ext.model.states import ClientOrderId
 from pairbot_ext.model.thresholds import SHORT_SPREAD
-from pairbot_ext.sim.offline import child_environment, freqtrade_command
+from pairbot_ext.sim.offline import child_environment
 from pairbot_ext.sim.venue.actions import ClosePosition
 
 TIMEOUT_SECS = 100.0
@@ -49,7 +50,7 @@ class Stage:
         self.database = directory / "trades.sqlite"
         self.config = directory / "config.json"
         self.log_file = directory / "bot.log"
-        self.bot: subprocess.Popen[bytes] | None = None
+        self.bot: ForkServerProcess | None = None
         self._says: dict[str, Any] = {"wishes": {}, "exits": {}, "broken": {}, "dry_faults": []}
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
@@ -131,43 +132,40 @@ class Stage:
 
     def start(self) -> None:
         """Start `freqtrade trade` on this stage's database."""
-        with self.log_file.open("ab") as output:
-            self.bot = subprocess.Popen(
-                [str(freqtrade_command()), "trade", "-c", str(self.config)],
-                cwd=self.directory,
-                env=child_environment() | {"PYTHONPATH": str(REPO_ROOT), "COLUMNS": "1000"},
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+        self.bot = warm.start(
+            ["freqtrade", "trade", "-c", str(self.config)],
+            cwd=self.directory,
+            output=(str(self.log_file), str(self.log_file)),
+            environment=child_environment() | {"PYTHONPATH": str(REPO_ROOT)},
+        )
 
     @property
     def is_alive(self) -> bool:
         """Whether the bot's process runs."""
-        return self.bot is not None and self.bot.poll() is None
+        return self.bot is not None and self.bot.is_alive()
 
     def kill(self) -> None:
         """kill -9."""
         assert self.bot is not None
         self.bot.kill()
-        self.bot.wait()
+        self.bot.join()
 
     def interrupt(self) -> int:
         """Ctrl+C; waits for the end. Returns the exit code."""
         assert self.bot is not None
-        self.bot.send_signal(signal.SIGINT)
-        return self.bot.wait(TIMEOUT_SECS)
+        assert self.bot.pid is not None
+        os.kill(self.bot.pid, signal.SIGINT)
+        self.bot.join(TIMEOUT_SECS)
+        assert self.bot.exitcode is not None, f"not ended within {TIMEOUT_SECS:g} s of Ctrl+C"
+        return self.bot.exitcode
 
     def pairbot(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run our command beside the bot."""
-        return subprocess.run(
-            [sys.executable, "-m", "pairbot_ext.cli", *arguments],
+        return warm.run(
+            ["pairbot", *arguments],
             cwd=self.directory,
-            env=child_environment() | {"PYTHONPATH": str(REPO_ROOT)},
-            capture_output=True,
-            text=True,
-            timeout=TIMEOUT_SECS,
-            check=False,
+            environment=child_environment() | {"PYTHONPATH": str(REPO_ROOT)},
+            timeout_secs=TIMEOUT_SECS,
         )
 
     def api(self, method: str, path: str, payload: object | None = None) -> Any:

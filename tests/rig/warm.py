@@ -13,15 +13,16 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 LOADED = [
-    "freqtrade.main", "freqtrade.freqtradebot", "freqtrade.optimize.backtesting", "pairbot_ext.cli",
-    "pairbot_ext.sim.offline",
+    "freqtrade.main", "freqtrade.freqtradebot", "freqtrade.optimize.backtesting", "freqtrade.worker",
+    "freqtrade.rpc.api_server", "pairbot_ext.cli", "pairbot_ext.sim.offline", "pairbot_ext.desk.trade_desk",
 ]  # fmt: skip
 WIDTH = "200"
 """Columns of every terminal here."""
@@ -83,24 +84,38 @@ def _run_when_told(told: Connection, output: Output) -> None:
     _run(*told.recv(), output)
 
 
+def start(
+    arguments: Sequence[str],
+    *,
+    cwd: Path,
+    output: Output,
+    environment: Mapping[str, str] | None = None,
+) -> ForkServerProcess:
+    """Start `freqtrade ...` or `pairbot ...`.
+
+    :param arguments: the first is the command's name. :param environment: this one's where it is None.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(LOADED)
+    given = dict(os.environ if environment is None else environment)
+    process = context.Process(target=_run, args=(list(arguments), str(cwd), given, output))
+    # Freqtrade's consoles ask for their width when it is loaded.
+    with patch.dict(os.environ, COLUMNS=WIDTH):
+        process.start()
+    return process
+
+
 def run(
     arguments: Sequence[str],
     *,
     cwd: Path,
+    environment: Mapping[str, str] | None = None,
     timeout_secs: float = 300.0,
 ) -> subprocess.CompletedProcess[str]:
-    """Run `freqtrade ...` or `pairbot ...` to its end.
-
-    :param arguments: the first is the command's name.
-    """
+    """Run `freqtrade ...` or `pairbot ...` to its end. Parameters as of `start`."""
     with tempfile.TemporaryDirectory() as folder:
         output = (f"{folder}/stdout", f"{folder}/stderr")
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(LOADED)
-        process = context.Process(target=_run, args=(list(arguments), str(cwd), dict(os.environ), output))
-        # Freqtrade's consoles ask for their width when it is loaded.
-        with patch.dict(os.environ, COLUMNS=WIDTH):
-            process.start()
+        process = start(arguments, cwd=cwd, output=output, environment=environment)
         process.join(timeout_secs)
         if process.is_alive():
             process.kill()
