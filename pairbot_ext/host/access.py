@@ -34,10 +34,10 @@ class _SilentConfiguration(Configuration):
 
 
 def read_configuration(arguments: dict[str, Any], runmode: RunMode | None) -> dict[str, Any]:
-    """Freqtrade's configuration for parsed command-line arguments. Raises FreqtradeException, and PairbotError
-    where this release reads it otherwise.
+    """Freqtrade's configuration for parsed command-line arguments.
 
     :param runmode: None infers dry-run or live from `dry_run`, as `freqtrade trade` does.
+    :raises FreqtradeException: it cannot be read. :raises PairbotError: this release reads it otherwise.
     """
     private.check(private.CONFIGURATION, "reading a configuration")
     return _SilentConfiguration(arguments, runmode).get_config()
@@ -49,8 +49,8 @@ def client_of(exchange: Exchange) -> Any:
 
 
 def leverage_tiers(exchange: Exchange, symbol: str) -> Sequence[Mapping[str, Any]]:
-    """Freqtrade's leverage brackets of one symbol, ascending; none where it has none. Raises PairbotError where
-    this release keeps them otherwise."""
+    """Freqtrade's leverage brackets of one symbol, ascending; none where it has none. Raises PairbotError on
+    a release that keeps them otherwise."""
     private.check(private.RESEARCH, "a walk-forward")
     return exchange._leverage_tiers.get(symbol, [])
 

@@ -22,7 +22,7 @@ MISSING = "missing"
 
 
 @dataclass(frozen=True, order=True)
-class TestedRelease:
+class Release:
     """A pair of releases on which the core suite was green. `tested_on` is a UTC date, YYYY-MM-DD."""
 
     freqtrade: str
@@ -46,9 +46,9 @@ class Standing(StrEnum):
 
 
 @cache
-def tested() -> tuple[TestedRelease, ...]:
+def tested() -> tuple[Release, ...]:
     """The table, in its order: newest first."""
-    return tuple(TestedRelease(**row) for row in json.loads(TABLE.read_text(encoding="utf-8")))
+    return tuple(Release(**row) for row in json.loads(TABLE.read_text(encoding="utf-8")))
 
 
 def tested_bounds(package: str) -> tuple[str, str]:

@@ -250,7 +250,7 @@ class AsyncSession:
         timeout: aiohttp.ClientTimeout | float | None = None,
         **_: object,
     ) -> _AsyncRequest:
-        # aiohttp takes both: ccxt gave seconds until 4.5.70, a ClientTimeout since.
+        # aiohttp takes both: ccxt 4.5.70 gives seconds, 4.5.76 a ClientTimeout.
         secs = timeout.total if isinstance(timeout, aiohttp.ClientTimeout) else timeout
         total_secs = secs or 10.0
         return _AsyncRequest(

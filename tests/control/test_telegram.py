@@ -14,6 +14,7 @@ from freqtrade.rpc.telegram import Telegram
 from harness import Rig
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from plain_bot import proves
 
 from pairbot_ext.control.telegram import HELP
 from pairbot_ext.host import rpc
@@ -56,6 +57,7 @@ def module_of(rig: Rig) -> Telegram:
     return next(mod for mod in rig.bot.rpc.registered_modules if isinstance(mod, Telegram))
 
 
+@proves("Telegram._app", "Telegram._config", "Telegram._send_msg")
 def test_looking(bot: Rig, chat: FakeTelegram) -> None:
     text = said(chat, "/pairs")
     assert "2 pairs open, 0 watched, dry-run" in text
@@ -83,6 +85,7 @@ def test_looking(bot: Rig, chat: FakeTelegram) -> None:
     assert chat.refused == [], "Telegram has taken every message there was"
 
 
+@proves("Telegram._loop", "Telegram._keyboard")
 def test_menu_and_keyboard(bot: Rig, chat: FakeTelegram) -> None:
     (menu,) = chat.commands.values()
     assert [command["command"] for command in menu] == [name for name, _, _ in HELP]

@@ -1,0 +1,86 @@
+"""What is run on each release, and what became of it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+import xml.etree.ElementTree as ET
+from dataclasses import dataclass
+from pathlib import Path
+
+from compat.environments import CACHE, ROOT, Combination
+
+CONTRACT = (
+    "tests/host/test_private.py",
+    "tests/host/test_contract_bot.py",
+    "tests/host/test_contract_client.py",
+    "tests/host/test_contract_exchange.py",
+    "tests/control/test_telegram.py",
+)
+"""Every private name on the real classes: that it is there, with its parameters, and what it does."""
+CORE = (
+    "tests/host/test_deferral.py",
+    "tests/host/test_gates_in_the_bot.py",
+    "tests/host/test_spare_copies.py",
+    "tests/host/test_strangers.py",
+    "tests/host/test_refused_start.py",
+    "tests/orders",
+    "tests/pairtrade",
+    "tests/recovery",
+    "tests/journal",
+)
+"""The core suite."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run of the tests came to.
+
+    :param cpu_secs: processor time of all processes. :param failed: test ids, errors included.
+    """
+
+    passed: int
+    skipped: int
+    failed: tuple[str, ...]
+    wall_secs: float
+    cpu_secs: float
+
+    @property
+    def is_green(self) -> bool:
+        """Whether something was run and nothing failed."""
+        return self.passed > 0 and not self.failed
+
+
+def run(each: Combination, what: str, tests: tuple[str, ...]) -> Outcome:
+    """Run tests in the environment of a release; its output is kept beside it."""
+    report, output = (CACHE / f"{each.name}.{what}.{ending}" for ending in ("xml", "out"))
+    report.unlink(missing_ok=True)
+    command = [str(each.python), "-m", "pytest", "-q", "-ra", "--tb=short", "-n0", "-p", "no:cacheprovider"]
+    begun = time.monotonic()
+    with output.open("w", encoding="utf-8") as said:
+        process = subprocess.Popen(
+            [*command, f"--junitxml={report}", *tests],
+            cwd=ROOT, stdout=said, stderr=subprocess.STDOUT, env=os.environ | {"PYTHONPATH": str(ROOT)},
+        )  # fmt: skip
+        # Of this child and its own, while others run beside it.
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    wall, cpu = time.monotonic() - begun, used.ru_utime + used.ru_stime
+    if not report.exists():
+        return Outcome(0, 0, (f"pytest ended with {process.returncode}: see {output.name}",), wall, cpu)
+    passed, skipped, failed = _counted(report)
+    return Outcome(passed, skipped, failed, wall, cpu)
+
+
+def _counted(report: Path) -> tuple[int, int, tuple[str, ...]]:
+    passed = skipped = 0
+    failed = []
+    for case in ET.parse(report).iter("testcase"):
+        if case.find("failure") is not None or case.find("error") is not None:
+            failed.append(f"{case.get('classname')}::{case.get('name')}")
+        elif case.find("skipped") is not None:
+            skipped += 1
+        else:
+            passed += 1
+    return passed, skipped, tuple(failed)
