@@ -87,8 +87,8 @@ def day_of(freqtrade: str) -> date:
 
 
 def combinations() -> list[Combination]:
-    """The lock file's, the `PREVIOUS` releases before it with the ccxt of their day, the newest there are, and
-    the oldest Freqtrade with the newest ccxt, as `pip install freqtrade==...` gives it today."""
+    """The lock file's, the `PREVIOUS` releases before it with the ccxt of their day, the newest there are,
+    and the oldest Freqtrade with the newest ccxt, as `pip install freqtrade==...` gives it today."""
     freqtrade, ccxt = locked("freqtrade"), locked("ccxt")
     found = [Combination(freqtrade, ccxt, "the lock file")]
     latest, latest_ccxt = newest("freqtrade"), newest("ccxt")

@@ -1,4 +1,4 @@
-"""What `make compat` writes: the table of releases in the docs, the tested ones where the package reads them."""
+"""What `make compat` writes: the table of the docs, and the tested releases where the package reads them."""
 
 from __future__ import annotations
 
@@ -66,8 +66,8 @@ def table(rows: Sequence[Row], *, day: str, wall_secs: float, cpu_secs: float, j
             *(shown(row) for row in rows),
             "",
             f"{len(freqtrades)} releases of Freqtrade green, {len(green)} of {len(rows)} combinations. "
-            f"Measured on {day}: {wall_secs / 60:.0f} min of wall clock and {cpu_secs / 60:.0f} min of processor time, "
-            f"{jobs} at a time, environments included.",
+            f"Measured on {day}: {wall_secs / 60:.0f} min of wall clock and {cpu_secs / 60:.0f} min of processor "
+            f"time, {jobs} at a time, environments included.",
             "",
             END,
         ]

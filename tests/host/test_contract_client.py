@@ -1,4 +1,4 @@
-"""What those methods of ccxt's client do that are replaced or asked, on the installed release's real class."""
+"""What those methods of ccxt's client do that are replaced or asked, on the real class that is installed."""
 
 from __future__ import annotations
 
