@@ -16,21 +16,27 @@ CONTRACT = (
     "tests/host/test_contract_bot.py",
     "tests/host/test_contract_client.py",
     "tests/host/test_contract_exchange.py",
-    "tests/control/test_telegram.py",
+    "tests/control/test_telegram.py::test_looking",
+    "tests/control/test_telegram.py::test_menu_and_keyboard",
 )
 """Every private name on the real classes: that it is there, with its parameters, and what it does."""
 CORE = (
-    "tests/host/test_deferral.py",
     "tests/host/test_gates_in_the_bot.py",
+    "tests/host/test_refused_start.py",
     "tests/host/test_spare_copies.py",
     "tests/host/test_strangers.py",
-    "tests/host/test_refused_start.py",
-    "tests/orders",
-    "tests/pairtrade",
-    "tests/recovery",
-    "tests/journal",
+    "tests/orders/test_guard.py",
+    "tests/pairtrade/test_booking.py",
+    "tests/desk/test_happy_path.py",
+    "tests/recovery/test_reconciler.py",
+    "tests/recovery/test_restart_and_recovery.py",
+    "tests/journal/test_journal.py",
+    "tests/journal/test_registry.py",
+    "tests/rehearse/test_drill.py::test_a_calm_day_opens_and_closes",
+    "tests/rehearse/test_replay.py::test_without_latency_and_faults_it_is_the_backtest_to_the_cent",
 )
-"""The core suite."""
+"""The core suite: whole pair trades in a real bot, orders, booking, recovery, journal, a real process, a drill,
+and a replay beside a backtest."""
 
 
 @dataclass(frozen=True)

@@ -66,8 +66,8 @@ def table(rows: Sequence[Row], *, day: str, wall_secs: float, cpu_secs: float, j
             *(shown(row) for row in rows),
             "",
             f"{len(freqtrades)} releases of Freqtrade green, {len(green)} of {len(rows)} combinations. "
-            f"Measured on {day}: {wall_secs / 60:.0f} min of wall clock and {cpu_secs / 60:.0f} min of processor "
-            f"time, {jobs} at a time, environments included.",
+            f"Measured on {day}: {wall_secs / 60:.0f} min of wall clock, {cpu_secs / 60:.0f} min of "
+            f"processor time, {jobs} at a time, environments included.",
             "",
             END,
         ]
