@@ -13,7 +13,6 @@ import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 from compat import environments, suite, table
 from compat.environments import Combination
@@ -28,31 +27,33 @@ def judged(each: Combination) -> Row:
     except PairbotError as error:
         print(f"{each.name}: {error}", flush=True)
         return Row(each, wrong=error.what)
-    row = Row(each, suite.run(each, "contract", suite.CONTRACT), suite.run(each, "core", suite.CORE))
+    outcome = suite.run(each)
+    row = Row(each, outcome)
     print(table.shown(row), flush=True)
-    for outcome in (row.contract, row.core):
-        for test in outcome.failed if outcome is not None else ():
-            print(f"  failed: {test}", flush=True)
+    for test in (*outcome.contract.failed, *outcome.core.failed):
+        print(f"  failed: {test}", flush=True)
     return row
 
 
+def again(each: Combination) -> Row:
+    """As it was if it was green, else `judged` anew."""
+    kept = suite.kept(each)
+    return Row(each, kept) if kept is not None and kept.is_green else judged(each)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
-    """Returns 1 where a combination is red, 2 where there is nothing to ask the package index."""
+    """Returns 1 where a combination is red, 2 where the package index does not answer."""
     parser = argparse.ArgumentParser(prog="python -m compat", description=__doc__.partition("\n")[0])
-    parser.add_argument(
-        "--only", action="append", metavar="FREQTRADE-CCXT", help="these alone; writes nothing"
-    )
-    parser.add_argument("--list", action="store_true", help="show the combinations and run none")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--list", action="store_true", help="show the combinations and run none")
+    what.add_argument("--red", action="store_true", help="run only what is not green from the last time")
+    what.add_argument("--only", action="append", metavar="FREQTRADE-CCXT", help="these alone; writes nothing")
     parser.add_argument("--jobs", type=int, default=2, help="combinations at a time (default: 2)")
     args = parser.parse_args(argv)
     begun = time.monotonic()
     try:
-        wanted = (
-            [Combination(*name.split("-", 1), "asked for") for name in args.only]
-            if args.only
-            else environments.combinations()
-        )
-    except (PairbotError, TypeError) as error:
+        wanted = environments.named(args.only) if args.only else environments.combinations()
+    except PairbotError as error:
         print(f"compat: {error}", file=sys.stderr)
         return 2
     for each in wanted:
@@ -60,19 +61,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.list:
         return 0
     with ThreadPoolExecutor(args.jobs) as workers:
-        rows = list(workers.map(judged, wanted))
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    text = table.table(
-        rows,
-        day=environments.today(),
-        wall_secs=time.monotonic() - begun,
-        cpu_secs=used.ru_utime + used.ru_stime,
-        jobs=args.jobs,
+        rows = list(workers.map(again if args.red else judged, wanted))
+    print(table.table(rows))
+    wall_secs, used = time.monotonic() - begun, resource.getrusage(resource.RUSAGE_CHILDREN)
+    measured = (
+        f"{table.MEASURED} took {wall_secs / 60:.0f} min of wall clock and "
+        f"{(used.ru_utime + used.ru_stime) / 60:.0f} min of processor time on {environments.today()}, environments "
+        f"included, {args.jobs} at a time."
     )
-    print(text)
+    print(measured)
     if not args.only:
-        table.write(rows, text, environments.today())
-        print(f"written: {table.PAGE.relative_to(Path.cwd())}")
+        table.write(rows, None if args.red else measured, environments.today())
+        print(f"written: {table.PAGE.relative_to(environments.ROOT)}")
     return 0 if all(row.is_green for row in rows) else 1
 
 

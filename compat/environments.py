@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -105,6 +106,14 @@ def combinations() -> list[Combination]:
             found.append(more)
             known.add(more.name)
     return sorted(found, key=lambda each: (Version(each.freqtrade), Version(each.ccxt)), reverse=True)
+
+
+def named(names: Sequence[str]) -> list[Combination]:
+    """By their folders' names, as "2026.9-4.5.90". Raises PairbotError."""
+    wrong = [name for name in names if not re.fullmatch(r"[\d.]+-[\d.]+", name)]
+    if wrong:
+        raise PairbotError("not a pair of releases", value=wrong[0], remedy="Write it as 2026.9-4.5.90")
+    return [Combination(*name.split("-"), "asked for") for name in names]
 
 
 def build(each: Combination) -> None:

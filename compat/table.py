@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from compat.environments import ROOT, Combination
-from compat.suite import Outcome
+from compat.suite import Outcome, Part
 from pairbot_ext.host import releases
 
 PAGE = ROOT / "docs" / "releases.md"
 BEGIN, END = "<!-- written by `make compat` -->", "<!-- end of what `make compat` writes -->"
+MEASURED = "The whole command"
 
 
 @dataclass(frozen=True)
@@ -19,66 +20,61 @@ class Row:
     """One release. `wrong` says why its tests could not be run; None where they were."""
 
     combination: Combination
-    contract: Outcome | None = None
-    core: Outcome | None = None
+    outcome: Outcome | None = None
     wrong: str | None = None
 
     @property
     def is_green(self) -> bool:
         """Whether contract and core suite passed."""
-        return all(each is not None and each.is_green for each in (self.contract, self.core))
+        return self.outcome is not None and self.outcome.is_green
 
 
 def shown(row: Row) -> str:
     """One line of the table."""
-    each = row.combination
-    if row.contract is None or row.core is None:
-        return f"| {each.freqtrade} | {each.ccxt} | {each.why} | not run: {row.wrong} | | | red |"
-    wall, cpu = (
-        sum(getattr(part, name) for part in (row.contract, row.core)) for name in ("wall_secs", "cpu_secs")
-    )
-    verdict = "green" if row.is_green else "red"
+    each, outcome = row.combination, row.outcome
+    begin = f"| {each.freqtrade} | {each.ccxt} | {each.why} "
+    if outcome is None:
+        return f"{begin}| not run: {row.wrong} | | | red |"
     return (
-        f"| {each.freqtrade} | {each.ccxt} | {each.why} | {_count(row.contract)} | {_count(row.core)} "
-        f"| {wall:.0f} s, {cpu:.0f} s | {verdict} |"
+        f"{begin}| {_count(outcome.contract)} | {_count(outcome.core)} "
+        f"| {outcome.cpu_secs:.0f} s | {'green' if row.is_green else 'red'} |"
     )
 
 
-def _count(outcome: Outcome) -> str:
-    parts = [f"{outcome.passed} passed"]
-    if outcome.failed:
-        parts.append(f"**{len(outcome.failed)} failed**")
-    if outcome.skipped:
-        parts.append(f"{outcome.skipped} skipped")
+def _count(part: Part) -> str:
+    parts = [f"{part.passed} passed"]
+    if part.failed:
+        parts.append(f"**{len(part.failed)} failed**")
+    if part.skipped:
+        parts.append(f"{part.skipped} skipped")
     return ", ".join(parts)
 
 
-def table(rows: Sequence[Row], *, day: str, wall_secs: float, cpu_secs: float, jobs: int) -> str:
-    """The whole part between the markers."""
+def table(rows: Sequence[Row]) -> str:
+    """The rows, and how many of them are green."""
     green = [row for row in rows if row.is_green]
-    freqtrades = {row.combination.freqtrade for row in green}
+    releases_green = len({row.combination.freqtrade for row in green})
     return "\n".join(
         [
-            BEGIN,
-            "",
-            "| Freqtrade | ccxt | why | contract | core suite | wall, processor | |",
+            "| Freqtrade | ccxt | why | contract | core suite | processor | |",
             "|---|---|---|---|---|---|---|",
             *(shown(row) for row in rows),
             "",
-            f"{len(freqtrades)} releases of Freqtrade green, {len(green)} of {len(rows)} combinations. "
-            f"Measured on {day}: {wall_secs / 60:.0f} min of wall clock, {cpu_secs / 60:.0f} min of "
-            f"processor time, {jobs} at a time, environments included.",
-            "",
-            END,
+            f"{releases_green} releases of Freqtrade green, {len(green)} of {len(rows)} combinations.",
         ]
     )
 
 
-def write(rows: Sequence[Row], text: str, day: str) -> None:
-    """The table into the page; the green ones into the package."""
-    page = PAGE.read_text(encoding="utf-8")
-    before, _, rest = page.partition(BEGIN)
-    _, _, after = rest.partition(END)
+def write(rows: Sequence[Row], measured: str | None, day: str) -> None:
+    """The table into the page; the green ones into the package.
+
+    :param measured: what a whole run took; None leaves the sentence of the last one.
+    """
+    before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
+    old, _, after = rest.partition(END)
+    if measured is None:
+        measured = next((line for line in old.splitlines() if line.startswith(MEASURED)), "")
+    text = "\n".join([BEGIN, "", table(rows), measured, "", END])
     PAGE.write_text(f"{before}{text}{after}", encoding="utf-8")
     tested = [
         {"freqtrade": row.combination.freqtrade, "ccxt": row.combination.ccxt, "tested_on": day}
