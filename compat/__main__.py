@@ -66,8 +66,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     wall_secs, used = time.monotonic() - begun, resource.getrusage(resource.RUSAGE_CHILDREN)
     measured = (
         f"{table.MEASURED} took {wall_secs / 60:.0f} min of wall clock and "
-        f"{(used.ru_utime + used.ru_stime) / 60:.0f} min of processor time on {environments.today()}, environments "
-        f"included, {args.jobs} at a time."
+        f"{(used.ru_utime + used.ru_stime) / 60:.0f} min of processor time on {environments.today()}, "
+        f"environments included, {args.jobs} at a time."
     )
     print(measured)
     if not args.only:
