@@ -10,6 +10,7 @@ from math import log
 from pathlib import Path
 from typing import Any
 
+from pairbot_ext.host import private
 from pairbot_ext.pairs import Epoch, Pair, PairsFile, Scan, load_pairs_file, symbols_of, write_pairs_file
 from pairbot_ext.preflight.setup import load_config
 from pairbot_ext.rehearse.market import HISTORY_CANDLES, Legs
@@ -93,8 +94,10 @@ def read_setup(
     :param files: as with Freqtrade's `-c`; none means its default file.
     :param pairs_file: instead of the configuration's. :param datadir: candles to take prices from.
     :param pair_ids: only these pairs; none means all.
-    :raises PairbotError: something cannot be read, or there is no pair to rehearse.
+    :raises PairbotError: something cannot be read, there is no pair to rehearse, or this release of Freqtrade
+        lacks what a rehearsal relies on.
     """
+    private.check((*private.BOT, *private.REHEARSAL), "a drill")
     config = load_config(files, live=True)
     settings = parse_settings(config.get("pairbot"))
     path = pairs_file or settings.pairs_path()

@@ -25,7 +25,7 @@ from pairbot_ext.model.sizing import Leg
 from pairbot_ext.pairs import Pair
 from pairbot_ext.pairs.accept import validity
 from pairbot_ext.runtime.backtest_start import Sight, start_backtest
-from pairbot_ext.runtime.banner import banner, plot_config
+from pairbot_ext.runtime.banner import banner, plot_config, untested_releases
 from pairbot_ext.runtime.candles import SeenCandles
 from pairbot_ext.runtime.columns import indicator_columns
 from pairbot_ext.runtime.identity import identify
@@ -206,7 +206,10 @@ class PairsRuntime:
             self._control = Control(self._bot, self._pairs_now)
             self._control.attach()
         knows_markets = strategy.config.get("runmode") in NON_UTIL_MODES
-        self._tell(report.for_operator() if report is not None else [])
+        if report is not None:
+            self._tell(report.for_operator())
+        elif self.is_trading:
+            self._tell(untested_releases())
         if wrong is not None:
             self._tell(
                 [
