@@ -28,7 +28,9 @@ def test_each_attempt_of_leg_b_is_limited_from_the_book_as_it_is(
     (row,) = live.pair_trades()
     cap = Decimal(str(pair_trade_of(row).sizing.slippage_cap))
     best = live.market.prices["ALGOUSDT"] + tick
-    for attempt, sent in enumerate([order for order in live.orders() if order.leg == "B"][:3]):
+    tried = [order for order in live.orders() if order.leg == "B"]
+    assert [order.order_type for order in tried] == ["limit"] * 3 + ["market"]
+    for attempt, sent in enumerate(tried[:3]):
         most = (best + 3 * tick * attempt) * (1 + cap * 2**attempt)
         assert Decimal(str(sent.price)) == most // tick * tick
     live.check_flat()
