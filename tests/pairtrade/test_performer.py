@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -12,11 +13,13 @@ from pairbot_ext.host.legs import LegBooking
 from pairbot_ext.model.records import OrderRecord, PairTrade
 from pairbot_ext.model.sizing import Leg
 from pairbot_ext.model.states import OrderStatus, Refusal, Role
+from pairbot_ext.pairtrade.decide import Enter
 from pairbot_ext.pairtrade.facts import Pass
 from pairbot_ext.pairtrade.performer import Performer
 from pairbot_ext.pairtrade.situation import LegFacts
 
 INTENT = order(Leg.B, Role.ENTRY, OrderStatus.INTENT)
+ENTER = Enter(Leg.B, Role.ENTRY, Decimal(24), attempt=2, is_market=False)
 EXIT = order(Leg.A, Role.EXIT, OrderStatus.FILLED, "100")
 
 
@@ -29,6 +32,8 @@ class Case:
         self.sent: set[str] = set()
         self.booking_found: LegBooking | None = None
         self.unbooked: tuple[str, ...] = ()
+        self.fails: Exception | None = None
+        self.leaves: dict[str, OrderStatus] = {}
         self.calls: list[tuple[Any, ...]] = []
         self.events: list[tuple[str | None, str, Any]] = []
         self.performer = Performer(self, self, self, self, self, self, self)  # type: ignore[arg-type]
@@ -67,8 +72,25 @@ class Case:
         self.calls.append(("booked" if is_booked else "not booked", client_id))
         return 1
 
+    def best(self, symbol: str, side: str, fallback: float, *, is_first: bool) -> float:
+        assert (symbol, side, fallback) == (OPEN.plan.leg_b, "buy", 10.0)
+        return 10.2
+
+    def of_leg(self, _trade: PairTrade, leg: Leg, role: Role, amount: Decimal, order_type: str, price: float
+               ) -> OrderRecord:  # fmt: skip
+        self.calls.append(("intent", leg, role, amount, order_type, price))
+        return INTENT
+
+    def add_order(self, intent: OrderRecord) -> None:
+        self.orders[intent.client_id] = intent
+
     def enter(self, entry: OrderRecord, _trade: PairTrade) -> None:
         self.calls.append(("enter", entry.client_id))
+        if self.fails is not None:
+            raise self.fails
+        if entry.client_id in self.leaves:
+            self.sent.add(entry.client_id)
+            self.change_order(entry.client_id, status=self.leaves[entry.client_id])
 
     def exit(self, left: OrderRecord, step: object, _reason: str) -> None:
         self.calls.append(("exit", left.client_id, step))
@@ -85,6 +107,28 @@ def test_an_intent_that_never_reached_the_guard_is_refused() -> None:
     assert (after.status, after.refusal) == (OrderStatus.REJECTED, Refusal.HARD)
     assert (after.error, after.settled_ms) == ("no" * 150, T0 + 7)
     assert case.events == [(OPEN.id, "not_sent", INTENT.client_id)]
+
+
+@pytest.mark.parametrize("error", [RuntimeError("no stake"), None])
+def test_an_entry_freqtrade_does_not_send_is_refused_at_once(error: Exception | None) -> None:
+    case, now = Case(), Pass()
+    case.fails = error
+    case.performer.enter(OPEN, ENTER, now)
+    after = case.orders[INTENT.client_id]
+    assert after.status is OrderStatus.REJECTED
+    assert after.error == (str(error) if error else "Freqtrade did not send it")
+    assert case.calls[0] == ("intent", Leg.B, Role.ENTRY, Decimal(24), "limit", 10.24)
+    assert case.calls[-1] == ("disarm", INTENT.symbol)
+    assert now.asked == set()
+
+
+@pytest.mark.parametrize("status", [OrderStatus.UNKNOWN, OrderStatus.FILLED])
+def test_an_entry_whose_fate_is_open_is_not_asked_for_again_in_the_same_pass(status: OrderStatus) -> None:
+    case, now = Case(), Pass()
+    case.leaves[INTENT.client_id] = status
+    case.performer.enter(OPEN, ENTER, now)
+    assert case.orders[INTENT.client_id].status is status
+    assert now.asked == ({INTENT.client_id} if status is OrderStatus.UNKNOWN else set())
 
 
 @pytest.mark.parametrize("status", [status for status in OrderStatus if status is not OrderStatus.INTENT])
