@@ -18,7 +18,7 @@ from mutants import COPIED, REPO_ROOT
 KEPT = REPO_ROOT / ".mutants"
 TESTS = (
     "tests/model", "tests/journal/test_registry.py", "tests/pairtrade", "tests/orders/test_guard.py",
-    "tests/orders/test_unclear_answers.py", "tests/orders/test_dry_run.py",
+    "tests/orders/test_settling.py", "tests/orders/test_unclear_answers.py", "tests/orders/test_dry_run.py",
     "tests/recovery/test_reconciler.py", "tests/recovery/test_schedule.py", "tests/recovery/test_people.py",
     "tests/recovery/test_restart_and_recovery.py", "tests/recovery/test_venue_away.py",
     "tests/recovery/test_silence.py", "tests/desk/test_hearing.py",

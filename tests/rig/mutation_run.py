@@ -18,6 +18,7 @@ import time
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain, zip_longest
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,7 @@ OF_OTHERS = (
     "statsmodels.api", "time_machine",
 )  # fmt: skip
 FIRST_RED = re.compile(r"^(?:FAILED|ERROR) (\S.*?)(?: - .*)?$", re.MULTILINE)
+QUICK_SECS = 0.1
 LOST_SECS = 30
 """Of the time limit: starting and collecting."""
 SLOWNESS = 4
@@ -61,26 +63,23 @@ def preload() -> None:
 
 
 def tests_for(mutant: CodeMutant, cover: Cover, budget_secs: float) -> tuple[list[str], float]:
-    """Tests that run the mutant's lines, and how long they take: of each test file in turn its shortest,
-    until the budget is spent. Of one file together, as they share a bot; files with little to run first."""
+    """Tests that run the mutant's lines, and how long they take: every quick one, then of each test file in
+    turn its shortest, until the budget is spent. Of one file together, as they share a bot; files with little
+    to run first."""
     by_file: dict[str, list[tuple[float, str]]] = defaultdict(list)
     for name, test in cover.items():
         if mutant.lines.intersection(test.lines.get(mutant.file, ())):
             by_file[name.split("::")[0]].append((test.secs, name))
     queues = [sorted(tests) for tests in by_file.values()]
+    quick = [each for queue in queues for each in queue if each[0] <= QUICK_SECS]
+    turns = (each for turn in zip_longest(*queues) for each in turn if each and each[0] > QUICK_SECS)
     chosen: dict[str, list[str]] = defaultdict(list)
     spent: dict[str, float] = defaultdict(float)
-    while queues:
-        for queue in list(queues):
-            secs, name = queue.pop(0)
-            if sum(spent.values()) + secs > budget_secs and spent:
-                queues.remove(queue)
-                continue
+    for secs, name in chain(quick, turns):
+        if not spent or sum(spent.values()) + secs <= budget_secs:
             file = name.split("::")[0]
             chosen[file].append(name)
             spent[file] += secs
-            if not queue:
-                queues.remove(queue)
     files = sorted(chosen, key=lambda file: spent[file])
     return [name for file in files for name in chosen[file]], sum(spent.values())
 

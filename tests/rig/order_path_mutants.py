@@ -60,10 +60,10 @@ def main() -> int:
     score is below the goal; 2 where a name is unknown."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", help="only modules whose path holds one of these words")
-    parser.add_argument("--sample", type=int, default=15, metavar="N", help="mutants of each module (15)")
+    parser.add_argument("--sample", type=int, default=10, metavar="N", help="mutants of each module (10)")
     parser.add_argument("--seed", type=int, default=17, metavar="S", help="which ones (17)")
     parser.add_argument(
-        "--budget-secs", type=float, default=40.0, help="of tests for one mutant, as measured (40)"
+        "--budget-secs", type=float, default=12.0, help="of tests for one mutant, as measured (12)"
     )
     parser.add_argument("--page", type=Path, metavar="FILE", help="write the table and the survivors here")
     args = parser.parse_args()
