@@ -34,6 +34,8 @@ RULES = """
   not counted.
 - Tests that do not end count as red: four times the usual time and 30 s.
 - Every test was green on the unchanged code before the first mutant.
+- A mutant that a test has killed is not tried again while the code and that test's file stay what they were;
+  survivors are. Survivors of earlier runs have become tests; another `--seed` draws others.
 - A survivor is known by its function and its lines, not by its line number: a judgement is lost only where
   the line changes, and then has to be made again.
 """
@@ -102,9 +104,7 @@ class Judgements:
 
     def without_place(self, root: Path) -> list[Key]:
         """Those whose line the code no longer has."""
-        return [
-            key for key in self.by_key if key[2] not in _joined((root / key[0]).read_text(encoding="utf-8"))
-        ]
+        return [key for key in self.by_key if key[2] not in _joined(root / key[0])]
 
 
 def _joined(path: Path) -> str:
@@ -139,7 +139,7 @@ def _table(rows: Iterable[Sequence[str]]) -> str:
 
 
 def _code(text: str) -> str:
-    return f"`{text}`".replace("|", "\\|")
+    return f"`{text}`" if text else "nothing"
 
 
 def page(tried: Sequence[Tried], possible: Mapping[str, int], judged: Judgements, options: str) -> str:
