@@ -54,8 +54,9 @@ trade: $(INSTALLED) ## preflight, then the bot in dry-run on Binance's public da
 bench: $(INSTALLED) ## the benchmarks, each against its alternative in the same run
 	$(BIN)/python -m benchmarks
 
-mutants: $(INSTALLED) ## remove each safeguard in turn and see the tests go red (long)
+mutants: $(INSTALLED) ## remove each safeguard, then change the order path at random: the tests go red (long)
 	$(BIN)/python tests/rig/mutants.py
+	$(BIN)/python tests/rig/order_path_mutants.py --page docs/mutants.md
 
 chaos: $(INSTALLED) ## every fault on every send, kills and Ctrl+C, in real freqtrade processes (long)
 	PAIRBOT_CHAOS=1 $(BIN)/python -m pytest -q tests/desk/test_real_processes.py \
