@@ -113,8 +113,23 @@ CONFIGURATION = (
     *_methods("freqtrade.configuration:Configuration", _process_logging_options="config", get_config=""),
 )
 """Commands that read Freqtrade's configuration as a bot would."""
-REHEARSAL = (*_values("freqtrade.exchange:Exchange", "_api_async"),)
-"""`pairbot drill` and `pairbot replay`, whose bots die."""
+REHEARSAL = (
+    *_values("freqtrade.exchange:Exchange", "_api_async"),
+    *_methods(
+        "freqtrade.rpc:RPC",
+        _rpc_force_exit="trade_id ordertype price amount",
+        _rpc_force_entry="pair price",
+        _rpc_delete="trade_id",
+        _rpc_reload_trade_from_exchange="trade_id",
+        _rpc_cancel_open_order="trade_id",
+        _rpc_blacklist="add",
+        _rpc_pause="",
+        _rpc_stop="",
+        _rpc_start="",
+        _rpc_reload_config="",
+    ),
+)
+"""`pairbot drill` and `pairbot replay`, whose bots die, and are told by people what to do."""
 REPLAY = (
     *_values("freqtrade.exchange:Exchange", "_klines", "_pairs_last_refresh_time"),
     *_methods(
