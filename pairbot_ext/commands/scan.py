@@ -175,7 +175,7 @@ def _draw(args: argparse.Namespace, candles: Candles, epochs: Sequence[Epoch]) -
     spans: dict[str, list[PairSpan]] = {}
     for epoch in epochs:
         for pair in epoch.pairs:
-            spans.setdefault(pair.id, []).append(PairSpan(pair, epoch.valid_from, epoch.valid_to))
+            spans.setdefault(pair.id, []).append(PairSpan(pair, epoch.valid_from, epoch.valid_to, epoch))
     try:
         with ScanProgress("drawing pairs", quiet=args.json) as progress:
             for number, (pair_id, models) in enumerate(spans.items(), start=1):

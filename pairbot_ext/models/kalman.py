@@ -40,7 +40,7 @@ class KalmanFilter(SpreadModel):
     beta_drift_per_week: Positive = Field(
         default=0.05, description="standard deviation of the hedge ratio's drift in a week, share of itself"
     )
-    is_constant = False
+    is_constant = keeps_beta = False
     needs_half_life = True
 
     def path(self, given: Given) -> ModelPath:

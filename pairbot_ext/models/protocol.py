@@ -100,6 +100,7 @@ class SpreadModel(BaseModel):
     """One variant with its parameters, as the pairs file names it (`kind`).
 
     :cvar is_constant: alpha, beta, mu and sigma are the formation's on all candles.
+    :cvar keeps_beta: the hedge ratio is the formation's.
     :cvar needs_half_life: a pair without `half_life_hours` cannot have it.
     :cvar needs_funding: it reads funding rates.
     """
@@ -107,6 +108,7 @@ class SpreadModel(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     is_constant: ClassVar[bool] = True
+    keeps_beta: ClassVar[bool] = True
     needs_half_life: ClassVar[bool] = False
     needs_funding: ClassVar[bool] = False
 

@@ -22,7 +22,7 @@ class RollingOls(SpreadModel):
     window_candles: Candles | None = Field(
         default=None, description="length of the window; left out: the formation's"
     )
-    is_constant = False
+    is_constant = keeps_beta = False
 
     def path(self, given: Given) -> ModelPath:
         """See `stats.rolling`: what a row says depends on its own window alone, bit for bit."""

@@ -140,6 +140,11 @@ class Pair(_Model):
         return self.alpha is not None
 
     @property
+    def has_frozen_beta(self) -> bool:
+        """Whether it is always hedged by `hedge_ratio`."""
+        return self.is_frozen and self.spread_model.keeps_beta
+
+    @property
     def spread_model(self) -> SpreadModel:
         """The model it is traded with."""
         if self.model is not None:
