@@ -104,6 +104,12 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         choices=[rule.value for rule in Rule],
         help="selection rule (default: %(default)s)",
     )
+    parser.add_argument(
+        "--model",
+        metavar="KIND",
+        help="model the pairs are traded with, like kalman or half_life_window:window_half_lives=5 "
+        "(default: the frozen one; docs/models.md)",
+    )
     output = parser.add_argument_group("output")
     output.add_argument("--out", type=Path, metavar="FILE", help="pairs file to write; without it none is")
     output.add_argument("--append", action="store_true", help="add the epoch to FILE instead of replacing it")
@@ -217,6 +223,16 @@ def _check_usage(args: argparse.Namespace) -> None:
             value=args.formation,
             remedy=f"Use at least {MIN_FORMATION_CANDLES}",
         )
+    if args.model is not None:
+        from pairbot_ext.models.parse import model_of
+
+        model_of(args.model)
+        if args.import_table is not None:
+            raise PairbotError(
+                "an imported table has no model that another could start from",
+                value=f"--model {args.model}",
+                remedy="Scan candles, or leave --model out",
+            )
     if args.step < 1:
         raise PairbotError("--step must be at least one candle", value=args.step)
     workers_from(args)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pairbot_ext.pairs.files import problem_text as problem_text
     from pairbot_ext.pairs.files import write_json as write_json
     from pairbot_ext.pairs.files import write_pairs_file as write_pairs_file
+    from pairbot_ext.pairs.models import epoch_with as epoch_with
     from pairbot_ext.pairs.models import funded_symbols as funded_symbols
     from pairbot_ext.pairs.models import with_model as with_model
     from pairbot_ext.pairs.models import with_models as with_models
@@ -41,6 +42,7 @@ __getattr__, __all__ = exports(
         "SCHEMA_VERSION": "schema",
         "Scan": "schema",
         "content_hash": "files",
+        "epoch_with": "models",
         "funded_symbols": "models",
         "is_symbol": "schema",
         "json_schema": "schema",

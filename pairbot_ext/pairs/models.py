@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import Literal
 
 from pairbot_ext.models.protocol import SpreadModel
 from pairbot_ext.models.variants import FROZEN
@@ -22,23 +23,30 @@ def with_model(pairs_file: PairsFile, model: SpreadModel) -> PairsFile:
 
     A pair that lacks what the model needs (`lacks`) keeps the frozen one.
     """
-    chosen = None if model == FROZEN else model
-    return with_models(pairs_file, lambda _, pair: None if lacks(pair, model) else chosen)
+    return with_models(pairs_file, lambda _, pair: None if lacks(pair, model) else model)
 
 
 def with_models(pairs_file: PairsFile, choose: Callable[[Epoch, Pair], SpreadModel | None]) -> PairsFile:
     """The same pairs, each with the model chosen for it, None for none; the version follows."""
-    epochs = tuple(
-        epoch.model_copy(
-            update={
-                "pairs": tuple(pair.model_copy(update={"model": choose(epoch, pair)}) for pair in epoch.pairs)
-            }
-        )
-        for epoch in pairs_file.epochs
-    )
+    epochs = tuple(_chosen(epoch, choose) for epoch in pairs_file.epochs)
+    return pairs_file.model_copy(update={"epochs": epochs, "schema_version": version_of(epochs)})
+
+
+def epoch_with(epoch: Epoch, model: SpreadModel) -> Epoch:
+    """One selection, as `with_model`."""
+    return _chosen(epoch, lambda _, pair: None if lacks(pair, model) else model)
+
+
+def _chosen(epoch: Epoch, choose: Callable[[Epoch, Pair], SpreadModel | None]) -> Epoch:
+    chosen = ((pair, choose(epoch, pair)) for pair in epoch.pairs)
+    pairs = tuple(pair.model_copy(update={"model": None if m == FROZEN else m}) for pair, m in chosen)
+    return epoch.model_copy(update={"pairs": pairs})
+
+
+def version_of(epochs: Iterable[Epoch]) -> Literal[1, 2]:
+    """The format these need: older versions of this package read all they can."""
     has_model = any(pair.model is not None for epoch in epochs for pair in epoch.pairs)
-    version = MODELS_VERSION if has_model else SCHEMA_VERSION
-    return pairs_file.model_copy(update={"epochs": epochs, "schema_version": version})
+    return MODELS_VERSION if has_model else SCHEMA_VERSION
 
 
 def funded_symbols(pairs_file: PairsFile) -> tuple[str, ...]:

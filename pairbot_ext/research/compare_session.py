@@ -8,19 +8,16 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TextIO
 
-from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
 
+from pairbot_ext.models.parse import model_of
 from pairbot_ext.models.protocol import SpreadModel
-from pairbot_ext.models.variants import FROZEN, VARIANTS, Chosen
+from pairbot_ext.models.variants import FROZEN, VARIANTS
 from pairbot_ext.research.compare import compare
 from pairbot_ext.research.compare_text import as_json, compare_page, sentences, tables
 from pairbot_ext.research.session import prepare, write_page
 from pairbot_ext.scan.session import ScanProgress
-from pairbot_ext.support.errors import PairbotError
 from pairbot_ext.support.exitcode import ExitCode
-
-_ANY: TypeAdapter[SpreadModel] = TypeAdapter(Chosen)
 
 
 def run_compare(args: argparse.Namespace, out: TextIO) -> int:
@@ -57,31 +54,3 @@ def chosen_models(texts: Sequence[str] | None) -> dict[str, SpreadModel]:
     if texts is None:
         return dict(VARIANTS)
     return {FROZEN.name: FROZEN} | {text: model_of(text) for text in texts}
-
-
-def model_of(text: str) -> SpreadModel:
-    """One of them. Raises PairbotError."""
-    kind, _, rest = text.partition(":")
-    if kind not in VARIANTS:
-        raise PairbotError("there is no such model", value=kind, remedy=f"Name one of {', '.join(VARIANTS)}")
-    given: dict[str, object] = {}
-    for part in filter(None, rest.split(",")):
-        name, _, value = part.partition("=")
-        try:
-            given[name] = int(value) if value.lstrip("-").isdigit() else float(value)
-        except ValueError:
-            raise PairbotError(
-                f"the parameter {name} of model {kind} is no number",
-                value=part,
-                remedy="Write it like half_life_window:window_half_lives=5",
-            ) from None
-    try:
-        return _ANY.validate_python({"kind": kind, **given})
-    except ValidationError as error:
-        first = error.errors()[0]
-        known = [name for name in type(VARIANTS[kind]).model_fields if name != "kind"]
-        raise PairbotError(
-            f"model {kind}: {first['loc'][-1]}: {first['msg']}",
-            value=repr(first["input"]),
-            remedy=f"Its parameters are {', '.join(known) or 'none'} (docs/models.md)",
-        ) from error
