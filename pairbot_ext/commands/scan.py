@@ -224,7 +224,7 @@ def _check_usage(args: argparse.Namespace) -> None:
             remedy=f"Use at least {MIN_FORMATION_CANDLES}",
         )
     if args.model is not None:
-        from pairbot_ext.models.parse import model_of
+        from pairbot_ext.scan.model_option import model_of
 
         model_of(args.model)
         if args.import_table is not None:

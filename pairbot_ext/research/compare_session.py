@@ -10,12 +10,12 @@ from typing import TextIO
 
 from rich.console import Console
 
-from pairbot_ext.models.parse import model_of
 from pairbot_ext.models.protocol import SpreadModel
 from pairbot_ext.models.variants import FROZEN, VARIANTS
 from pairbot_ext.research.compare import compare
 from pairbot_ext.research.compare_text import as_json, compare_page, sentences, tables
 from pairbot_ext.research.session import prepare, write_page
+from pairbot_ext.scan.model_option import model_of
 from pairbot_ext.scan.session import ScanProgress
 from pairbot_ext.support.exitcode import ExitCode
 

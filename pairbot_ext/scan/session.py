@@ -17,12 +17,12 @@ from rich.console import Console
 from rich.progress import Progress
 
 from pairbot_ext.candles.files import floor_to_candle
-from pairbot_ext.models.parse import model_of
 from pairbot_ext.pairs import Epoch, PairsFile, epoch_with, lacks, load_pairs_file
 from pairbot_ext.pairs.writing import append_epoch, build_pairs_file, check_replaceable, write_scan
 from pairbot_ext.scan.epochs import Schedule, walk_forward
 from pairbot_ext.scan.explain import explain_pair
 from pairbot_ext.scan.imports import import_table
+from pairbot_ext.scan.model_option import model_of
 from pairbot_ext.scan.options import knobs_from, read_config
 from pairbot_ext.scan.pipeline import ScanOptions, ScanResult, epoch_of, scan_window
 from pairbot_ext.scan.rules import Rule
