@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from backtest_harness import WINDOW_CANDLES, Run
 from backtest_markets import epochs_file
 from parity import AMPLE, RISK, check_equal, simulated
 
@@ -21,6 +22,10 @@ from pairbot_ext.models.rolling import RollingOls
 from pairbot_ext.models.variants import FROZEN, VARIANTS
 from pairbot_ext.models.volatility_filter import VolatilityFilter
 from pairbot_ext.pairs import Epoch, Pair, PairsFile, lacks, with_models
+from pairbot_ext.report.models import frozen_models, rolling_models_at_entry
+from pairbot_ext.report.models import with_models as models_of
+from pairbot_ext.report.pairing import legs_of, pair_trades
+from pairbot_ext.research.outcome import Outcome
 
 # Short enough for formations of 120 candles, and such that filters do veto something.
 CHOSEN: tuple[SpreadModel, ...] = (
@@ -64,13 +69,27 @@ def test_a_backtest_with_every_variant_is_freqtrades(
     settings = {**AMPLE, "exchange": {"pair_whitelist": list(pairs_file.pairs)}, "pairbot": dict(more)}
     (tmp_path / "run").mkdir()
     run = market.run(tmp_path / "run", pairs_file, files.datadir, settings, files.candles)
-    assert check_equal(run, simulated(market, pairs_file, files.datadir, settings)) >= 60
+    outcome = simulated(market, pairs_file, files.datadir, settings)
+    assert check_equal(run, outcome) >= 60
+    check_report(run, outcome)
     made = Counter(
         variant_of(pairs_file, row["enter_tag"], row["open_date"]) for _, row in run.trades.iterrows()
     )
     assert {each.name for each in CHOSEN} <= made.keys()
     # Legs.
     assert min(made.values()) >= 4
+
+
+def check_report(run: Run, outcome: Outcome) -> None:
+    """A report finds the hedge ratio that sized each pair trade, also where it moves."""
+    file = run.pairs_file
+    sources = [
+        frozen_models(file),
+        rolling_models_at_entry(file, outcome.market.frames, 3600, WINDOW_CANDLES),
+    ]
+    sized = {(leg.pair_id, outcome.market.time(leg.opened)): leg.beta for leg in outcome.legs}
+    for trade in models_of(pair_trades(run.trades, legs_of(file)), sources):
+        assert trade.beta == pytest.approx(sized[trade.pair_id, trade.opened], rel=1e-12)
 
 
 def variant_of(pairs_file: PairsFile, pair_id: str, opened: Any) -> str:
