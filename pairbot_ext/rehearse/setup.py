@@ -117,6 +117,8 @@ def read_setup(
         assumed.append(
             f"pairs without a frozen model get one: hedge ratio of the file, spread {_ASSUMED_SIGMA:.0%} wide"
         )
+    if any(pair.model is not None for pair in pairs):
+        assumed.append("pairs are rehearsed with the frozen model, whichever the file names")
     datadir = datadir or Path(config["datadir"])
     prices, unknown = _prices(pairs, datadir, str(config.get("timeframe") or document.timeframe))
     if unknown:
@@ -167,7 +169,8 @@ def write_pairs(setup: Setup, pairs: Sequence[Pair], path: Path) -> PairsFile:
         legs = setup.legs(pair)
         frozen.append(
             pair.model_copy(
-                update={"alpha": legs.alpha, "mu": legs.mu, "sigma": legs.sigma, "half_life_hours": (
+                update={"model": None, "alpha": legs.alpha, "mu": legs.mu, "sigma": legs.sigma,
+                        "half_life_hours": (
                     pair.half_life_hours if pair.half_life_hours is not None else _hours(setup, legs)
                 )}
             )

@@ -5,14 +5,16 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from math import inf
+from pathlib import Path
 from typing import Any, TextIO
 
 from rich.console import Console
 
-from pairbot_ext.pairs import PairsFile, load_pairs_file
+from pairbot_ext.models.protocol import SpreadModel
+from pairbot_ext.pairs import PairsFile, load_pairs_file, with_model
 from pairbot_ext.pairs.writing import build_pairs_file
 from pairbot_ext.research.account import Terms
 from pairbot_ext.research.costs import CostModel
@@ -43,22 +45,8 @@ def run_walkforward(args: argparse.Namespace, out: TextIO) -> int:
 
     :raises PairbotError: bad input, each with its value and a remedy.
     """
-    if args.placebos < LEAST_PLACEBOS:
-        raise PairbotError(
-            "--placebos are too few to tell a place among them",
-            value=args.placebos,
-            remedy=f"Give {LEAST_PLACEBOS} at least, 200 for a figure to show",
-        )
-    if min(args.slippage_bp, args.legging_bp) < 0:
-        raise PairbotError(
-            "a cost in bp is below 0", value=min(args.slippage_bp, args.legging_bp), remedy="Give 0 or more"
-        )
-    _, config = read_config(args.config)
-    settings = parse_settings(config.get("pairbot"))
+    plan, ledger, workers = prepare(args)
     now = datetime.now(UTC)
-    plan = _plan(args, config, settings)
-    ledger = TrialLedger(args.ledger) if args.ledger is not None else TrialLedger.beside(args.datadir)
-    workers = Workers(Backend.SERIAL) if args.backend is None and args.jobs == 1 else workers_from(args)
     with ScanProgress("walk-forward", quiet=args.json) as bar:
         result = walk(
             plan, ledger, now=now, workers=workers, store=args.store,
@@ -73,17 +61,50 @@ def run_walkforward(args: argparse.Namespace, out: TextIO) -> int:
         for table in tables(result):
             console.print(table)
     if args.out is not None:
-        try:
-            args.out.write_text(walkforward_page(result, plan.costs), encoding="utf-8")
-        except OSError as error:
-            raise PairbotError(
-                f"--out {args.out} cannot be written: {error.strerror}", remedy="Choose another path"
-            ) from error
-        print(f"Wrote {args.out}", file=sys.stderr)
+        write_page(args.out, walkforward_page(result, plan.costs))
     return ExitCode.OK
 
 
-def _plan(args: argparse.Namespace, config: Mapping[str, Any], settings: Settings) -> Plan:
+def write_page(path: Path, page: str) -> None:
+    """Write an HTML page and say where. Raises PairbotError."""
+    try:
+        path.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise PairbotError(
+            f"--out {path} cannot be written: {error.strerror}", remedy="Choose another path"
+        ) from error
+    print(f"Wrote {path}", file=sys.stderr)
+
+
+def prepare(
+    args: argparse.Namespace, models: Iterable[SpreadModel] = ()
+) -> tuple[Plan, TrialLedger, Workers]:
+    """What a walk-forward and a comparison need, from their options: scanned, read, checked.
+
+    :param models: whose longest memory decides where trading begins.
+    :raises PairbotError: bad input, each with its value and a remedy.
+    """
+    if args.placebos < LEAST_PLACEBOS:
+        raise PairbotError(
+            "--placebos are too few to tell a place among them",
+            value=args.placebos,
+            remedy=f"Give {LEAST_PLACEBOS} at least, 200 for a figure to show",
+        )
+    if min(args.slippage_bp, args.legging_bp) < 0:
+        raise PairbotError(
+            "a cost in bp is below 0", value=min(args.slippage_bp, args.legging_bp), remedy="Give 0 or more"
+        )
+    _, config = read_config(args.config)
+    settings = parse_settings(config.get("pairbot"))
+    plan = _plan(args, config, settings, models)
+    ledger = TrialLedger(args.ledger) if args.ledger is not None else TrialLedger.beside(args.datadir)
+    workers = Workers(Backend.SERIAL) if args.backend is None and args.jobs == 1 else workers_from(args)
+    return plan, ledger, workers
+
+
+def _plan(
+    args: argparse.Namespace, config: Mapping[str, Any], settings: Settings, models: Iterable[SpreadModel]
+) -> Plan:
     options: ScanOptions | None = None
     if args.pairs_file is not None:
         pairs_file = load_pairs_file(args.pairs_file)
@@ -114,7 +135,10 @@ def _plan(args: argparse.Namespace, config: Mapping[str, Any], settings: Setting
             value=", ".join(symbols),
             remedy="Download more with `pairbot download`, or name more with --symbols",
         )
-    startup = required_startup_candles(pairs_file, settings, timeframe) if pairs_file.pairs else 1
+    files = [pairs_file, *(with_model(pairs_file, model) for model in models)]
+    startup = 1
+    if pairs_file.pairs:
+        startup = max(required_startup_candles(each, settings, timeframe) for each in files)
     # Random pairs and shuffled universes look at every symbol.
     wanted = list(dict.fromkeys([*pairs_file.pairs, *symbols]))
     market: Market = load_market(args.datadir, wanted, timeframe, settings, startup)

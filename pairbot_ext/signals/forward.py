@@ -34,7 +34,7 @@ class Course:
     log_b: FloatArray
     alpha: FloatArray
     beta: FloatArray
-    mu: float
+    mu: FloatArray
     sigma: FloatArray
     z: FloatArray
     most_candles: FloatArray
@@ -51,7 +51,7 @@ class Course:
         # The time stop ends every trade that has one: what comes after it is not looked at.
         after = slice(row + 1, row + 1 + ceil(most) if isfinite(most) else None)
         u = self.log_a[after] - self.alpha[row] - self.beta[row] * self.log_b[after]
-        z = (u - self.mu) / self.sigma[row]
+        z = (u - self.mu[row]) / self.sigma[row]
         reverted = (np.abs(z) <= self.thresholds.exit) | (z * direction > 0)
         stopped = np.abs(z) >= self.thresholds.stop
         late = np.arange(1, z.size + 1) >= most if isfinite(most) else np.zeros(z.size, np.bool_)
