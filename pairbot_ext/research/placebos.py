@@ -25,10 +25,11 @@ from pairbot_ext.research.evidence import clustered_t
 from pairbot_ext.research.market import Funding, Market, market_of
 from pairbot_ext.research.simulator import Simulation, book_of
 from pairbot_ext.research.weeks import week_numbers
-from pairbot_ext.scan.epochs import walk_forward
+from pairbot_ext.scan.epochs import scan_all
 from pairbot_ext.scan.pipeline import ScanOptions, epoch_of, pair_id, pairs_table
 from pairbot_ext.scan.universe import Window, cut_window
 from pairbot_ext.settings import Settings
+from pairbot_ext.stats import compiled
 from pairbot_ext.stats.arrays import FloatArray
 from pairbot_ext.stats.candles import Columns
 from pairbot_ext.support.errors import DataError
@@ -195,19 +196,21 @@ def one_placebo(
     contracts: Mapping[str, Contract],
     startup: int,
     costs: CostModel,
+    count: int,
 ) -> Rows:
-    """One placebo's mean net in bp, its t and its number of pair trades, as a row."""
+    """One of `count` placebos: its mean net in bp, its t and its number of pair trades, as a row."""
     if kind == Placebo.PAIRS:
         file = random_pairs(pairs_file, tables, seed)
     else:
         assert options is not None  # phases need the rule that selected
         market = shuffled(market, seed, startup, settings)
         scans = [Window(market.timeframe, candles, end) for candles, end in windows]
-        results = walk_forward(market.frames, scans, options)
-        epochs = [
-            epoch_of(each, options.knobs.thresholds, old.valid_from, old.valid_to)
-            for each, old in zip(results, pairs_file.epochs, strict=True)
-        ]
+        columns = {symbol: Columns.of(frame) for symbol, frame in market.frames.items()}
+        with compiled.one_of(count * len(scans)):
+            epochs = [
+                epoch_of(each, options.knobs.thresholds, old.valid_from, old.valid_to)
+                for each, old in zip(scan_all(columns, scans, options), pairs_file.epochs, strict=True)
+            ]
         file = pairs_file.model_copy(update={"epochs": tuple(epochs), "pairs": symbols_of(epochs)})
     if not file.pairs:
         return [{"mean_bp": float("nan"), "t": 0.0, "pair_trades": 0}]

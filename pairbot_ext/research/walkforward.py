@@ -288,6 +288,7 @@ def run_placebos(
         "contracts": contracts_at(plan.market),
         "startup": plan.startup_candles,
         "costs": plan.costs,
+        "count": plan.placebos,
     }
     for kind in kinds:
         tasks = [(kind.value, plan.seed + number) for number in range(plan.placebos)]
