@@ -33,8 +33,9 @@ class Courses:
 
     def is_known_broken(self, number: int, signal: int) -> bool:
         """Whether the break rules forbid an entry on this signal, as far as it has been found before."""
+        # Of every relation but `Relation.HOLDS`, which is 0.
         known = self._known.get(number)
-        return known is not None and bool(known[1][signal - known[0]] != Relation.HOLDS)
+        return known is not None and bool(known[1][signal - known[0]])
 
     def exit_row(
         self, number: int, path: SpreadPath, plan: EntryPlan, signal: int, row: int
