@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib.util
 from itertools import combinations
 from math import comb, e, isfinite, sqrt
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -74,15 +75,18 @@ def deflated_sharpe(returns: FloatArray, trials: int, spread_of_trials: float) -
     """Probability that the true Sharpe ratio is above what the best of `trials` without any edge shows.
 
     :param returns: per week, shape (n,). :param trials: configurations ever tried, this one included.
-    :param spread_of_trials: standard deviation of the trials' Sharpe ratios, per week; NaN takes that of
-        Sharpe ratios without an edge, 1 / sqrt(n - 1).
+    :param spread_of_trials: standard deviation of the trials' Sharpe ratios, per week; NaN, or more than
+        that, takes the one of independent trials without an edge, 1 / sqrt(n - 1). What is above it is no
+        luck: some thresholds earn less than others where there is an edge.
     """
     from scipy.stats import kurtosis, norm, skew
 
     n, own = returns.size, sharpe(returns)
     if n < 3 or not isfinite(own):
         return float("nan")
-    spread = spread_of_trials if isfinite(spread_of_trials) and spread_of_trials > 0 else 1 / sqrt(n - 1)
+    spread = 1 / sqrt(n - 1)
+    if isfinite(spread_of_trials) and spread_of_trials > 0:
+        spread = min(spread, spread_of_trials)
     hurdle = 0.0
     if trials > 1:
         hurdle = spread * ((1 - EULER) * norm.ppf(1 - 1 / trials) + EULER * norm.ppf(1 - 1 / (trials * e)))
@@ -90,18 +94,29 @@ def deflated_sharpe(returns: FloatArray, trials: int, spread_of_trials: float) -
     return float(norm.cdf((own - hurdle) * sqrt(n - 1) / sqrt(max(shape, 1e-12))))
 
 
-def overfitting_probability(returns: FloatArray) -> float:
-    """Share of the symmetric splits in which the variant that is best in one half is below the median in the
-    other (CSCV); NaN with fewer than two variants or eight weeks.
+class CrossValidation(NamedTuple):
+    """What becomes of the variant that is best in one half of the weeks in the other half: shares of the
+    symmetric splits (CSCV), NaN with fewer than two variants or eight weeks.
+
+    :param overfitting: it is below the median of the variants there. Where all are equally good, or equally
+        bad, that is one half by construction. :param losing: it loses money there.
+    """
+
+    overfitting: float
+    losing: float
+
+
+def cross_validated(returns: FloatArray) -> CrossValidation:
+    """Of all symmetric splits of the weeks.
 
     :param returns: per week and variant, shape (n, k).
     """
     n, k = returns.shape
     blocks = min(MOST_BLOCKS, n // 4 * 2)
     if k < 2 or blocks < 4:
-        return float("nan")
+        return CrossValidation(float("nan"), float("nan"))
     parts = np.array_split(np.arange(n), blocks)
-    below = 0
+    below = losing = 0
     for chosen in combinations(range(blocks), blocks // 2):
         inside = np.concatenate([parts[each] for each in chosen])
         outside = np.concatenate([parts[each] for each in range(blocks) if each not in chosen])
@@ -109,7 +124,9 @@ def overfitting_probability(returns: FloatArray) -> float:
         other = _sharpes(returns[outside])
         rank = (np.sum(other < other[best]) + 0.5 * np.sum(other == other[best])) / k
         below += bool(rank <= 0.5)
-    return below / comb(blocks, blocks // 2)
+        losing += bool(other[best] <= 0)
+    splits = comb(blocks, blocks // 2)
+    return CrossValidation(below / splits, losing / splits)
 
 
 def _sharpes(returns: FloatArray) -> FloatArray:

@@ -78,9 +78,22 @@ def flipped(trades: pd.DataFrame, costs: CostModel, count: int, seed: int) -> Ch
     )
 
 
-def candidates(market: Market, epochs: Sequence[Epoch]) -> list[pd.DataFrame]:
-    """Per epoch every pair of the symbols that its formation could model: leg_a, leg_b, alpha, beta, sigma,
-    half_life_hours. Empty where fewer than two symbols are usable."""
+@dataclass(frozen=True)
+class Pool:
+    """Every pair of one epoch's symbols that its formation could model. Arrays have shape (n,).
+
+    :param alpha, beta, sigma: of the regression of log A on log B.
+    """
+
+    legs: tuple[tuple[str, str], ...]
+    alpha: FloatArray
+    beta: FloatArray
+    sigma: FloatArray
+    half_life_hours: FloatArray
+
+
+def candidates(market: Market, epochs: Sequence[Epoch]) -> list[Pool]:
+    """What random pairs are drawn from, of each epoch; empty where fewer than two symbols are usable."""
     columns = {symbol: Columns.of(frame) for symbol, frame in market.frames.items()}
     found = []
     hours = market.step.total_seconds() / 3600
@@ -89,55 +102,48 @@ def candidates(market: Market, epochs: Sequence[Epoch]) -> list[pd.DataFrame]:
         try:
             data = cut_window(columns, Window(market.timeframe, length, epoch.formation_end), {})
         except DataError:
-            found.append(
-                pd.DataFrame(columns=["leg_a", "leg_b", "alpha", "beta", "sigma", "half_life_hours"])
-            )
+            found.append(Pool((), *(np.empty(0) for _ in range(4))))
             continue
-        table = pairs_table(data, None)
-        table = table.assign(half_life_hours=table["half_life"] * hours)
-        is_usable = (table["beta"] >= LEAST_BETA) & np.isfinite(table["half_life_hours"])
-        is_usable &= (table["half_life_hours"] > 0) & (table["sigma"] > 0)
-        names = ["leg_a", "leg_b", "alpha", "beta", "sigma", "half_life_hours"]
-        found.append(table.loc[is_usable, names].reset_index(drop=True))
+        with compiled.one_of(len(epochs)):
+            table = pairs_table(data, None)
+        half_life = table["half_life"].to_numpy(np.float64) * hours
+        alpha, beta, sigma = (table[name].to_numpy(np.float64) for name in ("alpha", "beta", "sigma"))
+        is_usable = (beta >= LEAST_BETA) & np.isfinite(half_life) & (half_life > 0) & (sigma > 0)
+        legs = zip(table["leg_a"][is_usable], table["leg_b"][is_usable], strict=True)
+        found.append(Pool(tuple(legs), *(each[is_usable] for each in (alpha, beta, sigma, half_life))))
     return found
 
 
-def random_pairs(pairs_file: PairsFile, tables: Sequence[pd.DataFrame], seed: int) -> PairsFile:
+def random_pairs(pairs_file: PairsFile, pools: Sequence[Pool], seed: int) -> PairsFile:
     """The same epochs and thresholds with other pairs of like half-lives."""
     rng = np.random.default_rng([seed, 11])
     epochs = []
-    for epoch, table in zip(pairs_file.epochs, tables, strict=True):
+    for epoch, pool in zip(pairs_file.epochs, pools, strict=True):
         chosen: dict[frozenset[str], Pair] = {}
         own = {frozenset(pair.symbols) for pair in epoch.pairs}
-        legs = [frozenset(both) for both in zip(table["leg_a"], table["leg_b"], strict=True)]
-        logs = np.log(table["half_life_hours"].to_numpy(np.float64))
+        logs = np.log(pool.half_life_hours)
+        middle = float(np.median(logs)) if logs.size else 0.0
         for pair in epoch.pairs:
-            wanted = (
-                np.log(pair.half_life_hours)
-                if pair.half_life_hours
-                else float(np.median(logs))
-                if logs.size
-                else 0.0
-            )
+            wanted = np.log(pair.half_life_hours) if pair.half_life_hours else middle
             free = (
                 row
                 for row in np.argsort(np.abs(logs - wanted), kind="stable").tolist()
-                if legs[row] not in own and legs[row] not in chosen
+                if (both := frozenset(pool.legs[row])) not in own and both not in chosen
             )
             near = list(islice(free, NEAREST))
             if near:
-                place = near[int(rng.integers(len(near)))]
-                row = table.loc[place]
-                chosen[legs[place]] = pair.model_copy(
+                row = near[int(rng.integers(len(near)))]
+                leg_a, leg_b = pool.legs[row]
+                chosen[frozenset(pool.legs[row])] = pair.model_copy(
                     update={
-                        "id": pair_id(row["leg_a"], row["leg_b"]),
-                        "leg_a": row["leg_a"],
-                        "leg_b": row["leg_b"],
-                        "hedge_ratio": float(row["beta"]),
-                        "alpha": float(row["alpha"]),
+                        "id": pair_id(leg_a, leg_b),
+                        "leg_a": leg_a,
+                        "leg_b": leg_b,
+                        "hedge_ratio": float(pool.beta[row]),
+                        "alpha": float(pool.alpha[row]),
                         "mu": 0.0,
-                        "sigma": float(row["sigma"]),
-                        "half_life_hours": float(row["half_life_hours"]),
+                        "sigma": float(pool.sigma[row]),
+                        "half_life_hours": float(pool.half_life_hours[row]),
                     }
                 )
         epochs.append(epoch.model_copy(update={"pairs": tuple(chosen.values())}))
@@ -188,7 +194,7 @@ def one_placebo(
     *,
     market: Market,
     pairs_file: PairsFile,
-    tables: Sequence[pd.DataFrame],
+    pools: Sequence[Pool],
     windows: Sequence[tuple[int, datetime]],
     options: ScanOptions | None,
     settings: Settings,
@@ -200,7 +206,7 @@ def one_placebo(
 ) -> Rows:
     """One of `count` placebos: its mean net in bp, its t and its number of pair trades, as a row."""
     if kind == Placebo.PAIRS:
-        file = random_pairs(pairs_file, tables, seed)
+        file = random_pairs(pairs_file, pools, seed)
     else:
         assert options is not None  # phases need the rule that selected
         market = shuffled(market, seed, startup, settings)

@@ -37,8 +37,9 @@ def sentences(result: WalkForward, costs: CostModel) -> list[str]:
         f"Assumed beside fees and funding: slippage {costs.slippage_bp:g} bp and legging "
         f"{costs.legging_bp:g} bp of each leg and fill, {FILLS} fills a leg.",
         f"Deflated Sharpe ratio {percent(f.deflated_sharpe)} at {counted(result.trials, 'configuration')} "
-        f"ever tried on this data; probability of overfitting over {result.variants + 1} variants "
-        f"{percent(f.overfitting)} (CSCV).",
+        f"ever tried on this data. Of {result.variants + 1} variants the best in one half of the weeks is below "
+        f"the median of the other half in {percent(f.overfitting)} of the splits (probability of overfitting, "
+        f"CSCV), and loses there in {percent(f.losing)}.",
         "Superior predictive ability: not computed, the library `arch` is not installed."
         if spa is None
         else f"Superior predictive ability over the variants: p {number(spa, 3)}.",
@@ -93,7 +94,7 @@ def as_json(result: WalkForward) -> dict[str, Any]:
         name: _plain(getattr(result.figures, name))
         for name in (
             *("pair_trades", "weeks", "net", "low_95", "low_90", "stressed", "delayed"),
-            *("deflated_sharpe", "overfitting"),
+            *("deflated_sharpe", "overfitting", "losing"),
         )
     }
     return {

@@ -21,8 +21,8 @@ from pairbot_ext.research.contracts import bundled_contracts
 from pairbot_ext.research.costs import STRESS, CostModel, net_bp
 from pairbot_ext.research.evidence import (
     clustered_t,
+    cross_validated,
     deflated_sharpe,
-    overfitting_probability,
     place_among,
     sharpe,
     superior_ability_p,
@@ -226,6 +226,7 @@ def walk(
     late = net_bp(delayed, plan.costs)
     weeks = week_numbers(trades)
     own = float(clustered_t(nets, weeks)[0])
+    validated = cross_validated(matrix)
     figures = Figures(
         pair_trades=mean.n,
         weeks=mean.weeks,
@@ -235,7 +236,8 @@ def walk(
         stressed=float(net_bp(trades, plan.costs, STRESS).mean()),
         delayed=float(late.mean()) if late.size else nan,
         deflated_sharpe=deflated_sharpe(matrix[:, 0], trials, float(np.nanstd(sharpes, ddof=1))),
-        overfitting=overfitting_probability(matrix),
+        overfitting=validated.overfitting,
+        losing=validated.losing,
         places={kind: place_among(own, each.ts) for kind, each in placebos.items()},
     )
     level, missing = verdict(figures)
@@ -280,7 +282,7 @@ def run_placebos(
     shared = {
         "market": plan.market,
         "pairs_file": plan.pairs_file,
-        "tables": candidates(plan.market, epochs),
+        "pools": candidates(plan.market, epochs),
         "windows": windows,
         "options": plan.options,
         "settings": plan.settings,
