@@ -71,22 +71,34 @@ def sharpe(returns: FloatArray) -> float:
     return float(returns.mean()) / sd if sd > 0 else float("nan")
 
 
+def luck_of_trials(returns: FloatArray) -> float:
+    """Standard deviation of the variants' Sharpe ratios, as far as luck can make it; NaN of a single one.
+
+    Independent trials without an edge spread by 1 / sqrt(n - 1). What is above that is no luck: where there
+    is an edge, some thresholds earn less than others, and that says nothing against the best.
+
+    :param returns: per week and variant, shape (n, k).
+    """
+    found = np.array([sharpe(column) for column in returns.T])
+    found = found[np.isfinite(found)]
+    if found.size < 2:
+        return float("nan")
+    return min(float(found.std(ddof=1)), 1 / sqrt(returns.shape[0] - 1))
+
+
 def deflated_sharpe(returns: FloatArray, trials: int, spread_of_trials: float) -> float:
     """Probability that the true Sharpe ratio is above what the best of `trials` without any edge shows.
 
     :param returns: per week, shape (n,). :param trials: configurations ever tried, this one included.
-    :param spread_of_trials: standard deviation of the trials' Sharpe ratios, per week; NaN, or more than
-        that, takes the one of independent trials without an edge, 1 / sqrt(n - 1). What is above it is no
-        luck: some thresholds earn less than others where there is an edge.
+    :param spread_of_trials: standard deviation of the trials' Sharpe ratios, per week; NaN takes that of
+        Sharpe ratios without an edge, 1 / sqrt(n - 1).
     """
     from scipy.stats import kurtosis, norm, skew
 
     n, own = returns.size, sharpe(returns)
     if n < 3 or not isfinite(own):
         return float("nan")
-    spread = 1 / sqrt(n - 1)
-    if isfinite(spread_of_trials) and spread_of_trials > 0:
-        spread = min(spread, spread_of_trials)
+    spread = spread_of_trials if isfinite(spread_of_trials) and spread_of_trials > 0 else 1 / sqrt(n - 1)
     hurdle = 0.0
     if trials > 1:
         hurdle = spread * ((1 - EULER) * norm.ppf(1 - 1 / trials) + EULER * norm.ppf(1 - 1 / (trials * e)))

@@ -37,9 +37,9 @@ def sentences(result: WalkForward, costs: CostModel) -> list[str]:
         f"Assumed beside fees and funding: slippage {costs.slippage_bp:g} bp and legging "
         f"{costs.legging_bp:g} bp of each leg and fill, {FILLS} fills a leg.",
         f"Deflated Sharpe ratio {percent(f.deflated_sharpe)} at {counted(result.trials, 'configuration')} "
-        f"ever tried on this data. Of {result.variants + 1} variants the best in one half of the weeks is below "
-        f"the median of the other half in {percent(f.overfitting)} of the splits (probability of overfitting, "
-        f"CSCV), and loses there in {percent(f.losing)}.",
+        f"ever tried on this data. Of {result.variants + 1} variants the best in one half of the weeks is "
+        f"below the median of the other half in {percent(f.overfitting)} of the splits (probability of "
+        f"overfitting, CSCV), and loses there in {percent(f.losing)}.",
         "Superior predictive ability: not computed, the library `arch` is not installed."
         if spa is None
         else f"Superior predictive ability over the variants: p {number(spa, 3)}.",

@@ -23,8 +23,8 @@ from pairbot_ext.research.evidence import (
     clustered_t,
     cross_validated,
     deflated_sharpe,
+    luck_of_trials,
     place_among,
-    sharpe,
     superior_ability_p,
     week_bootstrap,
 )
@@ -220,7 +220,6 @@ def walk(
             progress("variants", number + 1, len(tried))
     matrix = np.column_stack(returns)
     trials = ledger.add("walkforward", [{**plan.trial, "thresholds": each} for each in ({}, *tried)], now)
-    sharpes = np.array([sharpe(column) for column in matrix.T])
     placebos = run_placebos(plan, trades, workers, store, progress)
     delayed = simulate(plan, delay_candles=1).pair_trades
     late = net_bp(delayed, plan.costs)
@@ -235,7 +234,7 @@ def walk(
         low_90=week_bootstrap(nets, weeks, 0.90, plan.seed)[0],
         stressed=float(net_bp(trades, plan.costs, STRESS).mean()),
         delayed=float(late.mean()) if late.size else nan,
-        deflated_sharpe=deflated_sharpe(matrix[:, 0], trials, float(np.nanstd(sharpes, ddof=1))),
+        deflated_sharpe=deflated_sharpe(matrix[:, 0], trials, luck_of_trials(matrix)),
         overfitting=validated.overfitting,
         losing=validated.losing,
         places={kind: place_among(own, each.ts) for kind, each in placebos.items()},

@@ -11,6 +11,7 @@ import pytest
 from pairbot_ext.research.evidence import (
     cross_validated,
     deflated_sharpe,
+    luck_of_trials,
     place_among,
     superior_ability_p,
     week_bootstrap,
@@ -44,16 +45,19 @@ def test_overfitting_is_likely_in_noise_and_unlikely_with_an_edge() -> None:
 
 
 def test_variants_that_are_equally_good_are_no_overfitting_that_costs() -> None:
-    """Who is best among equals is chance, and so is its rank in the other half; it earns there all the same."""
+    """Who is best among equals is chance, and so is its rank in the other half; it earns there too."""
     found = cross_validated(0.8 + np.random.default_rng(3).standard_normal((40, 12)))
     assert found.overfitting > 0.3
     assert found.losing == 0.0
 
 
 def test_true_differences_between_trials_do_not_deflate() -> None:
-    returns = np.random.default_rng(8).normal(0.4, 1.0, 30)
-    assert deflated_sharpe(returns, 17, 0.9) == deflated_sharpe(returns, 17, nan)
-    assert deflated_sharpe(returns, 17, 0.05) > deflated_sharpe(returns, 17, nan)
+    rng = np.random.default_rng(8)
+    noise = rng.standard_normal((30, 17))
+    assert 0.5 / np.sqrt(29) < luck_of_trials(noise) <= 1 / np.sqrt(29)
+    assert luck_of_trials(noise + np.linspace(0.0, 2.0, 17)) == pytest.approx(1 / np.sqrt(29))
+    assert luck_of_trials(noise[:, :1].repeat(17, axis=1)) == pytest.approx(0.0)
+    assert isnan(luck_of_trials(noise[:, :1]))
 
 
 def test_the_interval_takes_whole_weeks() -> None:
