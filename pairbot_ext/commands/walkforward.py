@@ -17,7 +17,7 @@ examples:
   pairbot walkforward --datadir user_data/data/binance --timerange 20250701-20260101
   pairbot walkforward --datadir user_data/data/binance --pairs-file wf.json --json
   pairbot walkforward --datadir user_data/data/binance --store user_data/wf --out walkforward.html
-exit code: 0 a verdict was found, whatever it is, 2 bad input
+exit code: 0 a verdict was found, whatever it is, 1 Freqtrade does not make these trades, 2 bad input
 """
 
 
@@ -70,6 +70,12 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.add_argument(
         "--seed", type=int, default=1, help="of placebos and bootstrap (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--check",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="have `freqtrade backtesting` make the trades once more; a difference is an error",
     )
     parser.add_argument("--ledger", type=Path, metavar="FILE", help="default: pairbot-trials.jsonl in DIR")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write an HTML report there (5 MB)")

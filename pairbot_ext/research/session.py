@@ -5,9 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import tempfile
 from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from math import inf
+from pathlib import Path
 from typing import Any, TextIO
 
 from rich.console import Console
@@ -19,6 +23,7 @@ from pairbot_ext.research.costs import CostModel
 from pairbot_ext.research.ledger import TrialLedger, key_of
 from pairbot_ext.research.market import Market, load_market
 from pairbot_ext.research.page import walkforward_page
+from pairbot_ext.research.recheck import Recheck
 from pairbot_ext.research.texts import as_json, sentences, tables
 from pairbot_ext.research.walkforward import Plan, walk, with_whitelist
 from pairbot_ext.scan.epochs import Schedule, walk_forward
@@ -59,11 +64,20 @@ def run_walkforward(args: argparse.Namespace, out: TextIO) -> int:
     plan = _plan(args, config, settings)
     ledger = TrialLedger(args.ledger) if args.ledger is not None else TrialLedger.beside(args.datadir)
     workers = Workers(Backend.SERIAL) if args.backend is None and args.jobs == 1 else workers_from(args)
-    with ScanProgress("walk-forward", quiet=args.json) as bar:
-        result = walk(
-            plan, ledger, now=now, workers=workers, store=args.store,
-            progress=lambda _, done, total: bar(done, total),
-        )  # fmt: skip
+    with ExitStack() as stack:
+        recheck = None
+        if args.check and plan.pairs_file.pairs:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pairbot-check-")))
+            recheck = Recheck(plan.pairs_file, config, plan.terms, args.datadir, folder)
+            stack.callback(recheck.close)
+        with ScanProgress("walk-forward", quiet=args.json) as bar:
+            result = walk(
+                plan, ledger, now=now, workers=workers, store=args.store,
+                progress=lambda _, done, total: bar(done, total),
+            )  # fmt: skip
+        difference = None if recheck is None else recheck.difference(result.outcome)
+        if recheck is not None:
+            result = replace(result, is_confirmed=difference is None)
     if args.json:
         print(json.dumps(as_json(result), indent=1, allow_nan=False), file=out)
     else:
@@ -80,6 +94,9 @@ def run_walkforward(args: argparse.Namespace, out: TextIO) -> int:
                 f"--out {args.out} cannot be written: {error.strerror}", remedy="Choose another path"
             ) from error
         print(f"Wrote {args.out}", file=sys.stderr)
+    if difference is not None:
+        print(f"error: no figure above counts: {difference}", file=sys.stderr)
+        return ExitCode.PROBLEM
     return ExitCode.OK
 
 

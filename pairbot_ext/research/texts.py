@@ -18,6 +18,12 @@ CAVEAT = (
     "chosen by people who have seen such data; the ledger counts only what was tried here."
 )
 
+CONFIRMED = {
+    True: "`freqtrade backtesting` makes the same trades: candles, sides, amounts, exit reasons, profit.",
+    False: "`freqtrade backtesting` does NOT make these trades: no figure here counts.",
+    None: "Not confirmed by `freqtrade backtesting` (--no-check): the figures are the simulator's.",
+}
+
 
 def sentences(result: WalkForward, costs: CostModel) -> list[str]:
     """The headline and what must be known of it."""
@@ -52,6 +58,7 @@ def sentences(result: WalkForward, costs: CostModel) -> list[str]:
         if math.isfinite(result.still_needed)
         else "No edge was seen, so no number of further trades follows from it."
     )
+    said.append(CONFIRMED[result.is_confirmed])
     if "phase-shuffled" not in result.placebos:
         said.append("No phase-shuffled placebos: a pairs file does not say by which rule to scan them.")
     if result.empty_epochs:
@@ -132,6 +139,7 @@ def as_json(result: WalkForward) -> dict[str, Any]:
             for row in result.trades.to_dict("records")
         ],
         "seed": result.seed,
+        "confirmed_by_freqtrade": result.is_confirmed,
     }
 
 

@@ -17,7 +17,7 @@ import pandas as pd
 from pairbot_ext.pairs import PairsFile
 from pairbot_ext.report.evidence import ClusteredMean, clustered_mean
 from pairbot_ext.research.account import Terms
-from pairbot_ext.research.contracts import bundled_contracts
+from pairbot_ext.research.contracts import observed_contracts
 from pairbot_ext.research.costs import STRESS, CostModel, net_bp
 from pairbot_ext.research.evidence import (
     clustered_t,
@@ -81,6 +81,7 @@ class WalkForward:
     :param weekly: net of each week as a share of the wallet. :param placebos: by kind.
     :param superior_ability: SPA's p-value; None where `arch` is not installed.
     :param benchmarks: return over the same time, a ratio.
+    :param is_confirmed: whether `freqtrade backtesting` makes the same trades; None where it was not asked.
     """
 
     outcome: Outcome
@@ -102,6 +103,7 @@ class WalkForward:
     benchmarks: Mapping[str, float]
     placebos: Mapping[str, Chance]
     seed: int
+    is_confirmed: bool | None = None
 
     @property
     def still_needed(self) -> float:
@@ -158,7 +160,7 @@ def check_data(pairs_file: PairsFile, market: Market) -> list[str]:
 def simulate(plan: Plan, *, overrides: Mapping[str, float] | None = None, delay_candles: int = 0) -> Outcome:
     """One backtest of the plan's pairs."""
     book = book_of(plan.market, plan.pairs_file, plan.settings, overrides=overrides)
-    contracts = contracts_at(plan.market)
+    contracts = observed_contracts(plan.market.frames)
     return Simulation(
         plan.market,
         book,
@@ -168,12 +170,6 @@ def simulate(plan: Plan, *, overrides: Mapping[str, float] | None = None, delay_
         plan.startup_candles,
         delay_candles=delay_candles,
     ).run()
-
-
-def contracts_at(market: Market) -> dict[str, Any]:
-    """The bundled contracts at each symbol's last price."""
-    prices = {symbol: float(frame["close"].iloc[-1]) for symbol, frame in market.frames.items()}
-    return bundled_contracts(prices)
 
 
 def walk(
@@ -202,6 +198,8 @@ def walk(
         )
     begin = plan.pairs_file.epochs[0].valid_from
     end = plan.market.time(plan.market.end_row)
+    if plan.pairs_file.epochs[-1].valid_to is not None:
+        end = min(end, plan.pairs_file.epochs[-1].valid_to)
     parts = plan.costs.waterfall(trades)
     nets = parts["net"].to_numpy(np.float64)
     mean = clustered_mean(nets, list(trades["opened"]))
@@ -286,7 +284,7 @@ def run_placebos(
         "options": plan.options,
         "settings": plan.settings,
         "terms": plan.terms,
-        "contracts": contracts_at(plan.market),
+        "contracts": observed_contracts(plan.market.frames),
         "startup": plan.startup_candles,
         "costs": plan.costs,
         "count": plan.placebos,
