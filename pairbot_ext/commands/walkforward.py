@@ -65,6 +65,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     costs = parser.add_argument_group("costs beside fees and funding, bp of one leg and fill")
     costs.add_argument("--slippage-bp", type=float, default=1.0, metavar="BP", help="default: %(default)s")
     costs.add_argument("--legging-bp", type=float, default=0.5, metavar="BP", help="default: %(default)s")
+    costs.add_argument(
+        "--legging", type=Path, metavar="FILE", help="what `pairbot replay --legging FILE` measured, instead"
+    )
     parser.add_argument(
         "--placebos", type=int, default=200, metavar="N", help="of each kind (default: %(default)s)"
     )
@@ -79,6 +82,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.add_argument("--ledger", type=Path, metavar="FILE", help="default: pairbot-trials.jsonl in DIR")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write an HTML report there (5 MB)")
+    parser.add_argument("--png", type=Path, metavar="FILE", help="write the pictures there")
     parser.add_argument("--json", action="store_true", help="print the result as JSON, progress on stderr")
     add_task_options(parser.add_argument_group("who computes the placebos"))
     add_knob_options(parser)

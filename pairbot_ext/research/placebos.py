@@ -41,6 +41,11 @@ LEAST_BETA = 0.1
 BLOCK = timedelta(weeks=1)
 
 
+BIN_BP = 50.0
+NET_EDGES = np.arange(-1_000.0, 1_000.0 + BIN_BP, BIN_BP)
+"""Bins of single pair trades' nets; the outer ones hold what lies beyond them too."""
+
+
 class Placebo(StrEnum):
     """Kinds of placebo."""
 
@@ -56,11 +61,19 @@ class Chance:
     :param means: mean net, bp of N_A + N_B; NaN without a pair trade.
     :param ts: `evidence.clustered_t` of the nets, by which the strategy's place is found.
     :param pair_trades: that each made.
+    :param counts: of all their pair trades in each bin of `NET_EDGES`. Shape (bins,).
     """
 
     means: FloatArray
     ts: FloatArray
     pair_trades: FloatArray
+    counts: FloatArray
+
+
+def count_nets(nets: FloatArray) -> FloatArray:
+    """How many nets, in bp, are in each bin of `NET_EDGES`. Shape (bins,)."""
+    inside = np.clip(nets, NET_EDGES[0], NET_EDGES[-1])
+    return np.histogram(inside, NET_EDGES)[0].astype(np.float64)
 
 
 def flipped(trades: pd.DataFrame, costs: CostModel, count: int, seed: int) -> Chance:
@@ -74,7 +87,10 @@ def flipped(trades: pd.DataFrame, costs: CostModel, count: int, seed: int) -> Ch
     paid = (parts["net"] - parts["gross"] - parts["funding"]).to_numpy(np.float64)
     nets = np.random.default_rng(seed).choice([-1.0, 1.0], size=(count, moved.size)) * moved + paid
     return Chance(
-        nets.mean(axis=1), clustered_t(nets, week_numbers(trades)), np.full(count, float(moved.size))
+        nets.mean(axis=1),
+        clustered_t(nets, week_numbers(trades)),
+        np.full(count, float(moved.size)),
+        count_nets(nets.ravel()),
     )
 
 
@@ -219,12 +235,14 @@ def one_placebo(
             ]
         file = pairs_file.model_copy(update={"epochs": tuple(epochs), "pairs": symbols_of(epochs)})
     if not file.pairs:
-        return [{"mean_bp": float("nan"), "t": 0.0, "pair_trades": 0}]
+        return [_row(np.empty(0), 0.0)]
     book = book_of(market, file, settings)
     terms = replace(terms, whitelist=file.pairs)
     trades = Simulation(market, book, settings, terms, contracts, startup).run().pair_trades
     nets = net_bp(trades, costs)
-    if not nets.size:
-        return [{"mean_bp": float("nan"), "t": 0.0, "pair_trades": 0}]
-    t = float(clustered_t(nets, week_numbers(trades))[0])
-    return [{"mean_bp": float(nets.mean()), "t": t, "pair_trades": nets.size}]
+    return [_row(nets, float(clustered_t(nets, week_numbers(trades))[0]) if nets.size else 0.0)]
+
+
+def _row(nets: FloatArray, t: float) -> dict[str, object]:
+    mean = float(nets.mean()) if nets.size else float("nan")
+    return {"mean_bp": mean, "t": t, "pair_trades": nets.size, "counts": count_nets(nets)}

@@ -24,6 +24,7 @@ from pairbot_ext.research.ledger import TrialLedger, key_of
 from pairbot_ext.research.market import Market, load_market
 from pairbot_ext.research.page import walkforward_page
 from pairbot_ext.research.recheck import Recheck
+from pairbot_ext.research.sheet import walkforward_sheet
 from pairbot_ext.research.texts import as_json, sentences, tables
 from pairbot_ext.research.walkforward import Plan, walk, with_whitelist
 from pairbot_ext.scan.epochs import Schedule, walk_forward
@@ -87,21 +88,30 @@ def run_walkforward(args: argparse.Namespace, out: TextIO) -> int:
         for table in tables(result):
             console.print(table)
     if args.out is not None:
-        try:
-            args.out.write_text(walkforward_page(result, plan.costs), encoding="utf-8")
-        except OSError as error:
-            raise PairbotError(
-                f"--out {args.out} cannot be written: {error.strerror}", remedy="Choose another path"
-            ) from error
-        print(f"Wrote {args.out}", file=sys.stderr)
+        _write("--out", args.out, walkforward_page(result, plan.costs).encode())
+    if args.png is not None:
+        _write("--png", args.png, walkforward_sheet(result))
     if difference is not None:
         print(f"error: no figure above counts: {difference}", file=sys.stderr)
         return ExitCode.PROBLEM
     return ExitCode.OK
 
 
+def _write(option: str, path: Path, content: bytes) -> None:
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        raise PairbotError(
+            f"{option} {path} cannot be written: {error.strerror}", remedy="Choose another path"
+        ) from error
+    print(f"Wrote {path}", file=sys.stderr)
+
+
 def _plan(args: argparse.Namespace, config: Mapping[str, Any], settings: Settings) -> Plan:
     options: ScanOptions | None = None
+    costs = CostModel(args.slippage_bp, args.legging_bp)
+    if args.legging is not None:
+        costs = CostModel.measured(args.legging, args.slippage_bp)
     if args.pairs_file is not None:
         pairs_file = load_pairs_file(args.pairs_file)
         timeframe = pairs_file.timeframe
@@ -141,7 +151,7 @@ def _plan(args: argparse.Namespace, config: Mapping[str, Any], settings: Setting
             market=market,
             settings=settings,
             terms=_terms(config),
-            costs=CostModel(args.slippage_bp, args.legging_bp),
+            costs=costs,
             startup_candles=startup,
             options=options,
             placebos=args.placebos,

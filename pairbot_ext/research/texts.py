@@ -9,7 +9,9 @@ import numpy as np
 from rich.table import Table
 
 from pairbot_ext.report.wording import counted, number, percent
+from pairbot_ext.research.capacity import VOLUME_SHARE
 from pairbot_ext.research.costs import FILLS, CostModel
+from pairbot_ext.research.placebos import NET_EDGES
 from pairbot_ext.research.verdict import RULES
 from pairbot_ext.research.walkforward import WalkForward
 
@@ -40,8 +42,7 @@ def sentences(result: WalkForward, costs: CostModel) -> list[str]:
         f"and legging included (95 % interval {low} to {high} bp, bootstrap of whole weeks), "
         f"{counted(mean.n, 'pair trade')} in {mean.weeks} of {counted(result.weeks_total, 'week')}.",
         f"At twice the costs {stressed} bp; with fills one candle later {delayed} bp.",
-        f"Assumed beside fees and funding: slippage {costs.slippage_bp:g} bp and legging "
-        f"{costs.legging_bp:g} bp of each leg and fill, {FILLS} fills a leg.",
+        _beside(costs),
         f"Deflated Sharpe ratio {percent(f.deflated_sharpe)} at {counted(result.trials, 'configuration')} "
         f"ever tried on this data. Of {result.variants + 1} variants the best in one half of the weeks is "
         f"below the median of the other half in {percent(f.overfitting)} of the splits (probability of "
@@ -58,6 +59,7 @@ def sentences(result: WalkForward, costs: CostModel) -> list[str]:
         if math.isfinite(result.still_needed)
         else "No edge was seen, so no number of further trades follows from it."
     )
+    said.append(_capacity(result))
     said.append(CONFIRMED[result.is_confirmed])
     if "phase-shuffled" not in result.placebos:
         said.append("No phase-shuffled placebos: a pairs file does not say by which rule to scan them.")
@@ -65,6 +67,30 @@ def sentences(result: WalkForward, costs: CostModel) -> list[str]:
         shown = ", ".join(result.empty_epochs[:5]) + (" …" if len(result.empty_epochs) > 5 else "")
         said.append(f"{len(result.empty_epochs)} of {result.epochs} epochs have no pair: {shown}.")
     return [*said, CAVEAT]
+
+
+def _beside(costs: CostModel) -> str:
+    """What costs beside fees and funding, and how that is known."""
+    legging = f"legging {costs.legging_bp:.2g} bp"
+    if costs.replayed:
+        return (
+            f"Beside fees and funding: {legging} of each leg and fill, measured on "
+            f"{counted(costs.replayed, 'replayed pair trade')}; slippage {costs.slippage_bp:g} bp, assumed, "
+            f"{FILLS} fills a leg."
+        )
+    return (
+        f"Assumed beside fees and funding: slippage {costs.slippage_bp:g} bp and {legging} of each leg and "
+        f"fill, {FILLS} fills a leg."
+    )
+
+
+def _capacity(result: WalkForward) -> str:
+    half, most = (number(float(np.quantile(result.capacities, q)), 0) for q in (0.5, 0.1))
+    return (
+        f"At {percent(VOLUME_SHARE)} of the volume of the candles they are filled in, half of the pair "
+        f"trades could be {half} USDT large, nine in ten {most}; they were "
+        f"{number(float(result.trades['notional'].median()), 0)}."
+    )
 
 
 def tables(result: WalkForward) -> list[Table]:
@@ -120,13 +146,16 @@ def as_json(result: WalkForward) -> dict[str, Any]:
         "weeks_total": result.weeks_total,
         "epochs": result.epochs,
         "empty_epochs": list(result.empty_epochs),
+        "capacity": {f"{q:g}": float(np.quantile(result.capacities, q)) for q in (0.1, 0.5, 0.9)},
         "turnover_per_week": _plain(result.turnover_per_week),
         "benchmarks": {name: _plain(value) for name, value in result.benchmarks.items()},
+        "net_edges_bp": NET_EDGES.tolist(),
         "placebos": {
             kind: {
                 "mean_bp": [_plain(each) for each in chance.means],
                 "t": [_plain(each) for each in chance.ts],
                 "pair_trades": [int(each) for each in chance.pair_trades],
+                "nets": [int(each) for each in chance.counts],
             }
             for kind, chance in result.placebos.items()
         },

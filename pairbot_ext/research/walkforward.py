@@ -17,6 +17,7 @@ import pandas as pd
 from pairbot_ext.pairs import PairsFile
 from pairbot_ext.report.evidence import ClusteredMean, clustered_mean
 from pairbot_ext.research.account import Terms
+from pairbot_ext.research.capacity import capacities
 from pairbot_ext.research.contracts import observed_contracts
 from pairbot_ext.research.costs import STRESS, CostModel, net_bp
 from pairbot_ext.research.evidence import (
@@ -37,6 +38,7 @@ from pairbot_ext.research.verdict import Evidence, Figures, verdict
 from pairbot_ext.research.weeks import week_numbers, weekly_returns
 from pairbot_ext.scan.pipeline import ScanOptions
 from pairbot_ext.settings import Settings
+from pairbot_ext.stats.arrays import FloatArray
 from pairbot_ext.support.errors import DataError
 from pairbot_ext.tasks.runner import run
 from pairbot_ext.tasks.workers import Workers
@@ -80,6 +82,7 @@ class WalkForward:
     :param trades: `Outcome.pair_trades` with the waterfall's columns, `_bp` added to their names.
     :param weekly: net of each week as a share of the wallet. :param placebos: by kind.
     :param superior_ability: SPA's p-value; None where `arch` is not installed.
+    :param capacities: `capacity.capacities`.
     :param benchmarks: return over the same time, a ratio.
     :param is_confirmed: whether `freqtrade backtesting` makes the same trades; None where it was not asked.
     """
@@ -100,6 +103,7 @@ class WalkForward:
     empty_epochs: Sequence[str]
     epochs: int
     turnover_per_week: float
+    capacities: FloatArray
     benchmarks: Mapping[str, float]
     placebos: Mapping[str, Chance]
     seed: int
@@ -255,6 +259,7 @@ def walk(
         empty_epochs=empty,
         epochs=len(plan.pairs_file.epochs),
         turnover_per_week=2 * float(trades["notional"].sum()) / plan.terms.wallet / max(len(weekly), 1),
+        capacities=capacities(outcome),
         benchmarks=benchmarks(plan.market, begin, outcome),
         placebos=placebos,
         seed=plan.seed,
@@ -303,7 +308,7 @@ def run_placebos(
         columns = (
             np.array([row[name] for row in all_rows], np.float64) for name in ("mean_bp", "t", "pair_trades")
         )
-        found[str(kind)] = Chance(*columns)
+        found[str(kind)] = Chance(*columns, np.sum([row["counts"] for row in all_rows], axis=0))
     return found
 
 
