@@ -80,7 +80,7 @@ def run_walkforward(args: argparse.Namespace, out: TextIO) -> int:
         if recheck is not None:
             result = replace(result, is_confirmed=difference is None)
     if args.json:
-        print(json.dumps(as_json(result), indent=1, allow_nan=False), file=out)
+        print(json.dumps(as_json(result, plan), indent=1, allow_nan=False), file=out)
     else:
         console = Console(file=out, width=None if out.isatty() else 120)
         for sentence in sentences(result, plan.costs):

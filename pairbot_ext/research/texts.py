@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from typing import Any
 
@@ -9,11 +10,12 @@ import numpy as np
 from rich.table import Table
 
 from pairbot_ext.report.wording import counted, number, percent
+from pairbot_ext.research.beside import KIND, SCHEMA_VERSION
 from pairbot_ext.research.capacity import VOLUME_SHARE
 from pairbot_ext.research.costs import FILLS, CostModel
 from pairbot_ext.research.placebos import NET_EDGES
 from pairbot_ext.research.verdict import RULES
-from pairbot_ext.research.walkforward import WalkForward
+from pairbot_ext.research.walkforward import Plan, WalkForward
 
 CAVEAT = (
     "Out of sample means after the formation that chose the pairs. The rules and their thresholds were "
@@ -121,7 +123,32 @@ def tables(result: WalkForward) -> list[Table]:
     return [costs, placebos, others]
 
 
-def as_json(result: WalkForward) -> dict[str, Any]:
+def inputs_of(plan: Plan) -> dict[str, Any]:
+    """What a result was made of, as far as two results must agree in it to be compared."""
+    digest = hashlib.sha256()
+    for symbol in sorted(plan.market.close):
+        digest.update(symbol.encode() + plan.market.close[symbol].tobytes())
+    epochs, terms = plan.pairs_file.epochs, plan.terms
+    end = epochs[-1].valid_to or plan.market.time(plan.market.grid.size)
+    return {
+        "candles": digest.hexdigest()[:16],
+        "symbols": sorted(plan.market.close),
+        "timeframe": plan.market.timeframe,
+        "from": epochs[0].valid_from.isoformat(),
+        "to": end.isoformat(),
+        "fee": terms.fee,
+        "stake": terms.stake,
+        "wallet": terms.wallet,
+        "slots": _plain(terms.slots),
+        "leverage": plan.settings.leverage,
+        "slippage_bp": plan.costs.slippage_bp,
+        "legging_bp": plan.costs.legging_bp,
+        "placebos": plan.placebos,
+        "seed": plan.seed,
+    }
+
+
+def as_json(result: WalkForward, plan: Plan) -> dict[str, Any]:
     """Everything as JSON values; what is unknown is null."""
     figures = {
         name: _plain(getattr(result.figures, name))
@@ -131,6 +158,9 @@ def as_json(result: WalkForward) -> dict[str, Any]:
         )
     }
     return {
+        "kind": KIND,
+        "schema_version": SCHEMA_VERSION,
+        "inputs": inputs_of(plan),
         "evidence": result.evidence.value,
         "missing": list(result.missing),
         "rules": {level.value: list(rules) for level, rules in RULES.items()},
