@@ -62,7 +62,7 @@ def run_walkforward(args: argparse.Namespace, out: TextIO) -> int:
     _, config = read_config(args.config)
     settings = parse_settings(config.get("pairbot"))
     now = datetime.now(UTC)
-    plan = _plan(args, config, settings)
+    plan = plan_from(args, config, settings)
     ledger = TrialLedger(args.ledger) if args.ledger is not None else TrialLedger.beside(args.datadir)
     workers = Workers(Backend.SERIAL) if args.backend is None and args.jobs == 1 else workers_from(args)
     with ExitStack() as stack:
@@ -107,7 +107,11 @@ def _write(option: str, path: Path, content: bytes) -> None:
     print(f"Wrote {path}", file=sys.stderr)
 
 
-def _plan(args: argparse.Namespace, config: Mapping[str, Any], settings: Settings) -> Plan:
+def plan_from(args: argparse.Namespace, config: Mapping[str, Any], settings: Settings) -> Plan:
+    """What the command's options ask for: candles read, windows scanned.
+
+    :raises PairbotError: bad input, each with its value and a remedy.
+    """
     options: ScanOptions | None = None
     costs = CostModel(args.slippage_bp, args.legging_bp)
     if args.legging is not None:
