@@ -305,10 +305,11 @@ def run_placebos(
             progress=None if progress is None else partial(progress, kind.value),
         )
         all_rows = [row for (row,) in rows]
-        columns = (
+        means, ts, counts = (
             np.array([row[name] for row in all_rows], np.float64) for name in ("mean_bp", "t", "pair_trades")
         )
-        found[str(kind)] = Chance(*columns, np.sum([row["counts"] for row in all_rows], axis=0))
+        nets = np.sum([row["counts"] for row in all_rows], axis=0)
+        found[str(kind)] = Chance(means, ts, counts, nets)
     return found
 
 
