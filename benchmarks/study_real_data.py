@@ -56,8 +56,8 @@ The break stop is off: what is measured are the selections under the usual exits
 """
 
 OLDER = (
-    "Without the break stop, and before a time stop kept its pair out until |z| <= `exit_z`. By today's rules, "
-    "with placebos: [walkforward.md](walkforward.md)."
+    "Without the break stop, and before a time stop kept its pair out until |z| <= `exit_z`. By today's "
+    "rules, with placebos: [walkforward.md](walkforward.md)."
 )
 REFERENCE = """\
 An independent simulator, written before this package, measured on the same candles (entry 2, exit 0.5,
