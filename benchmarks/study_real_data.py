@@ -55,6 +55,10 @@ python -m benchmarks.study_real_data --datadir DIR --write docs/statistics/real-
 The break stop is off: what is measured are the selections under the usual exits.
 """
 
+OLDER = (
+    "Without the break stop, and before a time stop kept its pair out until |z| <= `exit_z`. By today's "
+    "rules, with placebos: [walkforward.md](walkforward.md)."
+)
 REFERENCE = """\
 An independent simulator, written before this package, measured on the same candles (entry 2, exit 0.5,
 stop 4, 4 half-lives, next-open fills, 5 bp per fill, real funding; 95 % intervals clustered by week;
@@ -239,7 +243,7 @@ def main(argv: list[str]) -> int:
         "",
     ]
     if args.backtest:
-        lines += ["## Out-of-sample walk-forward backtest", ""]
+        lines += ["## Out-of-sample walk-forward backtest", "", OLDER, ""]
         for name, result, pairs in args.backtest:
             lines += [f"**{name}.** {backtest_section(Path(result), Path(pairs))}", ""]
     lines += ["## Reference figures", "", REFERENCE.rstrip()]

@@ -26,7 +26,9 @@ examples:
   pairbot report user_data/backtest_results --datadir user_data/data/binance --out user_data/report
   pairbot report tradesv3.dryrun.sqlite --json
   pairbot report backtest-result.zip --csv > pairs.csv
-exit code: 0 ok, 1 something is not as it should be (a lone leg, a hedge error above 2 %), 2 not readable
+  pairbot report naive.json robust.json          two results of `pairbot walkforward --json`
+exit code: 0 ok, 1 something is not as it should be (a lone leg, a hedge error above 2 %, two results that do
+not compare), 2 not readable
 """
 
 
@@ -43,6 +45,13 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "source",
         metavar="EXPORT|DATABASE",
         help="backtest result (.zip, .json, or the directory of the last one), or SQLite file or URL",
+    )
+    parser.add_argument(
+        "other",
+        metavar="RESULT",
+        nargs="?",
+        type=Path,
+        help="with two results of `pairbot walkforward --json`: both side by side",
     )
     parser.add_argument(
         "--pairs-file",
@@ -70,6 +79,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(args: argparse.Namespace) -> int:
     """Print the report and, with --out, write it."""
+    if args.other is not None:
+        return _side_by_side(Path(args.source), args.other)
     # Imported here: `pairbot --help` should not load Freqtrade.
     from datetime import UTC, datetime
 
@@ -125,6 +136,25 @@ def run(args: argparse.Namespace) -> int:
     for problem in report.problems:
         console.print(f"problem: {problem}", style="red", highlight=False, markup=False)
     return ExitCode.PROBLEM if report.problems else ExitCode.OK
+
+
+def _side_by_side(first: Path, second: Path) -> int:
+    """Two walk-forwards in one table; 1 where they do not compare."""
+    from rich.console import Console
+
+    from pairbot_ext.research.beside import beside, read_result
+
+    # Files of one name in two folders are told apart by their paths.
+    names = (first.stem, second.stem) if first.stem != second.stem else (str(first), str(second))
+    found = beside(read_result(first), read_result(second), names)
+    console = Console()
+    if found.apart:
+        said = "These two results do not compare: each column stands for itself. "
+        console.print(said + " ".join(found.apart), highlight=False, markup=False)
+    console.print(found.table)
+    for note in found.notes:
+        console.print(note, highlight=False, markup=False)
+    return ExitCode.PROBLEM if found.apart else ExitCode.OK
 
 
 def _pairs_file(named: Path | None, source: Source) -> PairsFile | None:

@@ -17,7 +17,7 @@ examples:
   pairbot walkforward --datadir user_data/data/binance --timerange 20250701-20260101
   pairbot walkforward --datadir user_data/data/binance --pairs-file wf.json --json
   pairbot walkforward --datadir user_data/data/binance --store user_data/wf --out walkforward.html
-exit code: 0 a verdict was found, whatever it is, 2 bad input
+exit code: 0 a verdict was found, whatever it is, 1 Freqtrade does not make these trades, 2 bad input
 """
 
 
@@ -71,14 +71,24 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     costs = parser.add_argument_group("costs beside fees and funding, bp of one leg and fill")
     costs.add_argument("--slippage-bp", type=float, default=1.0, metavar="BP", help="default: %(default)s")
     costs.add_argument("--legging-bp", type=float, default=0.5, metavar="BP", help="default: %(default)s")
+    costs.add_argument(
+        "--legging", type=Path, metavar="FILE", help="what `pairbot replay --legging FILE` measured, instead"
+    )
     parser.add_argument(
         "--placebos", type=int, default=200, metavar="N", help="of each kind (default: %(default)s)"
     )
     parser.add_argument(
         "--seed", type=int, default=1, help="of placebos and bootstrap (default: %(default)s)"
     )
+    parser.add_argument(
+        "--check",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="have `freqtrade backtesting` make the trades once more; a difference is an error",
+    )
     parser.add_argument("--ledger", type=Path, metavar="FILE", help="default: pairbot-trials.jsonl in DIR")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write an HTML report there (5 MB)")
+    parser.add_argument("--png", type=Path, metavar="FILE", help="write the pictures there")
     parser.add_argument("--json", action="store_true", help="print the result as JSON, progress on stderr")
     add_task_options(parser.add_argument_group("who computes the placebos"))
     add_knob_options(parser)

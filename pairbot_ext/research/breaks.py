@@ -7,6 +7,7 @@ wherever a number lies within `MARGIN` of what decides, the exact function is as
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import IntEnum
 from math import isfinite
 
@@ -88,26 +89,7 @@ def _from_sums(
     a, b = (np.where(present, x, 0.0) for x in (a, b))
     a, b = ((x - x.sum() / count_all) * present for x in (a, b))
     u = (a - model.beta * b) * present
-    ok, lagged = np.zeros(a.size, np.bool_), np.zeros(a.size, np.bool_)
-    ok[:-1] = present[1:] & present[:-1]
-    lagged[1:] = ok[1:] & ok[:-1]
-    step, lag = np.zeros(a.size), np.zeros(a.size)
-    step[:-1] = (u[1:] - u[:-1]) * ok[:-1]
-    lag[1:] = step[:-1]
-    level, y, x, w = u * ok, step * lagged, u * lagged, lag * lagged
-    # One running sum of all columns: [first, end) of the levels, one less of the steps, two of the tests.
-    running = np.zeros((22, a.size + 1))
-    columns = (
-        *(present, a, b, u, b * b, a * b, u * u),
-        *(ok, level, step, level * level, level * step),
-        *(lagged, y, x, w, y * y, x * x, w * w, x * y, x * w, y * w),
-    )
-    for row, column in zip(running, columns, strict=True):
-        np.cumsum(column, out=row[1:])
-    last = np.maximum(end - 1, first)
-    levels = running[:7, end] - running[:7, first]
-    steps = running[7:12, last] - running[7:12, first]
-    tests = running[12:, last] - running[12:, np.minimum(first + 1, last)]
+    levels, steps, tests = _sums(a, b, u, present, first, end)
     count, in_a, in_b, in_u, bb, ab, uu = levels
     spread_b = bb - in_b * in_b / count
     beta, variance = (ab - in_a * in_b / count) / spread_b, (uu - in_u * in_u / count) / count
@@ -146,3 +128,63 @@ def _from_sums(
         unsure |= applies & (np.abs(value - limit) <= MARGIN * np.maximum(np.abs(limit), 1.0))
     found[is_blind] = Relation.BLIND
     return found, unsure & ~is_blind
+
+
+def _sums(
+    a: FloatArray, b: FloatArray, u: FloatArray, present: BoolArray, first: IntArray, end: IntArray
+) -> tuple[Sequence[FloatArray], Sequence[FloatArray], Sequence[FloatArray]]:
+    """Sums of each window's levels, [first, end), of its steps, one less, and of its test, two less.
+
+    Of the levels: count, a, b, u, bb, ab, uu. Of the steps: count, level, step, level², level · step. Of the
+    test, y the step, x the level, w the step before: count, y, x, w, yy, xx, ww, xy, xw, yw.
+    """
+    last, second = np.maximum(end - 1, first), np.minimum(first + 1, np.maximum(end - 1, first))
+    step, lag = np.zeros(a.size), np.zeros(a.size)
+    if present.all():
+        # Most windows have no hole: then many of these sums are the same ones, begun a candle later.
+        step[:-1] = u[1:] - u[:-1]
+        lag[1:] = step[:-1]
+        columns = (a, b, u, b * b, a * b, u * u, step, u * step, step * step, u * lag, step * lag)
+        running = _running(columns)
+        whole = running[:6, end] - running[:6, first]
+        level, square, moved, cross, moved_square = running[[2, 5, 6, 7, 8]]
+        steps = [last - first, *(each[last] - each[first] for each in (level, moved, square, cross))]
+        before = np.maximum(last - 1, first)
+        tests = [
+            last - second,
+            moved[last] - moved[second],
+            level[last] - level[second],
+            moved[before] - moved[first],
+            moved_square[last] - moved_square[second],
+            square[last] - square[second],
+            moved_square[before] - moved_square[first],
+            cross[last] - cross[second],
+            *(running[9:, last] - running[9:, second]),
+        ]
+        return [(end - first).astype(np.float64), *whole], steps, tests
+    ok, lagged = np.zeros(a.size, np.bool_), np.zeros(a.size, np.bool_)
+    ok[:-1] = present[1:] & present[:-1]
+    lagged[1:] = ok[1:] & ok[:-1]
+    step[:-1] = (u[1:] - u[:-1]) * ok[:-1]
+    lag[1:] = step[:-1]
+    level, y, x, w = u * ok, step * lagged, u * lagged, lag * lagged
+    running = _running(
+        (
+            *(present, a, b, u, b * b, a * b, u * u),
+            *(ok, level, step, level * level, level * step),
+            *(lagged, y, x, w, y * y, x * x, w * w, x * y, x * w, y * w),
+        )
+    )
+    return (
+        list(running[:7, end] - running[:7, first]),
+        list(running[7:12, last] - running[7:12, first]),
+        list(running[12:, last] - running[12:, second]),
+    )
+
+
+def _running(columns: Sequence[FloatArray | BoolArray]) -> FloatArray:
+    """Running sums with a leading 0. Shape (columns, n + 1)."""
+    running = np.zeros((len(columns), columns[0].size + 1))
+    for row, column in zip(running, columns, strict=True):
+        np.cumsum(column, out=row[1:])
+    return running

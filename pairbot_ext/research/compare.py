@@ -18,23 +18,33 @@ from pairbot_ext.models.protocol import SpreadModel
 from pairbot_ext.models.variants import FROZEN
 from pairbot_ext.pairs import PairsFile, lacks, symbols_of, with_model
 from pairbot_ext.report.evidence import ClusteredMean, clustered_mean
+from pairbot_ext.research.contracts import observed_contracts
 from pairbot_ext.research.costs import STRESS, net_bp
 from pairbot_ext.research.evidence import (
     clustered_t,
+    cross_validated,
     deflated_sharpe,
-    overfitting_probability,
+    luck_of_trials,
     place_among,
-    sharpe,
     superior_ability_p,
     week_bootstrap,
 )
 from pairbot_ext.research.ledger import TrialLedger
 from pairbot_ext.research.market import Market
 from pairbot_ext.research.outcome import Outcome
-from pairbot_ext.research.placebos import Chance, Placebo, candidates, flipped, random_pairs, shuffled
+from pairbot_ext.research.placebos import (
+    Chance,
+    Placebo,
+    candidates,
+    count_nets,
+    flipped,
+    random_pairs,
+    row_of,
+    shuffled,
+)
 from pairbot_ext.research.simulator import Simulation, book_of
 from pairbot_ext.research.verdict import Evidence, Figures, verdict
-from pairbot_ext.research.walkforward import Plan, check_data, contracts_at
+from pairbot_ext.research.walkforward import Plan, check_data
 from pairbot_ext.research.weeks import week_numbers, weekly_returns
 from pairbot_ext.scan.epochs import walk_forward
 from pairbot_ext.scan.pipeline import epoch_of
@@ -126,7 +136,7 @@ def compare(
     _check_funding(plan, models)
     files = {name: with_model(plan.pairs_file, model) for name, model in models.items()}
     startups = {name: startup_of(plan, model) for name, model in models.items()}
-    simulate = partial(_simulate, plan.market, plan, contracts=contracts_at(plan.market))
+    simulate = partial(_simulate, plan.market, plan, contracts=observed_contracts(plan.market.frames))
     outcomes, delayed = {}, {}
     for number, name in enumerate(models):
         outcomes[name] = simulate(files[name], startup=startups[name])
@@ -140,6 +150,8 @@ def compare(
             remedy="`freqtrade backtesting` tells what became of the signals",
         )
     begin, end = plan.pairs_file.epochs[0].valid_from, plan.market.time(plan.market.end_row)
+    if plan.pairs_file.epochs[-1].valid_to is not None:
+        end = min(end, plan.pairs_file.epochs[-1].valid_to)
     trades = {name: outcome.pair_trades for name, outcome in outcomes.items()}
     nets = {name: net_bp(each, plan.costs) for name, each in trades.items()}
     weekly = {
@@ -148,8 +160,7 @@ def compare(
     matrix = np.column_stack([each.to_numpy(np.float64) for each in weekly.values()])
     trials = ledger.add("compare", [_tried(plan, model) for model in models.values()], now)
     placebos = _placebos(plan, models, startups, trades, workers, store, progress)
-    spread = float(np.nanstd([sharpe(column) for column in matrix.T], ddof=1)) if len(models) > 1 else nan
-    overfitting = overfitting_probability(matrix)
+    spread, validated = luck_of_trials(matrix), cross_validated(matrix)
     cash = stepwise(matrix, np.zeros(len(matrix)), plan.seed)
     default = stepwise(matrix[:, 1:], matrix[:, 0], plan.seed)
     found = {}
@@ -167,7 +178,8 @@ def compare(
             stressed=_mean(net_bp(trades[name], plan.costs, STRESS)),
             delayed=_mean(late),
             deflated_sharpe=deflated_sharpe(matrix[:, number], trials, spread),
-            overfitting=overfitting,
+            overfitting=validated.overfitting,
+            losing=validated.losing,
             places={kind: place_among(own, each.ts) for kind, each in placebos[name].items()},
         )
         level, missing = verdict(figures)
@@ -190,7 +202,7 @@ def compare(
     return Comparison(
         variants=found,
         trials=trials,
-        overfitting=overfitting,
+        overfitting=validated.overfitting,
         superior_to_cash=superior_ability_p(matrix, plan.seed),
         superior_to_default=superior_ability_p(matrix[:, 1:] - matrix[:, :1], plan.seed),
         begin=max(begin, plan.market.time(min(plan.market.first.values()))),
@@ -276,7 +288,7 @@ def _placebos(
     found: dict[str, dict[str, Chance]] = {
         name: {str(Placebo.SIGNS): flipped(each, plan.costs, plan.placebos, plan.seed)}
         if len(each)
-        else {str(Placebo.SIGNS): Chance(np.empty(0), np.empty(0), np.empty(0))}
+        else {str(Placebo.SIGNS): Chance(*(np.empty(0) for _ in range(3)), count_nets(np.empty(0)))}
         for name, each in trades.items()
     }
     kinds = [Placebo.PAIRS, *([Placebo.PHASES] if plan.options is not None else [])]
@@ -285,7 +297,7 @@ def _placebos(
         "models": dict(models),
         "startups": dict(startups),
         "pool": candidates(plan.market, plan.pairs_file.epochs),
-        "contracts": contracts_at(plan.market),
+        "contracts": observed_contracts(plan.market.frames),
     }
     for kind in kinds:
         rows = run(
@@ -301,10 +313,11 @@ def _placebos(
             for row in drawn:
                 by_model[str(row["model"])].append(row)
         for name, its in by_model.items():
-            columns = (
+            means, ts, numbers = (
                 np.array([row[key] for row in its], np.float64) for key in ("mean_bp", "t", "pair_trades")
             )
-            found[name][str(kind)] = Chance(*columns)
+            nets = np.sum([row["counts"] for row in its], axis=0)
+            found[name][str(kind)] = Chance(means, ts, numbers, nets)
     return found
 
 
@@ -338,7 +351,7 @@ def one_universe(
             trades = outcome.pair_trades
             nets = net_bp(trades, plan.costs)
             t = float(clustered_t(nets, week_numbers(trades))[0]) if nets.size else 0.0
-        rows.append({"model": name, "mean_bp": _mean(nets), "t": t, "pair_trades": int(nets.size)})
+        rows.append({"model": name, **row_of(nets, t)})
     return rows
 
 

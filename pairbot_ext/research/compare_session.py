@@ -14,7 +14,7 @@ from pairbot_ext.models.protocol import SpreadModel
 from pairbot_ext.models.variants import FROZEN, VARIANTS
 from pairbot_ext.research.compare import compare
 from pairbot_ext.research.compare_text import as_json, compare_page, sentences, tables
-from pairbot_ext.research.session import prepare, write_page
+from pairbot_ext.research.session import prepare, written
 from pairbot_ext.scan.model_option import model_of
 from pairbot_ext.scan.session import ScanProgress
 from pairbot_ext.support.exitcode import ExitCode
@@ -41,7 +41,7 @@ def run_compare(args: argparse.Namespace, out: TextIO) -> int:
         for table in tables(result):
             console.print(table)
     if args.out is not None:
-        write_page(args.out, compare_page(result, plan.costs))
+        written("--out", args.out, compare_page(result, plan.costs).encode())
     return ExitCode.OK
 
 

@@ -5,16 +5,21 @@ The same arithmetic as Freqtrade's `Exchange` (2026.9) on plain numbers, so that
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
 from math import inf, isfinite
 from typing import Any
 
+import numpy as np
+import pandas as pd
+
 from pairbot_ext.host.access import leverage_tiers
 from pairbot_ext.model.sizing import MarketLimits
-from pairbot_ext.sim.symbols import binance_id, load_symbol
+from pairbot_ext.sim.market.candles import CandleArrays
+from pairbot_ext.sim.market.replay import observed_spec
+from pairbot_ext.sim.symbols import binance_id
 from pairbot_ext.support.errors import DataError
 
 LIQUIDATION_BUFFER = 0.05
@@ -145,16 +150,17 @@ def contracts_of(exchange: Any, symbols: Iterable[str]) -> dict[str, Contract]:
     return found
 
 
-def bundled_contracts(prices: dict[str, float]) -> dict[str, Contract]:
-    """Binance's contracts as they are bundled: recorded where there is a recording, else derived from a
-    price. No network is used.
+def observed_contracts(frames: Mapping[str, pd.DataFrame]) -> dict[str, Contract]:
+    """Binance's contracts as `pairbot exchange` and `pairbot offline` serve them on these candles: recorded
+    where there is a recording, else steps as the candles show them. No network is used.
 
-    :param prices: by symbol, quote currency.
+    :param frames: by symbol, Freqtrade's candles; one without a row has no contract.
     :raises DataError: Freqtrade's leverage table has no such contract.
     """
     found = {}
-    for symbol, price in prices.items():
-        spec = load_symbol(binance_id(symbol), Decimal(str(price)))
+    for symbol, frame in frames.items():
+        columns = (frame[name].to_numpy(np.float64) for name in ("open", "high", "low", "close", "volume"))
+        spec = observed_spec(binance_id(symbol), CandleArrays(*columns))
         found[symbol] = Contract(
             symbol=symbol,
             amount_step=spec.amount_step,

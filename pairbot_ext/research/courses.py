@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from math import ceil, inf, isfinite
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -15,6 +17,9 @@ from pairbot_ext.settings import Settings
 from pairbot_ext.signals.breaks import MIN_CANDLES
 from pairbot_ext.signals.paths import SpreadPath
 from pairbot_ext.stats.arrays import IntArray
+
+_KNOWN: WeakKeyDictionary[Market, dict[tuple[Hashable, ...], IntArray]] = WeakKeyDictionary()
+"""What variants and placebos on one market share: `Relation` of each frozen model that was asked about."""
 
 
 class Courses:
@@ -33,8 +38,9 @@ class Courses:
 
     def is_known_broken(self, number: int, signal: int) -> bool:
         """Whether the break rules forbid an entry on this signal, as far as it has been found before."""
+        # Of every relation but `Relation.HOLDS`, which is 0.
         known = self._known.get(number)
-        return known is not None and bool(known[1][signal - known[0]] != Relation.HOLDS)
+        return known is not None and bool(known[1][signal - known[0]])
 
     def exit_row(
         self, number: int, path: SpreadPath, plan: EntryPlan, signal: int, row: int
@@ -106,7 +112,11 @@ class Courses:
             forced = np.flatnonzero(path.in_force)
             begin = path.first_row + int(forced[0])
             end = path.first_row + int(forced[-1]) + 2 + ceil(self._most_candles(plan)) + self._delay
-            found = relations_of(*logs, plan.model, settings, (begin, min(end, grid.size - 1)), window)
-            self._known[number] = begin, found
+            ends = begin, min(end, grid.size - 1)
+            memory = _KNOWN.setdefault(self._market, {})
+            key = (plan.leg_a, plan.leg_b, plan.model, repr(settings), ends, window)
+            if key not in memory:
+                memory[key] = relations_of(*logs, plan.model, settings, ends, window)
+            self._known[number] = begin, memory[key]
         begin, found = self._known[number]
         return found[first - begin : stop - begin]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib.util
 from itertools import combinations
 from math import comb, e, isfinite, sqrt
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -70,6 +71,21 @@ def sharpe(returns: FloatArray) -> float:
     return float(returns.mean()) / sd if sd > 0 else float("nan")
 
 
+def luck_of_trials(returns: FloatArray) -> float:
+    """Standard deviation of the variants' Sharpe ratios, as far as luck can make it; NaN of a single one.
+
+    Independent trials without an edge spread by 1 / sqrt(n - 1). What is above that is no luck: where there
+    is an edge, some thresholds earn less than others, and that says nothing against the best.
+
+    :param returns: per week and variant, shape (n, k).
+    """
+    found = np.array([sharpe(column) for column in returns.T])
+    found = found[np.isfinite(found)]
+    if found.size < 2:
+        return float("nan")
+    return min(float(found.std(ddof=1)), 1 / sqrt(returns.shape[0] - 1))
+
+
 def deflated_sharpe(returns: FloatArray, trials: int, spread_of_trials: float) -> float:
     """Probability that the true Sharpe ratio is above what the best of `trials` without any edge shows.
 
@@ -90,18 +106,29 @@ def deflated_sharpe(returns: FloatArray, trials: int, spread_of_trials: float) -
     return float(norm.cdf((own - hurdle) * sqrt(n - 1) / sqrt(max(shape, 1e-12))))
 
 
-def overfitting_probability(returns: FloatArray) -> float:
-    """Share of the symmetric splits in which the variant that is best in one half is below the median in the
-    other (CSCV); NaN with fewer than two variants or eight weeks.
+class CrossValidation(NamedTuple):
+    """What becomes of the variant that is best in one half of the weeks in the other half: shares of the
+    symmetric splits (CSCV), NaN with fewer than two variants or eight weeks.
+
+    :param overfitting: it is below the median of the variants there. Where all are equally good, or equally
+        bad, that is one half by construction. :param losing: it loses money there.
+    """
+
+    overfitting: float
+    losing: float
+
+
+def cross_validated(returns: FloatArray) -> CrossValidation:
+    """Of all symmetric splits of the weeks.
 
     :param returns: per week and variant, shape (n, k).
     """
     n, k = returns.shape
     blocks = min(MOST_BLOCKS, n // 4 * 2)
     if k < 2 or blocks < 4:
-        return float("nan")
+        return CrossValidation(float("nan"), float("nan"))
     parts = np.array_split(np.arange(n), blocks)
-    below = 0
+    below = losing = 0
     for chosen in combinations(range(blocks), blocks // 2):
         inside = np.concatenate([parts[each] for each in chosen])
         outside = np.concatenate([parts[each] for each in range(blocks) if each not in chosen])
@@ -109,7 +136,9 @@ def overfitting_probability(returns: FloatArray) -> float:
         other = _sharpes(returns[outside])
         rank = (np.sum(other < other[best]) + 0.5 * np.sum(other == other[best])) / k
         below += bool(rank <= 0.5)
-    return below / comb(blocks, blocks // 2)
+        losing += bool(other[best] <= 0)
+    splits = comb(blocks, blocks // 2)
+    return CrossValidation(below / splits, losing / splits)
 
 
 def _sharpes(returns: FloatArray) -> FloatArray:

@@ -45,7 +45,7 @@ class Funding:
 NO_FUNDING = Funding(np.empty(0, np.int64), np.zeros(1))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Market:
     """What one backtest reads.
 

@@ -6,10 +6,18 @@ from html import escape
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from pairbot_ext.report.html import STYLE
 from pairbot_ext.research.costs import CostModel
+from pairbot_ext.research.drawn import (
+    calendar,
+    equity_and_fall,
+    open_pairs,
+    shares,
+    strategy_counts,
+    times,
+)
+from pairbot_ext.research.placebos import BIN_BP, NET_EDGES
 from pairbot_ext.research.texts import sentences
 from pairbot_ext.research.verdict import RULES
 from pairbot_ext.research.walkforward import WalkForward
@@ -25,6 +33,7 @@ def walkforward_page(result: WalkForward, costs: CostModel) -> str:
     said = sentences(result, costs)
     pictures = [
         ("Place among placebos", placebo_figure(result)),
+        ("Pair trades over the placebos'", nets_figure(result)),
         ("From gross to net", waterfall_figure(result)),
         ("Equity and drawdown", equity_figure(result)),
         ("Weeks", weeks_figure(result)),
@@ -79,11 +88,10 @@ def waterfall_figure(result: WalkForward) -> Figure:
 
 def equity_figure(result: WalkForward) -> Figure:
     """The wallet of the backtest, open legs marked to market; slippage and legging are not in it."""
-    market, equity = result.outcome.market, result.outcome.equity
-    when = pd.date_range(market.grid.start, periods=equity.size, freq=market.step)
+    equity, fall = equity_and_fall(result)
+    when = times(result)
     figure = _figure("", "quote currency, backtest costs only")
     figure.add_scatter(x=when, y=equity, name="equity", mode="lines")
-    fall = equity - np.maximum.accumulate(equity)
     figure.add_scatter(x=when, y=fall, name="drawdown", mode="lines", yaxis="y2", fill="tozeroy")
     figure.update_layout(
         yaxis2={"overlaying": "y", "side": "right", "range": [3 * min(float(fall.min()), -1e-9), 0]}
@@ -93,31 +101,30 @@ def equity_figure(result: WalkForward) -> Figure:
 
 def weeks_figure(result: WalkForward) -> Figure:
     """Each week's net as a calendar: months across, weeks of the month down."""
-    months = [f"{when:%Y-%m}" for when in result.weekly.index]
-    order = list(dict.fromkeys(months))
-    grid = np.full((6, len(order)), np.nan)
-    for when, value in result.weekly.items():
-        grid[(when.day - 1) // 7, order.index(f"{when:%Y-%m}")] = 1e4 * value  # type: ignore[attr-defined]
+    months, grid = calendar(result)
     figure = _figure("", "week of the month")
     figure.add_heatmap(
-        x=order, y=[1, 2, 3, 4, 5, 6], z=grid, colorscale="RdBu", zmid=0, colorbar_title="bp of wallet"
-    )
+        x=months, y=list(range(1, len(grid) + 1)), z=grid, colorscale="RdBu", zmid=0,
+        colorbar_title="bp of wallet",
+    )  # fmt: skip
     return figure
 
 
 def exposure_figure(result: WalkForward) -> Figure:
     """How many pairs are open, and the notional of all legs over the wallet."""
-    market = result.outcome.market
-    count, notional = np.zeros(market.grid.size), np.zeros(market.grid.size)
-    trades = result.trades
-    for opened, closed, each in zip(
-        trades["opened_row"], trades["closed_row"], trades["notional"], strict=True
-    ):
-        count[int(opened) : int(closed)] += 1
-        notional[int(opened) : int(closed)] += float(each)
-    when = pd.date_range(market.grid.start, periods=market.grid.size, freq=market.step)
+    count, exposure = open_pairs(result)
     figure = _figure("", "open pairs")
-    figure.add_scatter(x=when, y=count, name="open pairs", line_shape="hv")
-    figure.add_scatter(x=when, y=notional / result.outcome.terms.wallet, name="exposure / wallet", yaxis="y2")
+    figure.add_scatter(x=times(result), y=count, name="open pairs", line_shape="hv")
+    figure.add_scatter(x=times(result), y=exposure, name="exposure / wallet", yaxis="y2")
     figure.update_layout(yaxis2={"overlaying": "y", "side": "right"})
+    return figure
+
+
+def nets_figure(result: WalkForward) -> Figure:
+    """How the single pair trades are distributed over the placebos'."""
+    figure = _figure(f"net of a pair trade, bp of N_A + N_B, in bins of {BIN_BP:g}", "share of pair trades")
+    middles = (NET_EDGES[:-1] + NET_EDGES[1:]) / 2
+    figure.add_bar(x=middles, y=shares(strategy_counts(result)), name="strategy", opacity=0.5)
+    for kind, chance in result.placebos.items():
+        figure.add_scatter(x=middles, y=shares(chance.counts), name=kind, line_shape="hvh")
     return figure

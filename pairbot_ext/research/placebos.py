@@ -25,10 +25,11 @@ from pairbot_ext.research.evidence import clustered_t
 from pairbot_ext.research.market import Funding, Market, market_of
 from pairbot_ext.research.simulator import Simulation, book_of
 from pairbot_ext.research.weeks import week_numbers
-from pairbot_ext.scan.epochs import walk_forward
+from pairbot_ext.scan.epochs import scan_all
 from pairbot_ext.scan.pipeline import ScanOptions, epoch_of, pair_id, pairs_table
 from pairbot_ext.scan.universe import Window, cut_window
 from pairbot_ext.settings import Settings
+from pairbot_ext.stats import compiled
 from pairbot_ext.stats.arrays import FloatArray
 from pairbot_ext.stats.candles import Columns
 from pairbot_ext.support.errors import DataError
@@ -38,6 +39,11 @@ NEAREST = 20
 """A random pair is one of so many whose half-lives are nearest to the selected one's."""
 LEAST_BETA = 0.1
 BLOCK = timedelta(weeks=1)
+
+
+BIN_BP = 50.0
+NET_EDGES = np.arange(-1_000.0, 1_000.0 + BIN_BP, BIN_BP)
+"""Bins of single pair trades' nets; the outer ones hold what lies beyond them too."""
 
 
 class Placebo(StrEnum):
@@ -55,11 +61,19 @@ class Chance:
     :param means: mean net, bp of N_A + N_B; NaN without a pair trade.
     :param ts: `evidence.clustered_t` of the nets, by which the strategy's place is found.
     :param pair_trades: that each made.
+    :param counts: of all their pair trades in each bin of `NET_EDGES`. Shape (bins,).
     """
 
     means: FloatArray
     ts: FloatArray
     pair_trades: FloatArray
+    counts: FloatArray
+
+
+def count_nets(nets: FloatArray) -> FloatArray:
+    """How many nets, in bp, are in each bin of `NET_EDGES`. Shape (bins,)."""
+    inside = np.clip(nets, NET_EDGES[0], NET_EDGES[-1])
+    return np.histogram(inside, NET_EDGES)[0].astype(np.float64)
 
 
 def flipped(trades: pd.DataFrame, costs: CostModel, count: int, seed: int) -> Chance:
@@ -73,13 +87,29 @@ def flipped(trades: pd.DataFrame, costs: CostModel, count: int, seed: int) -> Ch
     paid = (parts["net"] - parts["gross"] - parts["funding"]).to_numpy(np.float64)
     nets = np.random.default_rng(seed).choice([-1.0, 1.0], size=(count, moved.size)) * moved + paid
     return Chance(
-        nets.mean(axis=1), clustered_t(nets, week_numbers(trades)), np.full(count, float(moved.size))
+        nets.mean(axis=1),
+        clustered_t(nets, week_numbers(trades)),
+        np.full(count, float(moved.size)),
+        count_nets(nets.ravel()),
     )
 
 
-def candidates(market: Market, epochs: Sequence[Epoch]) -> list[pd.DataFrame]:
-    """Per epoch every pair of the symbols that its formation could model: leg_a, leg_b, alpha, beta, sigma,
-    half_life_hours. Empty where fewer than two symbols are usable."""
+@dataclass(frozen=True)
+class Pool:
+    """Every pair of one epoch's symbols that its formation could model. Arrays have shape (n,).
+
+    :param alpha, beta, sigma: of the regression of log A on log B.
+    """
+
+    legs: tuple[tuple[str, str], ...]
+    alpha: FloatArray
+    beta: FloatArray
+    sigma: FloatArray
+    half_life_hours: FloatArray
+
+
+def candidates(market: Market, epochs: Sequence[Epoch]) -> list[Pool]:
+    """What random pairs are drawn from, of each epoch; empty where fewer than two symbols are usable."""
     columns = {symbol: Columns.of(frame) for symbol, frame in market.frames.items()}
     found = []
     hours = market.step.total_seconds() / 3600
@@ -88,55 +118,48 @@ def candidates(market: Market, epochs: Sequence[Epoch]) -> list[pd.DataFrame]:
         try:
             data = cut_window(columns, Window(market.timeframe, length, epoch.formation_end), {})
         except DataError:
-            found.append(
-                pd.DataFrame(columns=["leg_a", "leg_b", "alpha", "beta", "sigma", "half_life_hours"])
-            )
+            found.append(Pool((), *(np.empty(0) for _ in range(4))))
             continue
-        table = pairs_table(data, None)
-        table = table.assign(half_life_hours=table["half_life"] * hours)
-        is_usable = (table["beta"] >= LEAST_BETA) & np.isfinite(table["half_life_hours"])
-        is_usable &= (table["half_life_hours"] > 0) & (table["sigma"] > 0)
-        names = ["leg_a", "leg_b", "alpha", "beta", "sigma", "half_life_hours"]
-        found.append(table.loc[is_usable, names].reset_index(drop=True))
+        with compiled.one_of(len(epochs)):
+            table = pairs_table(data, None)
+        half_life = table["half_life"].to_numpy(np.float64) * hours
+        alpha, beta, sigma = (table[name].to_numpy(np.float64) for name in ("alpha", "beta", "sigma"))
+        is_usable = (beta >= LEAST_BETA) & np.isfinite(half_life) & (half_life > 0) & (sigma > 0)
+        legs = zip(table["leg_a"][is_usable], table["leg_b"][is_usable], strict=True)
+        found.append(Pool(tuple(legs), *(each[is_usable] for each in (alpha, beta, sigma, half_life))))
     return found
 
 
-def random_pairs(pairs_file: PairsFile, tables: Sequence[pd.DataFrame], seed: int) -> PairsFile:
+def random_pairs(pairs_file: PairsFile, pools: Sequence[Pool], seed: int) -> PairsFile:
     """The same epochs and thresholds with other pairs of like half-lives."""
     rng = np.random.default_rng([seed, 11])
     epochs = []
-    for epoch, table in zip(pairs_file.epochs, tables, strict=True):
+    for epoch, pool in zip(pairs_file.epochs, pools, strict=True):
         chosen: dict[frozenset[str], Pair] = {}
         own = {frozenset(pair.symbols) for pair in epoch.pairs}
-        legs = [frozenset(both) for both in zip(table["leg_a"], table["leg_b"], strict=True)]
-        logs = np.log(table["half_life_hours"].to_numpy(np.float64))
+        logs = np.log(pool.half_life_hours)
+        middle = float(np.median(logs)) if logs.size else 0.0
         for pair in epoch.pairs:
-            wanted = (
-                np.log(pair.half_life_hours)
-                if pair.half_life_hours
-                else float(np.median(logs))
-                if logs.size
-                else 0.0
-            )
+            wanted = np.log(pair.half_life_hours) if pair.half_life_hours else middle
             free = (
                 row
                 for row in np.argsort(np.abs(logs - wanted), kind="stable").tolist()
-                if legs[row] not in own and legs[row] not in chosen
+                if (both := frozenset(pool.legs[row])) not in own and both not in chosen
             )
             near = list(islice(free, NEAREST))
             if near:
-                place = near[int(rng.integers(len(near)))]
-                row = table.loc[place]
-                chosen[legs[place]] = pair.model_copy(
+                row = near[int(rng.integers(len(near)))]
+                leg_a, leg_b = pool.legs[row]
+                chosen[frozenset(pool.legs[row])] = pair.model_copy(
                     update={
-                        "id": pair_id(row["leg_a"], row["leg_b"]),
-                        "leg_a": row["leg_a"],
-                        "leg_b": row["leg_b"],
-                        "hedge_ratio": float(row["beta"]),
-                        "alpha": float(row["alpha"]),
+                        "id": pair_id(leg_a, leg_b),
+                        "leg_a": leg_a,
+                        "leg_b": leg_b,
+                        "hedge_ratio": float(pool.beta[row]),
+                        "alpha": float(pool.alpha[row]),
                         "mu": 0.0,
-                        "sigma": float(row["sigma"]),
-                        "half_life_hours": float(row["half_life_hours"]),
+                        "sigma": float(pool.sigma[row]),
+                        "half_life_hours": float(pool.half_life_hours[row]),
                     }
                 )
         epochs.append(epoch.model_copy(update={"pairs": tuple(chosen.values())}))
@@ -189,7 +212,7 @@ def one_placebo(
     *,
     market: Market,
     pairs_file: PairsFile,
-    tables: Sequence[pd.DataFrame],
+    pools: Sequence[Pool],
     windows: Sequence[tuple[int, datetime]],
     options: ScanOptions | None,
     settings: Settings,
@@ -197,27 +220,32 @@ def one_placebo(
     contracts: Mapping[str, Contract],
     startup: int,
     costs: CostModel,
+    count: int,
 ) -> Rows:
-    """One placebo's mean net in bp, its t and its number of pair trades, as a row."""
+    """One of `count` placebos: its mean net in bp, its t and its number of pair trades, as a row."""
     if kind == Placebo.PAIRS:
-        file = random_pairs(pairs_file, tables, seed)
+        file = random_pairs(pairs_file, pools, seed)
     else:
         assert options is not None  # phases need the rule that selected
         market = shuffled(market, seed, startup, settings)
         scans = [Window(market.timeframe, candles, end) for candles, end in windows]
-        results = walk_forward(market.frames, scans, options)
-        epochs = [
-            epoch_of(each, options.knobs.thresholds, old.valid_from, old.valid_to)
-            for each, old in zip(results, pairs_file.epochs, strict=True)
-        ]
+        columns = {symbol: Columns.of(frame) for symbol, frame in market.frames.items()}
+        with compiled.one_of(count * len(scans)):
+            epochs = [
+                epoch_of(each, options.knobs.thresholds, old.valid_from, old.valid_to)
+                for each, old in zip(scan_all(columns, scans, options), pairs_file.epochs, strict=True)
+            ]
         file = pairs_file.model_copy(update={"epochs": tuple(epochs), "pairs": symbols_of(epochs)})
     if not file.pairs:
-        return [{"mean_bp": float("nan"), "t": 0.0, "pair_trades": 0}]
+        return [row_of(np.empty(0), 0.0)]
     book = book_of(market, file, settings)
     terms = replace(terms, whitelist=file.pairs)
     trades = Simulation(market, book, settings, terms, contracts, startup).run().pair_trades
     nets = net_bp(trades, costs)
-    if not nets.size:
-        return [{"mean_bp": float("nan"), "t": 0.0, "pair_trades": 0}]
-    t = float(clustered_t(nets, week_numbers(trades))[0])
-    return [{"mean_bp": float(nets.mean()), "t": t, "pair_trades": nets.size}]
+    return [row_of(nets, float(clustered_t(nets, week_numbers(trades))[0]) if nets.size else 0.0)]
+
+
+def row_of(nets: FloatArray, t: float) -> dict[str, object]:
+    """One placebo as a row: mean net in bp, t, number of pair trades, and how many nets are in each bin."""
+    mean = float(nets.mean()) if nets.size else float("nan")
+    return {"mean_bp": mean, "t": t, "pair_trades": nets.size, "counts": count_nets(nets)}

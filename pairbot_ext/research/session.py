@@ -5,7 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import tempfile
 from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from math import inf
 from pathlib import Path
@@ -21,6 +24,8 @@ from pairbot_ext.research.costs import CostModel
 from pairbot_ext.research.ledger import TrialLedger, key_of
 from pairbot_ext.research.market import Market, load_market
 from pairbot_ext.research.page import walkforward_page
+from pairbot_ext.research.recheck import Recheck
+from pairbot_ext.research.sheet import walkforward_sheet
 from pairbot_ext.research.texts import as_json, sentences, tables
 from pairbot_ext.research.walkforward import Plan, walk, with_whitelist
 from pairbot_ext.scan.epochs import Schedule, walk_forward
@@ -47,13 +52,23 @@ def run_walkforward(args: argparse.Namespace, out: TextIO) -> int:
     """
     plan, ledger, workers = prepare(args)
     now = datetime.now(UTC)
-    with ScanProgress("walk-forward", quiet=args.json) as bar:
-        result = walk(
-            plan, ledger, now=now, workers=workers, store=args.store,
-            progress=lambda _, done, total: bar(done, total),
-        )  # fmt: skip
+    with ExitStack() as stack:
+        recheck = None
+        if args.check and plan.pairs_file.pairs:
+            _, config = read_config(args.config)
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pairbot-check-")))
+            recheck = Recheck(plan.pairs_file, config, plan.terms, args.datadir, folder)
+            stack.callback(recheck.close)
+        with ScanProgress("walk-forward", quiet=args.json) as bar:
+            result = walk(
+                plan, ledger, now=now, workers=workers, store=args.store,
+                progress=lambda _, done, total: bar(done, total),
+            )  # fmt: skip
+        difference = None if recheck is None else recheck.difference(result.outcome)
+        if recheck is not None:
+            result = replace(result, is_confirmed=difference is None)
     if args.json:
-        print(json.dumps(as_json(result), indent=1, allow_nan=False), file=out)
+        print(json.dumps(as_json(result, plan), indent=1, allow_nan=False), file=out)
     else:
         console = Console(file=out, width=None if out.isatty() else 120)
         for sentence in sentences(result, plan.costs):
@@ -61,17 +76,22 @@ def run_walkforward(args: argparse.Namespace, out: TextIO) -> int:
         for table in tables(result):
             console.print(table)
     if args.out is not None:
-        write_page(args.out, walkforward_page(result, plan.costs))
+        written("--out", args.out, walkforward_page(result, plan.costs).encode())
+    if args.png is not None:
+        written("--png", args.png, walkforward_sheet(result))
+    if difference is not None:
+        print(f"error: no figure above counts: {difference}", file=sys.stderr)
+        return ExitCode.PROBLEM
     return ExitCode.OK
 
 
-def write_page(path: Path, page: str) -> None:
-    """Write an HTML page and say where. Raises PairbotError."""
+def written(option: str, path: Path, content: bytes) -> None:
+    """Write a file an option names and say where. Raises PairbotError."""
     try:
-        path.write_text(page, encoding="utf-8")
+        path.write_bytes(content)
     except OSError as error:
         raise PairbotError(
-            f"--out {path} cannot be written: {error.strerror}", remedy="Choose another path"
+            f"{option} {path} cannot be written: {error.strerror}", remedy="Choose another path"
         ) from error
     print(f"Wrote {path}", file=sys.stderr)
 
@@ -96,16 +116,27 @@ def prepare(
         )
     _, config = read_config(args.config)
     settings = parse_settings(config.get("pairbot"))
-    plan = _plan(args, config, settings, models)
+    plan = plan_from(args, config, settings, models)
     ledger = TrialLedger(args.ledger) if args.ledger is not None else TrialLedger.beside(args.datadir)
     workers = Workers(Backend.SERIAL) if args.backend is None and args.jobs == 1 else workers_from(args)
     return plan, ledger, workers
 
 
-def _plan(
-    args: argparse.Namespace, config: Mapping[str, Any], settings: Settings, models: Iterable[SpreadModel]
+def plan_from(
+    args: argparse.Namespace,
+    config: Mapping[str, Any],
+    settings: Settings,
+    models: Iterable[SpreadModel] = (),
 ) -> Plan:
+    """What the command's options ask for: candles read, windows scanned.
+
+    :param models: as of `prepare`.
+    :raises PairbotError: bad input, each with its value and a remedy.
+    """
     options: ScanOptions | None = None
+    costs = CostModel(args.slippage_bp, args.legging_bp)
+    if args.legging is not None:
+        costs = CostModel.measured(args.legging, args.slippage_bp)
     if args.pairs_file is not None:
         pairs_file = load_pairs_file(args.pairs_file)
         timeframe = pairs_file.timeframe
@@ -148,7 +179,7 @@ def _plan(
             market=market,
             settings=settings,
             terms=_terms(config),
-            costs=CostModel(args.slippage_bp, args.legging_bp),
+            costs=costs,
             startup_candles=startup,
             options=options,
             placebos=args.placebos,

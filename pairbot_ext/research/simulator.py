@@ -109,6 +109,9 @@ class Simulation:
         for path in book.paths:
             self._paths_of_coins.setdefault(coins_of(*path.pair.symbols), []).append(path)
         self._most_last = market.end_row
+        self._start_secs, self._step_secs = (
+            int(each) for each in (market.grid.start.timestamp(), market.step.total_seconds())
+        )
 
     def run(self) -> Outcome:
         """From the first candle to the last."""
@@ -128,29 +131,30 @@ class Simulation:
             self._close(leg, last, float(self._market.open[leg.symbol][last]), FORCED)
         return Outcome(self._market, self._terms, tuple(self._closed))
 
-    def _wishes(self) -> dict[int, dict[str, int]]:
-        """Per row the symbols that have a signal to fill, with the number of their path."""
-        found: dict[int, dict[str, int]] = {}
+    def _wishes(self) -> dict[int, dict[int, tuple[str, str]]]:
+        """Per row the numbers of the paths that have a signal to fill, with their symbols."""
+        found: dict[int, dict[int, tuple[str, str]]] = {}
         for number, path in enumerate(self._book.paths):
             if any(symbol not in self._place for symbol in path.pair.symbols):
                 continue
             for row in self._book.signal_rows(number).tolist():
-                entries = found.setdefault(row + 1 + self._delay, {})
-                entries[path.pair.leg_a] = entries[path.pair.leg_b] = number
+                found.setdefault(row + 1 + self._delay, {})[number] = path.pair.symbols
         return found
 
-    def _candle(self, row: int, wishes: Mapping[str, int]) -> None:
+    def _candle(self, row: int, wishes: Mapping[int, tuple[str, str]]) -> None:
         """One candle, symbol by symbol in Freqtrade's order: what is open first, then the whitelist."""
         legs = self._account.legs
         open_before = list(legs.values())
         self._this_candle: list[OpenPair] = []
         self._closed_now: set[str] = set()
         # Where a leg is open when the candle begins, its pairs are not entered on it, even if it closes.
-        paths = self._book.paths
         free = [
             symbol
-            for symbol, number in wishes.items()
-            if paths[number].pair.leg_a not in legs and paths[number].pair.leg_b not in legs
+            for number, symbols in wishes.items()
+            if symbols[0] not in legs
+            and symbols[1] not in legs
+            and not self._courses.is_known_broken(number, row - 1 - self._delay)
+            for symbol in symbols
         ]
         for leg in open_before:
             is_due = row >= leg.pair.exit_row or row >= leg.hit_row or len(leg.pair.open_legs) < len(Leg)
@@ -158,9 +162,10 @@ class Simulation:
                 self._maybe_exit(leg, row)
         if not free or row >= self._most_last:
             return
+        of_symbol = {symbol: number for number, symbols in wishes.items() for symbol in symbols}
         for symbol in sorted(free, key=self._place.__getitem__):
             if self._market.first[symbol] <= row <= self._market.last[symbol]:
-                entered = self._enter(symbol, wishes[symbol], row)
+                entered = self._enter(symbol, of_symbol[symbol], row)
                 if entered is not None:
                     self._maybe_exit(entered, row)
 
@@ -197,7 +202,7 @@ class Simulation:
 
     def _close(self, leg: OpenLeg, row: int, price: float, reason: str) -> None:
         plan, fee = leg.pair.plan, self._terms.fee
-        opened, closed = (int(self._market.time(each).timestamp()) for each in (leg.pair.opened, row))
+        opened, closed = (self._start_secs + each * self._step_secs for each in (leg.pair.opened, row))
         paid = leg.amount * self._market.funding[leg.symbol].between(opened, closed)
         trade = ClosedLeg(
             symbol=leg.symbol,
@@ -282,8 +287,6 @@ class Simulation:
             return None
         open_pairs, most_pairs = (len(self._account.legs) + 1) // 2, self._settings.risk.max_pairs
         if most_pairs is not None and open_pairs + 1 > most_pairs:
-            return None
-        if self._courses.is_known_broken(number, signal):
             return None
         plan = self._book.plan(path.pair.id, self._market.time(signal))
         if plan is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from typing import Any
 
@@ -9,14 +10,23 @@ import numpy as np
 from rich.table import Table
 
 from pairbot_ext.report.wording import counted, number, percent
+from pairbot_ext.research.beside import KIND, SCHEMA_VERSION
+from pairbot_ext.research.capacity import VOLUME_SHARE
 from pairbot_ext.research.costs import FILLS, CostModel
+from pairbot_ext.research.placebos import NET_EDGES
 from pairbot_ext.research.verdict import RULES
-from pairbot_ext.research.walkforward import WalkForward
+from pairbot_ext.research.walkforward import Plan, WalkForward
 
 CAVEAT = (
     "Out of sample means after the formation that chose the pairs. The rules and their thresholds were "
     "chosen by people who have seen such data; the ledger counts only what was tried here."
 )
+
+CONFIRMED = {
+    True: "`freqtrade backtesting` makes the same trades: candles, sides, amounts, exit reasons, profit.",
+    False: "`freqtrade backtesting` does NOT make these trades: no figure here counts.",
+    None: "Not confirmed by `freqtrade backtesting` (--no-check): the figures are the simulator's.",
+}
 
 
 def sentences(result: WalkForward, costs: CostModel) -> list[str]:
@@ -34,11 +44,11 @@ def sentences(result: WalkForward, costs: CostModel) -> list[str]:
         f"and legging included (95 % interval {low} to {high} bp, bootstrap of whole weeks), "
         f"{counted(mean.n, 'pair trade')} in {mean.weeks} of {counted(result.weeks_total, 'week')}.",
         f"At twice the costs {stressed} bp; with fills one candle later {delayed} bp.",
-        f"Assumed beside fees and funding: slippage {costs.slippage_bp:g} bp and legging "
-        f"{costs.legging_bp:g} bp of each leg and fill, {FILLS} fills a leg.",
+        _beside(costs),
         f"Deflated Sharpe ratio {percent(f.deflated_sharpe)} at {counted(result.trials, 'configuration')} "
-        f"ever tried on this data; probability of overfitting over {result.variants + 1} variants "
-        f"{percent(f.overfitting)} (CSCV).",
+        f"ever tried on this data. Of {result.variants + 1} variants the best in one half of the weeks is "
+        f"below the median of the other half in {percent(f.overfitting)} of the splits (probability of "
+        f"overfitting, CSCV), and loses there in {percent(f.losing)}.",
         "Superior predictive ability: not computed, the library `arch` is not installed."
         if spa is None
         else f"Superior predictive ability over the variants: p {number(spa, 3)}.",
@@ -51,12 +61,38 @@ def sentences(result: WalkForward, costs: CostModel) -> list[str]:
         if math.isfinite(result.still_needed)
         else "No edge was seen, so no number of further trades follows from it."
     )
+    said.append(_capacity(result))
+    said.append(CONFIRMED[result.is_confirmed])
     if "phase-shuffled" not in result.placebos:
         said.append("No phase-shuffled placebos: a pairs file does not say by which rule to scan them.")
     if result.empty_epochs:
         shown = ", ".join(result.empty_epochs[:5]) + (" …" if len(result.empty_epochs) > 5 else "")
         said.append(f"{len(result.empty_epochs)} of {result.epochs} epochs have no pair: {shown}.")
     return [*said, CAVEAT]
+
+
+def _beside(costs: CostModel) -> str:
+    """What costs beside fees and funding, and how that is known."""
+    legging = f"legging {costs.legging_bp:.2g} bp"
+    if costs.replayed:
+        return (
+            f"Beside fees and funding: {legging} of each leg and fill, measured on "
+            f"{counted(costs.replayed, 'replayed pair trade')}; slippage {costs.slippage_bp:g} bp, assumed, "
+            f"{FILLS} fills a leg."
+        )
+    return (
+        f"Assumed beside fees and funding: slippage {costs.slippage_bp:g} bp and {legging} of each leg and "
+        f"fill, {FILLS} fills a leg."
+    )
+
+
+def _capacity(result: WalkForward) -> str:
+    half, most = (number(float(np.quantile(result.capacities, q)), 0) for q in (0.5, 0.1))
+    return (
+        f"At {percent(VOLUME_SHARE)} of the volume of the candles they are filled in, half of the pair "
+        f"trades could be {half} USDT large, nine in ten {most}; they were "
+        f"{number(float(result.trades['notional'].median()), 0)}."
+    )
 
 
 def tables(result: WalkForward) -> list[Table]:
@@ -87,16 +123,44 @@ def tables(result: WalkForward) -> list[Table]:
     return [costs, placebos, others]
 
 
-def as_json(result: WalkForward) -> dict[str, Any]:
+def inputs_of(plan: Plan) -> dict[str, Any]:
+    """What a result was made of, as far as two results must agree in it to be compared."""
+    digest = hashlib.sha256()
+    for symbol in sorted(plan.market.close):
+        digest.update(symbol.encode() + plan.market.close[symbol].tobytes())
+    epochs, terms = plan.pairs_file.epochs, plan.terms
+    end = epochs[-1].valid_to or plan.market.time(plan.market.grid.size)
+    return {
+        "candles": digest.hexdigest()[:16],
+        "symbols": sorted(plan.market.close),
+        "timeframe": plan.market.timeframe,
+        "from": epochs[0].valid_from.isoformat(),
+        "to": end.isoformat(),
+        "fee": terms.fee,
+        "stake": terms.stake,
+        "wallet": terms.wallet,
+        "slots": _plain(terms.slots),
+        "leverage": plan.settings.leverage,
+        "slippage_bp": plan.costs.slippage_bp,
+        "legging_bp": plan.costs.legging_bp,
+        "placebos": plan.placebos,
+        "seed": plan.seed,
+    }
+
+
+def as_json(result: WalkForward, plan: Plan) -> dict[str, Any]:
     """Everything as JSON values; what is unknown is null."""
     figures = {
         name: _plain(getattr(result.figures, name))
         for name in (
             *("pair_trades", "weeks", "net", "low_95", "low_90", "stressed", "delayed"),
-            *("deflated_sharpe", "overfitting"),
+            *("deflated_sharpe", "overfitting", "losing"),
         )
     }
     return {
+        "kind": KIND,
+        "schema_version": SCHEMA_VERSION,
+        "inputs": inputs_of(plan),
         "evidence": result.evidence.value,
         "missing": list(result.missing),
         "rules": {level.value: list(rules) for level, rules in RULES.items()},
@@ -112,13 +176,16 @@ def as_json(result: WalkForward) -> dict[str, Any]:
         "weeks_total": result.weeks_total,
         "epochs": result.epochs,
         "empty_epochs": list(result.empty_epochs),
+        "capacity": {f"{q:g}": float(np.quantile(result.capacities, q)) for q in (0.1, 0.5, 0.9)},
         "turnover_per_week": _plain(result.turnover_per_week),
         "benchmarks": {name: _plain(value) for name, value in result.benchmarks.items()},
+        "net_edges_bp": NET_EDGES.tolist(),
         "placebos": {
             kind: {
                 "mean_bp": [_plain(each) for each in chance.means],
                 "t": [_plain(each) for each in chance.ts],
                 "pair_trades": [int(each) for each in chance.pair_trades],
+                "nets": [int(each) for each in chance.counts],
             }
             for kind, chance in result.placebos.items()
         },
@@ -131,6 +198,7 @@ def as_json(result: WalkForward) -> dict[str, Any]:
             for row in result.trades.to_dict("records")
         ],
         "seed": result.seed,
+        "confirmed_by_freqtrade": result.is_confirmed,
     }
 
 

@@ -17,14 +17,15 @@ import pandas as pd
 from pairbot_ext.pairs import PairsFile
 from pairbot_ext.report.evidence import ClusteredMean, clustered_mean
 from pairbot_ext.research.account import Terms
-from pairbot_ext.research.contracts import bundled_contracts
+from pairbot_ext.research.capacity import capacities
+from pairbot_ext.research.contracts import observed_contracts
 from pairbot_ext.research.costs import STRESS, CostModel, net_bp
 from pairbot_ext.research.evidence import (
     clustered_t,
+    cross_validated,
     deflated_sharpe,
-    overfitting_probability,
+    luck_of_trials,
     place_among,
-    sharpe,
     superior_ability_p,
     week_bootstrap,
 )
@@ -37,6 +38,7 @@ from pairbot_ext.research.verdict import Evidence, Figures, verdict
 from pairbot_ext.research.weeks import week_numbers, weekly_returns
 from pairbot_ext.scan.pipeline import ScanOptions
 from pairbot_ext.settings import Settings
+from pairbot_ext.stats.arrays import FloatArray
 from pairbot_ext.support.errors import DataError
 from pairbot_ext.tasks.runner import run
 from pairbot_ext.tasks.workers import Workers
@@ -80,7 +82,9 @@ class WalkForward:
     :param trades: `Outcome.pair_trades` with the waterfall's columns, `_bp` added to their names.
     :param weekly: net of each week as a share of the wallet. :param placebos: by kind.
     :param superior_ability: SPA's p-value; None where `arch` is not installed.
+    :param capacities: `capacity.capacities`.
     :param benchmarks: return over the same time, a ratio.
+    :param is_confirmed: whether `freqtrade backtesting` makes the same trades; None where it was not asked.
     """
 
     outcome: Outcome
@@ -99,9 +103,11 @@ class WalkForward:
     empty_epochs: Sequence[str]
     epochs: int
     turnover_per_week: float
+    capacities: FloatArray
     benchmarks: Mapping[str, float]
     placebos: Mapping[str, Chance]
     seed: int
+    is_confirmed: bool | None = None
 
     @property
     def still_needed(self) -> float:
@@ -158,7 +164,7 @@ def check_data(pairs_file: PairsFile, market: Market) -> list[str]:
 def simulate(plan: Plan, *, overrides: Mapping[str, float] | None = None, delay_candles: int = 0) -> Outcome:
     """One backtest of the plan's pairs."""
     book = book_of(plan.market, plan.pairs_file, plan.settings, overrides=overrides)
-    contracts = contracts_at(plan.market)
+    contracts = observed_contracts(plan.market.frames)
     return Simulation(
         plan.market,
         book,
@@ -168,12 +174,6 @@ def simulate(plan: Plan, *, overrides: Mapping[str, float] | None = None, delay_
         plan.startup_candles,
         delay_candles=delay_candles,
     ).run()
-
-
-def contracts_at(market: Market) -> dict[str, Any]:
-    """The bundled contracts at each symbol's last price."""
-    prices = {symbol: float(frame["close"].iloc[-1]) for symbol, frame in market.frames.items()}
-    return bundled_contracts(prices)
 
 
 def walk(
@@ -202,6 +202,8 @@ def walk(
         )
     begin = plan.pairs_file.epochs[0].valid_from
     end = plan.market.time(plan.market.end_row)
+    if plan.pairs_file.epochs[-1].valid_to is not None:
+        end = min(end, plan.pairs_file.epochs[-1].valid_to)
     parts = plan.costs.waterfall(trades)
     nets = parts["net"].to_numpy(np.float64)
     mean = clustered_mean(nets, list(trades["opened"]))
@@ -220,12 +222,12 @@ def walk(
             progress("variants", number + 1, len(tried))
     matrix = np.column_stack(returns)
     trials = ledger.add("walkforward", [{**plan.trial, "thresholds": each} for each in ({}, *tried)], now)
-    sharpes = np.array([sharpe(column) for column in matrix.T])
     placebos = run_placebos(plan, trades, workers, store, progress)
     delayed = simulate(plan, delay_candles=1).pair_trades
     late = net_bp(delayed, plan.costs)
     weeks = week_numbers(trades)
     own = float(clustered_t(nets, weeks)[0])
+    validated = cross_validated(matrix)
     figures = Figures(
         pair_trades=mean.n,
         weeks=mean.weeks,
@@ -234,8 +236,9 @@ def walk(
         low_90=week_bootstrap(nets, weeks, 0.90, plan.seed)[0],
         stressed=float(net_bp(trades, plan.costs, STRESS).mean()),
         delayed=float(late.mean()) if late.size else nan,
-        deflated_sharpe=deflated_sharpe(matrix[:, 0], trials, float(np.nanstd(sharpes, ddof=1))),
-        overfitting=overfitting_probability(matrix),
+        deflated_sharpe=deflated_sharpe(matrix[:, 0], trials, luck_of_trials(matrix)),
+        overfitting=validated.overfitting,
+        losing=validated.losing,
         places={kind: place_among(own, each.ts) for kind, each in placebos.items()},
     )
     level, missing = verdict(figures)
@@ -256,6 +259,7 @@ def walk(
         empty_epochs=empty,
         epochs=len(plan.pairs_file.epochs),
         turnover_per_week=2 * float(trades["notional"].sum()) / plan.terms.wallet / max(len(weekly), 1),
+        capacities=capacities(outcome),
         benchmarks=benchmarks(plan.market, begin, outcome),
         placebos=placebos,
         seed=plan.seed,
@@ -280,14 +284,15 @@ def run_placebos(
     shared = {
         "market": plan.market,
         "pairs_file": plan.pairs_file,
-        "tables": candidates(plan.market, epochs),
+        "pools": candidates(plan.market, epochs),
         "windows": windows,
         "options": plan.options,
         "settings": plan.settings,
         "terms": plan.terms,
-        "contracts": contracts_at(plan.market),
+        "contracts": observed_contracts(plan.market.frames),
         "startup": plan.startup_candles,
         "costs": plan.costs,
+        "count": plan.placebos,
     }
     for kind in kinds:
         tasks = [(kind.value, plan.seed + number) for number in range(plan.placebos)]
@@ -300,10 +305,11 @@ def run_placebos(
             progress=None if progress is None else partial(progress, kind.value),
         )
         all_rows = [row for (row,) in rows]
-        columns = (
+        means, ts, counts = (
             np.array([row[name] for row in all_rows], np.float64) for name in ("mean_bp", "t", "pair_trades")
         )
-        found[str(kind)] = Chance(*columns)
+        nets = np.sum([row["counts"] for row in all_rows], axis=0)
+        found[str(kind)] = Chance(means, ts, counts, nets)
     return found
 
 

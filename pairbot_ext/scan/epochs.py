@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -74,20 +74,21 @@ class Market:
     products: SharedProducts
 
     @staticmethod
-    def of(frames: Mapping[str, pd.DataFrame], windows: Sequence[Window]) -> Market:
+    def of(candles: Mapping[str, Columns], windows: Sequence[Window]) -> Market:
         """The market of these windows, all of one length and timeframe."""
-        candle, candles = windows[0].candle, windows[0].candles
+        step = windows[0].candle
         start, end = min(window.start for window in windows), max(window.end for window in windows)
-        grid = pd.date_range(start, end, freq=candle, inclusive="left")
-        symbols = tuple(sorted(symbol for symbol, frame in frames.items() if not frame.empty))
-        log_prices = np.full((len(grid), len(symbols)), np.nan)
+        symbols = tuple(sorted(symbol for symbol, stored in candles.items() if len(stored)))
+        size = -((start - end) // step)
+        log_prices = np.full((size, len(symbols)), np.nan)
+        begin, length = np.datetime64(start.astimezone(UTC).replace(tzinfo=None), "ns"), np.timedelta64(step)
         for column, symbol in enumerate(symbols):
-            place = grid.get_indexer(pd.DatetimeIndex(frames[symbol]["date"]))
-            close = frames[symbol]["close"].to_numpy(dtype=np.float64)
+            place, off = np.divmod(candles[symbol].date.astype("datetime64[ns]") - begin, length)
+            inside = (place >= 0) & (place < size) & (off == np.timedelta64(0))
             with np.errstate(divide="ignore", invalid="ignore"):
-                log_prices[place[place >= 0], column] = np.log(close[place >= 0])
-        origin = int(start.timestamp() // candle.total_seconds())
-        return Market(start, symbols, SharedProducts(log_prices, origin, candles))
+                log_prices[place[inside], column] = np.log(candles[symbol].close[inside])
+        origin = int(start.timestamp() // step.total_seconds())
+        return Market(start, symbols, SharedProducts(log_prices, origin, windows[0].candles))
 
     def window(self, data: FormationData) -> SharedWindow:
         """Where a window of it lies."""
@@ -118,12 +119,22 @@ def walk_forward(
     rows = run(
         scan_one,
         [(window.timeframe, window.candles, window.end) for window in windows],
-        shared=shared | {"market": Market.of(frames, windows)},
+        shared=shared | {"market": Market.of(candles, windows)},
         workers=workers,
         store=store,
         progress=progress,
     )
     return [_result_of(row, window, options.rule) for window, (row,) in zip(windows, rows, strict=True)]
+
+
+def scan_all(
+    candles: Mapping[str, Columns], windows: Sequence[Window], options: ScanOptions
+) -> Iterator[ScanResult]:
+    """As `walk_forward`, here and without funding: for a study that looks at one market after the other."""
+    market = Market.of(candles, windows)
+    for window in windows:
+        data = cut_window(candles, window, {})
+        yield scan_window(replace(data, shared=market.window(data)), options)
 
 
 def scan_one(

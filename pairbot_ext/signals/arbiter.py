@@ -70,14 +70,15 @@ def arbitrate(candidates: Sequence[Candidate]) -> list[BoolArray]:
 
 def contested_rows(candidates: Sequence[Candidate]) -> BoolArray:
     """Where more than one candidate wants the same symbol. Shape (n,)."""
-    wishes: dict[str, IntArray] = {}
+    size = candidates[0].direction.size
+    contested = np.zeros(size, np.bool_)
+    wanted: dict[str, BoolArray] = {}
     for candidate in candidates:
+        wish = candidate.direction != 0
         for symbol in candidate.legs:
-            wish = (candidate.direction != 0).astype(np.int64)
-            wishes[symbol] = wishes[symbol] + wish if symbol in wishes else wish
-    contested = np.zeros(candidates[0].direction.size, np.bool_)
-    for count in wishes.values():
-        contested |= count > 1
+            before = wanted.setdefault(symbol, np.zeros(size, np.bool_))
+            contested |= before & wish
+            before |= wish
     return contested
 
 

@@ -242,13 +242,6 @@ class SignalBook:
         return [newest & self._is_out_now(self, path.pair) for path in self.paths]
 
     def _course(self, path: SpreadPath, candidate: Candidate) -> Course:
-        rows = slice(path.first_row, path.first_row + path.z.size)
-
-        def whole(values: FloatArray) -> FloatArray:
-            filled = np.full(self.grid.size, np.nan)
-            filled[rows] = values
-            return filled
-
         thresholds = self.thresholds(path.pair) or Thresholds(1.0, 0.0, 2.0, 1.0)
         without = self._settings.max_hold_hours_without_half_life * 3600 / self.grid.step.total_seconds()
         half_lives = thresholds.max_half_lives * path.half_life_candles
@@ -257,12 +250,13 @@ class SignalBook:
             thresholds,
             self.grid.log_close[path.pair.leg_a],
             self.grid.log_close[path.pair.leg_b],
-            alpha=whole(path.alpha),
-            beta=whole(path.beta),
-            mu=whole(path.mu),
-            sigma=whole(path.sigma),
-            z=whole(np.where(path.in_force, path.z, np.nan)),
-            most_candles=whole(np.where(np.isfinite(half_lives), half_lives, without)),
+            first_row=path.first_row,
+            alpha=path.alpha,
+            beta=path.beta,
+            mu=path.mu,
+            sigma=path.sigma,
+            z=np.where(path.in_force, path.z, np.nan),
+            most_candles=np.where(np.isfinite(half_lives), half_lives, without),
         )
 
     def _candidate(self, path: SpreadPath) -> Candidate:

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from typing import Any, TypeVar
 
@@ -19,6 +21,7 @@ from threadpoolctl import ThreadpoolController
 WORTH_SECS = 0.8
 SWITCH = "PAIRBOT_NUMBA"
 T = TypeVar("T")
+_rounds: ContextVar[int] = ContextVar("rounds", default=1)
 
 
 def available() -> bool:
@@ -28,7 +31,17 @@ def available() -> bool:
 
 def worth_it(numpy_secs: float) -> bool:
     """Whether work that takes numpy so long is enough for the compiled kernels."""
-    return numpy_secs >= WORTH_SECS and available()
+    return numpy_secs * _rounds.get() >= WORTH_SECS and available()
+
+
+@contextmanager
+def one_of(rounds: int) -> Iterator[None]:
+    """What is done inside is one of so many like pieces: small ones are worth the kernels too."""
+    before = _rounds.set(rounds)
+    try:
+        yield
+    finally:
+        _rounds.reset(before)
 
 
 def thread_count(threads: int | None) -> int:

@@ -9,15 +9,16 @@ import numpy as np
 import pytest
 
 from pairbot_ext.research.evidence import (
+    cross_validated,
     deflated_sharpe,
-    overfitting_probability,
+    luck_of_trials,
     place_among,
     superior_ability_p,
     week_bootstrap,
 )
 from pairbot_ext.research.verdict import Evidence, Figures, verdict
 
-SURE = Figures(80, 20, 30.0, 5.0, 8.0, 12.0, 20.0, 0.97, 0.1, {"a": 0.99, "b": 0.98})
+SURE = Figures(80, 20, 30.0, 5.0, 8.0, 12.0, 20.0, 0.97, 0.5, 0.1, {"a": 0.99, "b": 0.98})
 
 
 def test_the_deflated_sharpe_ratio_of_the_papers_example() -> None:
@@ -34,14 +35,29 @@ def test_the_deflated_sharpe_ratio_of_the_papers_example() -> None:
 
 
 def test_overfitting_is_likely_in_noise_and_unlikely_with_an_edge() -> None:
-    noise = [
-        overfitting_probability(np.random.default_rng(seed).standard_normal((40, 12))) for seed in range(20)
-    ]
-    assert 0.35 < np.mean(noise) < 0.65
+    noise = [cross_validated(np.random.default_rng(seed).standard_normal((40, 12))) for seed in range(20)]
+    assert 0.35 < np.mean([each.overfitting for each in noise]) < 0.65
+    assert 0.35 < np.mean([each.losing for each in noise]) < 0.65
     edge = np.random.default_rng(1).standard_normal((40, 12))
     edge[:, 3] += 1.5
-    assert overfitting_probability(edge) < 0.05
-    assert isnan(overfitting_probability(edge[:6]))
+    assert max(cross_validated(edge)) < 0.05
+    assert all(isnan(each) for each in cross_validated(edge[:6]))
+
+
+def test_variants_that_are_equally_good_are_no_overfitting_that_costs() -> None:
+    """Who is best among equals is chance, and so is its rank in the other half; it earns there too."""
+    found = cross_validated(0.8 + np.random.default_rng(3).standard_normal((40, 12)))
+    assert found.overfitting > 0.3
+    assert found.losing == 0.0
+
+
+def test_true_differences_between_trials_do_not_deflate() -> None:
+    rng = np.random.default_rng(8)
+    noise = rng.standard_normal((30, 17))
+    assert 0.5 / np.sqrt(29) < luck_of_trials(noise) <= 1 / np.sqrt(29)
+    assert luck_of_trials(noise + np.linspace(0.0, 2.0, 17)) == pytest.approx(1 / np.sqrt(29))
+    assert luck_of_trials(noise[:, :1].repeat(17, axis=1)) == pytest.approx(0.0)
+    assert isnan(luck_of_trials(noise[:, :1]))
 
 
 def test_the_interval_takes_whole_weeks() -> None:
@@ -70,8 +86,8 @@ def test_a_place_counts_ties_half_and_leaves_unknown_ones_out() -> None:
         ({"delayed": nan}, Evidence.WEAK),
         ({"deflated_sharpe": 0.9}, Evidence.WEAK),
         ({"deflated_sharpe": nan}, Evidence.WEAK),
-        ({"overfitting": 0.3}, Evidence.WEAK),
-        ({"overfitting": nan}, Evidence.STRONG),
+        ({"losing": 0.3}, Evidence.WEAK),
+        ({"losing": nan}, Evidence.STRONG),
         ({"places": {"a": 0.99, "b": 0.95}}, Evidence.WEAK),
         ({"places": {"a": 0.99, "b": nan}}, Evidence.NONE),
         ({"places": {"a": 0.99, "b": 0.5}}, Evidence.NONE),

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from walkforward_market import CANDLES, COINS, FORMATION, PLANTED
 
 from pairbot_ext.cli import main
 from pairbot_ext.research import session, walkforward
+from pairbot_ext.research.costs import CostModel
 from pairbot_ext.sim.datadir import write_synthetic_datadir
-from pairbot_ext.sim.market.paths import PlantedPair
-
-COINS = ("ADA", "LINK", "SOL", "DOT", "AVAX", "ALGO")
-PLANTED = (PlantedPair("ADA", "LINK", 0.8, 5.0, 0.012), PlantedPair("SOL", "DOT", 1.1, 5.0, 0.012))
-FORMATION, CANDLES = 300, 800
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +36,7 @@ def few_variants(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 def command(datadir: Path, *more: str) -> list[str]:
     given = f"walkforward --datadir {datadir} --formation {FORMATION} --rule naive --placebos 20 --jobs 1"
-    return [*given.split(), "--ledger", "ledger.jsonl", *more]
+    return [*given.split(), "--no-check", "--ledger", "ledger.jsonl", *more]
 
 
 def answer(capsys: pytest.CaptureFixture[str], arguments: Sequence[str]) -> str:
@@ -44,7 +45,7 @@ def answer(capsys: pytest.CaptureFixture[str], arguments: Sequence[str]) -> str:
 
 
 def test_a_verdict_and_the_same_bytes_after_an_interruption(datadir, tmp_path, monkeypatch, capsys) -> None:
-    text = answer(capsys, command(datadir, "--json", "--out", "page.html"))
+    text = answer(capsys, command(datadir, "--json", "--out", "page.html", "--png", "sheet.png"))
     result = json.loads(text)
     assert result["evidence"] in ("none", "weak", "strong")
     assert set(result["placebos"]) == {"sign-flipped", "random pairs", "phase-shuffled"}
@@ -56,7 +57,11 @@ def test_a_verdict_and_the_same_bytes_after_an_interruption(datadir, tmp_path, m
     # The planted pairs come back: they earn more than directions drawn by lot.
     assert result["places"]["sign-flipped"] > 0.9
     assert result["trials"] == 4
-    assert (tmp_path / "page.html").read_text(encoding="utf-8").count("plotly-graph-div") >= 5
+    assert (tmp_path / "page.html").read_text(encoding="utf-8").count("plotly-graph-div") >= 6
+    assert (tmp_path / "sheet.png").read_bytes().startswith(b"\x89PNG")
+    assert 0 < result["capacity"]["0.1"] <= result["capacity"]["0.5"]
+    chance = result["placebos"]["random pairs"]
+    assert sum(chance["nets"]) == sum(chance["pair_trades"])
 
     steps = []
 
@@ -119,3 +124,56 @@ def test_bad_pairs_files_and_holes_are_said(datadir, tmp_path, capsys) -> None:
     error = capsys.readouterr().err
     assert "has holes" in error
     assert "% of its candles are missing" in error
+
+
+def test_epochs_of_another_time_and_no_cost_of_legging_are_said(datadir, tmp_path, capsys) -> None:
+    document = pairs_file(datadir, capsys)
+    times = ("valid_from", "valid_to", "formation_start", "formation_end")
+
+    def earlier(epoch: dict) -> dict:
+        return {**epoch, **{name: epoch[name].replace("2025", "2020") for name in times}}
+
+    old = {**document, "epochs": [earlier(each) for each in document["epochs"]]}
+    Path("old.json").write_text(json.dumps(old))
+    assert main(command(datadir, "--pairs-file", "old.json")) == 2
+    error = capsys.readouterr().err
+    assert "the epochs lie outside the candles" in error
+    assert "epochs from 2020-" in error
+
+    Path("none.json").write_text('{"cost_bp": {"count": 0}, "from": "2025-07-01", "to": "2025-07-02"}')
+    assert main(command(datadir, "--legging", "none.json")) == 2
+    assert "holds no pair trade" in capsys.readouterr().err
+    assert main(command(datadir, "--legging", "wf.json")) == 2
+    assert "no cost of legging" in capsys.readouterr().err
+
+
+def test_what_a_replay_measured_takes_the_place_of_the_assumption(tmp_path) -> None:
+    path = tmp_path / "legging.json"
+    path.write_text('{"cost_bp": {"count": 15, "mean": 0.3}}')
+    costs = CostModel.measured(path, 1.0)
+    assert costs == CostModel(slippage_bp=1.0, legging_bp=0.15, replayed=15)
+    trades = pd.DataFrame({"notional": [1000.0], "gross": [1.0], "fees": [1.0], "funding": [0.0]})
+    assert costs.waterfall(trades)["legging"].tolist() == [pytest.approx(-0.3)]
+
+
+@pytest.mark.process
+def test_killed_and_resumed_it_prints_the_same_bytes(tmp_path, capsys) -> None:
+    """kill -9 while placebos are made; what was kept is not made again."""
+    small = tmp_path / "binance"
+    write_synthetic_datadir(small, seed=4, symbols=COINS, planted=PLANTED, candles=480)
+    arguments = command(small, "--json")
+    whole = answer(capsys, arguments)
+    store = tmp_path / "store"
+    # Its own ledger: it tries all variants, this process few.
+    other = [*arguments, "--store", str(store), "--ledger", "other.jsonl"]
+    killed = subprocess.Popen(
+        [sys.executable, "-m", "pairbot_ext.cli", *other],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    while not list(store.rglob("*.parquet")):
+        with suppress(subprocess.TimeoutExpired):
+            pytest.fail(f"ended with {killed.wait(0.02)} before it had kept anything")
+    killed.kill()
+    assert killed.wait() == -signal.SIGKILL
+    assert answer(capsys, [*arguments, "--store", str(store)]) == whole
