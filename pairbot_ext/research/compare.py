@@ -288,7 +288,7 @@ def _placebos(
     found: dict[str, dict[str, Chance]] = {
         name: {str(Placebo.SIGNS): flipped(each, plan.costs, plan.placebos, plan.seed)}
         if len(each)
-        else {str(Placebo.SIGNS): Chance(*(np.empty(0) for _ in range(3)), count_nets(np.empty(0)))}
+        else {str(Placebo.SIGNS): _none()}
         for name, each in trades.items()
     }
     kinds = [Placebo.PAIRS, *([Placebo.PHASES] if plan.options is not None else [])]
@@ -319,6 +319,12 @@ def _placebos(
             nets = np.sum([row["counts"] for row in its], axis=0)
             found[name][str(kind)] = Chance(means, ts, numbers, nets)
     return found
+
+
+def _none() -> Chance:
+    """Of a model without a pair trade there is nothing to flip."""
+    empty = np.empty(0)
+    return Chance(empty, empty, empty, count_nets(empty))
 
 
 def one_universe(
