@@ -14,6 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from pairbot_ext.pairs import PairsFile
 from pairbot_ext.support.errors import DataError
 
 NAME = "pairbot-trials.jsonl"
@@ -91,6 +92,11 @@ class TrialLedger:
             if isinstance(trial, dict) and isinstance(trial.get("key"), str):
                 found.append(trial)
         return found
+
+
+def trial_of(pairs_file: PairsFile) -> dict[str, Any]:
+    """What a trial of a given pairs file says of its pairs: the same for the same epochs."""
+    return {"pairs": key_of({"epochs": json.loads(pairs_file.model_dump_json())["epochs"]})}
 
 
 def key_of(configuration: Mapping[str, Any]) -> str:

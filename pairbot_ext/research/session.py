@@ -16,7 +16,7 @@ from pairbot_ext.pairs import PairsFile, load_pairs_file
 from pairbot_ext.pairs.writing import build_pairs_file
 from pairbot_ext.research.account import Terms
 from pairbot_ext.research.costs import CostModel
-from pairbot_ext.research.ledger import TrialLedger, key_of
+from pairbot_ext.research.ledger import TrialLedger, trial_of
 from pairbot_ext.research.market import Market, load_market
 from pairbot_ext.research.page import walkforward_page
 from pairbot_ext.research.texts import as_json, sentences, tables
@@ -89,9 +89,7 @@ def _plan(args: argparse.Namespace, config: Mapping[str, Any], settings: Setting
         pairs_file = load_pairs_file(args.pairs_file)
         timeframe = pairs_file.timeframe
         symbols = list(from_datadir(args.datadir, timeframe, args.symbols).frames)
-        trial: dict[str, Any] = {
-            "pairs": key_of({"epochs": json.loads(pairs_file.model_dump_json())["epochs"]})
-        }
+        trial = trial_of(pairs_file)
     else:
         options = ScanOptions(Rule(args.rule), knobs_from(args, dict(config)))
         candles = from_datadir(args.datadir, args.timeframe, args.symbols)

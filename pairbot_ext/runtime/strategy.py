@@ -41,7 +41,6 @@ from pairbot_ext.startup.checks import (
     check_market,
     check_overrides,
     check_pairs_source,
-    check_spaces,
     check_start,
     check_trading_mode,
     required_startup_candles,
@@ -55,6 +54,7 @@ if TYPE_CHECKING:
     from pairbot_ext.control.attach import Control
     from pairbot_ext.control.service import PairsNow
     from pairbot_ext.desk.trade_desk import TradeDesk
+    from pairbot_ext.runtime.tuning import Tuning
 
 logger = logging.getLogger(__name__)
 
@@ -87,9 +87,12 @@ class PairsRuntime:
                 check_market(effective, self._watcher.current)
                 check_pairs_source(effective, self.settings)
                 check_has_pairs(self._watcher.current, self.settings)
-                if config.get("runmode") is RunMode.HYPEROPT:
-                    check_spaces(config)
                 check_candles(effective, self._watcher.current)
+            self._tuning: Tuning | None = None
+            if config.get("runmode") is RunMode.HYPEROPT:
+                from pairbot_ext.runtime.tuning import Tuning
+
+                self._tuning = Tuning(config, self._watcher.current)
         except PairbotError as error:
             raise OperationalException(str(error)) from error
         self._told_validity: str | None = None
@@ -109,6 +112,11 @@ class PairsRuntime:
         """The strategy served; only after `start`."""
         assert self._strategy is not None
         return self._strategy
+
+    @property
+    def has_rolling_models(self) -> bool:
+        """Whether the file holds a pair without a frozen model."""
+        return any(not pair.is_frozen for epoch in self._watcher.current.epochs for pair in epoch.pairs)
 
     @property
     def desk(self) -> Desk:
@@ -309,6 +317,8 @@ class PairsRuntime:
         """Take over parameters that hyperopt has changed since the last call."""
         if dict(overrides) != self._overrides:
             self._overrides = dict(overrides)
+            if self._tuning is not None:
+                self._tuning.note(self._overrides)
             if self._book is not None:
                 self._book.apply_overrides(self._overrides)
 

@@ -50,10 +50,17 @@ class SpreadPath:
         return self.z * self.sigma
 
 
+KEPT_WINDOWS = 8
+WINDOW, HALF_LIFE_LIMIT = "window_candles", "max_half_life_hours"
+"""Overrides beside those of thresholds: the rolling regression's window, for pairs without a frozen model, and
+the longest half-life a model may have to be entered by."""
+
+
 def effective_thresholds(pair: Pair, overrides: Mapping[str, float]) -> Thresholds:
     """The pair's own thresholds with the overrides in force. Raises ValueError where they contradict."""
     own = {"entry": pair.entry_z, "exit": pair.exit_z, "stop": pair.stop_z}
-    return Thresholds(**{**own, "max_half_lives": pair.max_half_lives, **overrides})
+    own["max_half_lives"] = pair.max_half_lives
+    return Thresholds(**{name: overrides.get(name, value) for name, value in own.items()})
 
 
 class SignalBook:
@@ -62,7 +69,8 @@ class SignalBook:
     :param fee: one fill's fee as a ratio, for the arbiter.
     :param steps: candles with which a symbol's prices become another series; None: found here.
     :param grid: `frames` aligned already, where many books are made of the same candles.
-    :param overrides: thresholds that replace every pair's own, by name (entry, exit, stop, max_half_lives).
+    :param overrides: what replaces every pair's own, by name: entry, exit, stop, max_half_lives, and
+        `WINDOW`, `HALF_LIFE_LIMIT`.
     :param disabled: ids of pairs that are not entered.
     :param is_out_now: whether a pair could not be entered on the newest candle anyway, as a bot knows it.
         Without a bot all pairs are run forward on paper.
@@ -88,13 +96,11 @@ class SignalBook:
         self._fee = fee
         self.pairs_file = pairs_file
         self.grid = grid or build_grid(frames, timeframe_secs, settings.volatility_gate, steps)
-        self.paths = [
-            path
-            for epoch in pairs_file.epochs
-            for pair in epoch.pairs
-            if (path := self._path(epoch, pair)) is not None
-        ]
-        self._overrides: dict[str, float] = {}
+        self._overrides: dict[str, float] = dict(overrides or {})
+        known = [(epoch, self._path(epoch, pair)) for epoch in pairs_file.epochs for pair in epoch.pairs]
+        self.paths = [path for _, path in known if path is not None]
+        self._epochs = [epoch for epoch, path in known if path is not None]
+        self._windows: dict[int, list[SpreadPath]] = {self._window: self.paths}
         self._of_symbol: dict[str, list[int]] = {}
         self._of_pair: dict[str, list[int]] = {}
         for number, path in enumerate(self.paths):
@@ -105,8 +111,18 @@ class SignalBook:
         self.apply_overrides(overrides or {})
 
     def apply_overrides(self, overrides: Mapping[str, float]) -> None:
-        """Decide the entries anew with these thresholds (hyperopt changes them every epoch)."""
+        """Decide the entries anew with these thresholds (hyperopt changes them every epoch). Models are
+        estimated anew only with a window that is new, and of pairs that have one."""
         self._overrides = dict(overrides)
+        self._touches: dict[Coins, IntArray] = {}
+        if self._window not in self._windows:
+            while len(self._windows) >= KEPT_WINDOWS:
+                del self._windows[next(iter(self._windows))]
+            self._windows[self._window] = [
+                (None if path.pair.is_frozen else self._path(epoch, path.pair)) or path
+                for epoch, path in zip(self._epochs, self.paths, strict=True)
+            ]
+        self.paths = self._windows[self._window]
         candidates = [self._candidate(path) for path in self.paths]
         if candidates and contested_rows(candidates).any():
             out = self._out(candidates)
@@ -228,13 +244,21 @@ class SignalBook:
         """Whether |z| <= exit has been seen on a candle in (since, until], by the model in force on it: of
         these coins, whatever the pair is called in that epoch and whichever of them is leg A."""
         first, last = self.grid.rows_closed_by(since), self.grid.rows_closed_by(until + self.grid.step)
+        if coins not in self._touches:
+            self._touches[coins] = self._last_touch(coins)
+        return last > 0 and bool(self._touches[coins][min(last, self.grid.size) - 1] >= first)
+
+    def _last_touch(self, coins: Coins) -> IntArray:
+        """For each grid row the last one up to it with |z| <= exit by a model in force, or -1. Shape (n,)."""
+        inside = np.zeros(self.grid.size, np.bool_)
         for path in self.paths:
+            if coins_of(*path.pair.symbols) != coins:
+                continue
             thresholds = self.thresholds(path.pair)
-            if coins_of(*path.pair.symbols) == coins and thresholds is not None:
-                rows = slice(max(first - path.first_row, 0), max(last - path.first_row, 0))
-                if ((np.abs(path.z[rows]) <= thresholds.exit) & path.in_force[rows]).any():
-                    return True
-        return False
+            if thresholds is not None:
+                rows = slice(path.first_row, path.first_row + path.z.size)
+                inside[rows] |= (np.abs(path.z) <= thresholds.exit) & path.in_force
+        return np.maximum.accumulate(np.where(inside, np.arange(inside.size), -1))
 
     def of_symbol(self, symbol: str) -> list[SpreadPath]:
         """The paths of which it is a leg, in the order of the file."""
@@ -251,6 +275,10 @@ class SignalBook:
                     columns[key] = np.full(self.grid.size, np.nan)
                 columns[key][rows] = values
         return columns
+
+    @property
+    def _window(self) -> int:
+        return int(self._overrides.get(WINDOW, self._settings.rolling_window_candles))
 
     def _path(self, epoch: Epoch, pair: Pair) -> SpreadPath | None:
         grid = self.grid
@@ -273,7 +301,7 @@ class SignalBook:
             half_life = np.full(log_a.size, np.nan)
             mu = model.mu
         else:
-            rolling = rolling_models(log_a, log_b, self._settings.rolling_window_candles)
+            rolling = rolling_models(log_a, log_b, self._window)
             alpha, beta, sigma, z = rolling.alpha, rolling.beta, rolling.sigma, rolling.z
             half_life, mu = rolling.half_life_candles, 0.0
         z = self._without_steps(epoch, pair, z, first)
@@ -300,12 +328,11 @@ class SignalBook:
 
     def _without_steps(self, epoch: Epoch, pair: Pair, z: FloatArray, first: int) -> FloatArray:
         """No z where a step lies between the prices a model was made of and the candle it is asked about."""
-        window = self._settings.rolling_window_candles
         since = self.grid.rows_closed_by(epoch.formation_start) if pair.is_frozen else 0
         z = z.copy()
         for row in self.grid.split_rows(pair.symbols, since):
             begin = max(int(row) - first, 0)
-            z[begin : None if pair.is_frozen else begin + window] = np.nan
+            z[begin : None if pair.is_frozen else begin + self._window] = np.nan
         return z
 
     def count_signals(self, first: datetime, last: datetime) -> int:
@@ -353,7 +380,11 @@ class SignalBook:
             return Candidate(path.pair.symbols, direction, edge)
         armed = is_armed(path.z, thresholds, self._settings.rearm_lookback_candles)
         rows = slice(path.first_row, path.first_row + path.z.size)
-        direction[rows] = np.where(path.may_enter, entry_direction(path.z, thresholds, armed), 0)
+        may_enter = path.may_enter
+        if HALF_LIFE_LIMIT in self._overrides:
+            most = self._overrides[HALF_LIFE_LIMIT] * 3600 / self.grid.step.total_seconds()
+            may_enter = may_enter & (path.half_life_candles <= most)
+        direction[rows] = np.where(may_enter, entry_direction(path.z, thresholds, armed), 0)
         edge[rows] = expected_edge(
             path.z, path.sigma, path.beta, thresholds, self._fee, self._settings.spread_bp / 1e4
         )
