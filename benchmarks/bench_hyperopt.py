@@ -1,8 +1,8 @@
 """``freqtrade hyperopt`` of PairsArb against Freqtrade's own SampleStrategy, whole processes in turn.
 
-10 pairs of 20 symbols × 8 months, one process each: the same symbols and candles, spaces buy and sell, the same
-number of epochs. Two cases: pairs with a rolling model, where windows are tuned too, and frozen models of weekly
-epochs. Real candles where they are found, else simulated ones.
+10 pairs of 20 symbols × 8 months, one process each: the same symbols and candles, spaces buy and sell, the
+same number of epochs. Two cases: pairs with a rolling model, where windows are tuned too, and frozen models
+of weekly epochs. Real candles where they are found, else simulated ones.
 
 Run: ``python -m benchmarks bench_hyperopt`` or ``python -m benchmarks.bench_hyperopt --epochs 100``.
 Bound: 1.3 times SampleStrategy's processor time.
@@ -121,7 +121,13 @@ def main(argv: list[str]) -> int:
         for number, case in enumerate(cases(folder, args.datadir)):
             title = f"hyperopt, {args.epochs} epochs, {args.jobs} process: {case.title}; {machine_said()}"
             table = Table(title=title)
-            for name in ("strategy", "processor s", "wall s", "processor s per epoch", "times SampleStrategy"):
+            for name in (
+                "strategy",
+                "processor s",
+                "of them per epoch",
+                "wall s",
+                "times SampleStrategy",
+            ):
                 table.add_column(name, justify="left" if name == "strategy" else "right")
             commanded = hyperopts(case, folder / f"case{number}", server.port, args.epochs, args.jobs)
             runs = run_in_turn(commanded, repeat=args.repeat, warm_up=False)
@@ -131,8 +137,8 @@ def main(argv: list[str]) -> int:
                 table.add_row(
                     name,
                     spread_of([run.cpu_secs for run in measured]),
-                    spread_of([run.wall_secs for run in measured]),
                     spread_of([run.cpu_secs / args.epochs for run in measured]),
+                    spread_of([run.wall_secs for run in measured]),
                     spread_of(against) if name == "PairsArb" else "",
                 )
             # Each as it is done: a case takes minutes.

@@ -80,7 +80,7 @@ def run_in_turn(
 
     Bytecode is compiled in that first round, as in an installation that has been used once.
 
-    :param commands: by name. :param warm_up: False leaves the first round out, where a run takes many minutes.
+    :param commands: by name. :param warm_up: False leaves the first round out, where runs take many minutes.
     """
     runs: dict[str, list[Run]] = {name: [] for name in commands}
     with tempfile.TemporaryDirectory() as cache:

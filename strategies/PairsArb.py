@@ -47,7 +47,8 @@ class PairsArb(IStrategy):
     }
     order_time_in_force = {"entry": "IOC", "exit": "GTC"}
 
-    # Set by hyperopt or PairsArb.json only; then they replace the thresholds of all pairs.
+    # Set by hyperopt or PairsArb.json only; then they replace those of all pairs. The window's range is of
+    # the settings.
     entry_z = DecimalParameter(1.0, 3.0, default=OFF, decimals=2, space="buy")
     exit_z = DecimalParameter(0.0, 0.9, default=OFF, decimals=2, space="sell")
     stop_z = DecimalParameter(3.1, 6.0, default=OFF, decimals=2, space="sell")
@@ -59,11 +60,7 @@ class PairsArb(IStrategy):
         super().__init__(config)
         self.pairs = PairsRuntime(config, self.timeframe)
         self.startup_candle_count = self.pairs.startup_candles(config.get("timeframe") or self.timeframe)
-        # Of this file: no window is longer than the candles loaded, none is tried that cannot act.
-        longest = self.pairs.settings.rolling_window_candles
-        self.window_candles = IntParameter(
-            longest // 6, longest, default=int(OFF), space="buy", optimize=self.pairs.has_rolling_models
-        )
+        self.window_candles = self.pairs.window_candles
         self.refused_symbols: set[str] = set()
 
     def ft_bot_start(self, **kwargs: Any) -> None:

@@ -38,6 +38,10 @@ class TrialLedger:
         """How many different configurations have been tried."""
         return len({trial["key"] for trial in self._trials()})
 
+    def tried(self, command: str) -> list[dict[str, Any]]:
+        """The configurations one command has tried, in that order."""
+        return [trial["tried"] for trial in self._trials() if trial.get("command") == command]
+
     def add(self, command: str, configurations: Iterable[Mapping[str, Any]], now: datetime) -> int:
         """Note what was tried, and return how many different configurations that makes.
 

@@ -25,7 +25,7 @@ WORST = 1_000.0
 
 
 def pair_trades_of(results: pd.DataFrame) -> pd.DataFrame:
-    """One row per pair trade, in the order of opening, with the columns the cost model reads: opened, notional
+    """One row per pair trade in the order of opening, with the columns the cost model reads: opened, notional
     (N_A + N_B), gross, fees and funding, quote currency.
 
     :param results: Freqtrade's trades, one row per leg.

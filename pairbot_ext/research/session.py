@@ -121,7 +121,7 @@ def _plan(args: argparse.Namespace, config: Mapping[str, Any], settings: Setting
             pairs_file=pairs_file,
             market=market,
             settings=settings,
-            terms=_terms(config),
+            terms=terms_of(config),
             costs=CostModel(args.slippage_bp, args.legging_bp),
             startup_candles=startup,
             options=options,
@@ -199,7 +199,7 @@ def _schedule(args: argparse.Namespace, candles: Candles) -> Schedule:
     return Schedule(args.timeframe, begin, min(end, last), args.formation, args.step)
 
 
-def _terms(config: Mapping[str, Any]) -> Terms:
+def terms_of(config: Mapping[str, Any]) -> Terms:
     """Freqtrade's money and slots, its own defaults where the configuration says nothing."""
     for key in ("amend_last_stake_amount", "available_capital", "enable_protections"):
         if config.get(key):

@@ -8,15 +8,30 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from freqtrade.enums import RunMode
 from freqtrade.exceptions import OperationalException
+from freqtrade.strategy import IntParameter
 
 from pairbot_ext.pairs import PairsFile
-from pairbot_ext.research.ledger import TrialLedger, trial_of
-from pairbot_ext.research.loss import TRIALS
+from pairbot_ext.settings import Settings
 from pairbot_ext.startup.checks import check_spaces
 from pairbot_ext.support.errors import DataError
 
+OFF = -1
+"""Default of the strategy's parameters: what the pairs file or the settings say."""
 logger = logging.getLogger(__name__)
+
+
+def begin_tuning(config: Mapping[str, Any], pairs_file: PairsFile) -> Tuning | None:
+    """What a hyperopt needs; None in every other mode. Raises PairbotError, see `Tuning`."""
+    return Tuning(config, pairs_file) if config.get("runmode") is RunMode.HYPEROPT else None
+
+
+def window_parameter(settings: Settings, pairs_file: PairsFile) -> IntParameter:
+    """No window is longer than the candles loaded, and none is tried where every model is frozen."""
+    longest = settings.rolling_window_candles
+    is_used = any(not pair.is_frozen for epoch in pairs_file.epochs for pair in epoch.pairs)
+    return IntParameter(longest // 6, longest, default=OFF, space="buy", optimize=is_used)
 
 
 class Tuning:
@@ -27,6 +42,9 @@ class Tuning:
     """
 
     def __init__(self, config: Mapping[str, Any], pairs_file: PairsFile) -> None:
+        from pairbot_ext.research.ledger import TrialLedger, trial_of
+        from pairbot_ext.research.loss import TRIALS
+
         check_spaces(config)
         self._ledger = TrialLedger.beside(Path(config["datadir"]))
         self._trial = trial_of(pairs_file)

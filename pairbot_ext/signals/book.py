@@ -52,8 +52,8 @@ class SpreadPath:
 
 KEPT_WINDOWS = 8
 WINDOW, HALF_LIFE_LIMIT = "window_candles", "max_half_life_hours"
-"""Overrides beside those of thresholds: the rolling regression's window, for pairs without a frozen model, and
-the longest half-life a model may have to be entered by."""
+"""Overrides beside those of thresholds: the window of the rolling regression, for pairs without a frozen
+model, and the longest half-life of a model that is entered; one without a half-life is not."""
 
 
 def effective_thresholds(pair: Pair, overrides: Mapping[str, float]) -> Thresholds:

@@ -19,7 +19,6 @@ from pairbot_ext.signals.breaks import (
 )
 from pairbot_ext.signals.zpath import exit_reason
 
-
 _HealthKey = tuple[datetime, int, str, EntryModel]
 MOST_KEPT = 100_000
 """Readings of a pair's relation: some 30 MB."""

@@ -1,4 +1,4 @@
-"""The loss of a hyperopt of pairs: `freqtrade hyperopt --hyperopt-loss PairsHyperOptLoss` (docs/hyperopt.md)."""
+"""The loss of a hyperopt of pairs (docs/hyperopt.md): `--hyperopt-loss PairsHyperOptLoss`."""
 
 import sys
 from datetime import datetime
