@@ -69,20 +69,25 @@ def run_once(
 
 
 def run_in_turn(
-    commands: Mapping[str, Sequence[str]], *, repeat: int, codes: Sequence[int] = (0,), cwd: Path = REPO_ROOT
+    commands: Mapping[str, Sequence[str]],
+    *,
+    repeat: int,
+    codes: Sequence[int] = (0,),
+    cwd: Path = REPO_ROOT,
+    warm_up: bool = True,
 ) -> dict[str, list[Run]]:
     """Every command `repeat` times, one after the other in each round, after a round that does not count.
 
     Bytecode is compiled in that first round, as in an installation that has been used once.
 
-    :param commands: by name.
+    :param commands: by name. :param warm_up: False leaves the first round out, where runs take many minutes.
     """
     runs: dict[str, list[Run]] = {name: [] for name in commands}
     with tempfile.TemporaryDirectory() as cache:
         inherited = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
         path = os.pathsep.join(filter(None, [str(REPO_ROOT), inherited.get("PYTHONPATH")]))
         environment = {**inherited, "PYTHONPYCACHEPREFIX": cache, "PYTHONPATH": path}
-        for number in range(repeat + 1):
+        for number in range(0 if warm_up else 1, repeat + 1):
             for name, command in commands.items():
                 with tempfile.TemporaryFile() as log:
                     run = run_once(command, environment, codes, cwd, log)

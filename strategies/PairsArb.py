@@ -14,7 +14,7 @@ if (_ROOT := str(Path(__file__).resolve().parents[1])) not in sys.path:
     sys.path.append(_ROOT)
 
 from freqtrade.persistence import Order, Trade
-from freqtrade.strategy import DecimalParameter, IStrategy
+from freqtrade.strategy import DecimalParameter, IntParameter, IStrategy
 from pandas import DataFrame, concat
 
 from pairbot_ext.host.gates import fail_closed, reads_only
@@ -47,16 +47,20 @@ class PairsArb(IStrategy):
     }
     order_time_in_force = {"entry": "IOC", "exit": "GTC"}
 
-    # Set by hyperopt or PairsArb.json only; then they replace the thresholds of all pairs.
+    # Set by hyperopt or PairsArb.json only; then they replace those of all pairs. The window's range is of
+    # the settings.
     entry_z = DecimalParameter(1.0, 3.0, default=OFF, decimals=2, space="buy")
     exit_z = DecimalParameter(0.0, 0.9, default=OFF, decimals=2, space="sell")
     stop_z = DecimalParameter(3.1, 6.0, default=OFF, decimals=2, space="sell")
     max_half_lives = DecimalParameter(1.0, 8.0, default=OFF, decimals=1, space="sell")
+    window_candles = IntParameter(240, 1440, default=int(OFF), space="buy")
+    max_half_life_hours = IntParameter(2, 96, default=int(OFF), space="buy")
 
     def __init__(self, config: dict[str, Any]) -> None:
         super().__init__(config)
         self.pairs = PairsRuntime(config, self.timeframe)
         self.startup_candle_count = self.pairs.startup_candles(config.get("timeframe") or self.timeframe)
+        self.window_candles = self.pairs.window_candles
         self.refused_symbols: set[str] = set()
 
     def ft_bot_start(self, **kwargs: Any) -> None:
@@ -215,5 +219,7 @@ class PairsArb(IStrategy):
             "exit": self.exit_z,
             "stop": self.stop_z,
             "max_half_lives": self.max_half_lives,
+            "window_candles": self.window_candles,
+            "max_half_life_hours": self.max_half_life_hours,
         }
         return {name: float(p.value) for name, p in parameters.items() if p.value != OFF}

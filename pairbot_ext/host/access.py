@@ -26,6 +26,12 @@ def exchange_of(provider: DataProvider) -> Exchange:
     return cast(Exchange, provider._exchange)
 
 
+def adopted(strategy: IStrategy) -> str | None:
+    """What `pairbot adopt` wrote of the strategy parameters in force; None where it did not write them."""
+    written = strategy._ft_params_from_file.get("adopt")
+    return str(written["said"]) if isinstance(written, dict) and "said" in written else None
+
+
 class _SilentConfiguration(Configuration):
     """Freqtrade's own, but reading it opens no log file and leaves the process's logging alone."""
 

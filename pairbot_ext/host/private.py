@@ -45,7 +45,7 @@ def _values(owner: str, *names: str) -> list[Relied]:
 
 BOT = (
     *_values("freqtrade.data.dataprovider:DataProvider", "_exchange", RPC_OF_PROVIDER),
-    *_values("freqtrade.strategy:IStrategy", LAST_CANDLES),
+    *_values("freqtrade.strategy:IStrategy", LAST_CANDLES, "_ft_params_from_file"),
     *_values("freqtrade.rpc:RPCManager", "_rpc", "registered_modules"),
     *_values("freqtrade.rpc:RPC", "_freqtrade"),
     *_values("freqtrade.rpc.telegram:Telegram", "_config", "_app", "_loop", "_keyboard"),

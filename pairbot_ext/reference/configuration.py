@@ -50,8 +50,8 @@ an editor is told by file name. Visual Studio Code, `.vscode/settings.json`:
 _FREQTRADE = """\
 ## Freqtrade's settings
 
-The config file and the strategy's parameter file (`strategies/PairsArb.json`, which hyperopt writes) override
-the strategy's attributes. What counts is the effective value after all of that.
+The config file and the strategy's parameter file (`strategies/PairsArb.json`, which `pairbot adopt` writes)
+override the strategy's attributes. What counts is the effective value after all of that.
 
 ### Refused at the start
 

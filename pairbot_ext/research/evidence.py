@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib.util
 from itertools import combinations
 from math import comb, e, isfinite, sqrt
+from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
@@ -86,6 +87,14 @@ def luck_of_trials(returns: FloatArray) -> float:
     return min(float(found.std(ddof=1)), 1 / sqrt(returns.shape[0] - 1))
 
 
+def best_of_chance(trials: int) -> float:
+    """Standard deviations by which the best of so many tries without any edge is expected to be above 0."""
+    if trials <= 1:
+        return 0.0
+    quantile = NormalDist().inv_cdf
+    return (1 - EULER) * quantile(1 - 1 / trials) + EULER * quantile(1 - 1 / (trials * e))
+
+
 def deflated_sharpe(returns: FloatArray, trials: int, spread_of_trials: float) -> float:
     """Probability that the true Sharpe ratio is above what the best of `trials` without any edge shows.
 
@@ -99,9 +108,7 @@ def deflated_sharpe(returns: FloatArray, trials: int, spread_of_trials: float) -
     if n < 3 or not isfinite(own):
         return float("nan")
     spread = spread_of_trials if isfinite(spread_of_trials) and spread_of_trials > 0 else 1 / sqrt(n - 1)
-    hurdle = 0.0
-    if trials > 1:
-        hurdle = spread * ((1 - EULER) * norm.ppf(1 - 1 / trials) + EULER * norm.ppf(1 - 1 / (trials * e)))
+    hurdle = spread * best_of_chance(trials)
     shape = 1 - float(skew(returns)) * own + (float(kurtosis(returns, fisher=False)) - 1) / 4 * own**2
     return float(norm.cdf((own - hurdle) * sqrt(n - 1) / sqrt(max(shape, 1e-12))))
 

@@ -14,6 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from pairbot_ext.pairs import PairsFile
 from pairbot_ext.support.errors import DataError
 
 NAME = "pairbot-trials.jsonl"
@@ -36,6 +37,10 @@ class TrialLedger:
     def count(self) -> int:
         """How many different configurations have been tried."""
         return len({trial["key"] for trial in self._trials()})
+
+    def tried(self, command: str) -> list[dict[str, Any]]:
+        """The configurations one command has tried, in that order."""
+        return [trial["tried"] for trial in self._trials() if trial.get("command") == command]
 
     def add(self, command: str, configurations: Iterable[Mapping[str, Any]], now: datetime) -> int:
         """Note what was tried, and return how many different configurations that makes.
@@ -91,6 +96,11 @@ class TrialLedger:
             if isinstance(trial, dict) and isinstance(trial.get("key"), str):
                 found.append(trial)
         return found
+
+
+def trial_of(pairs_file: PairsFile) -> dict[str, Any]:
+    """What a trial of a given pairs file says of its pairs: the same for the same epochs."""
+    return {"pairs": key_of({"epochs": json.loads(pairs_file.model_dump_json())["epochs"]})}
 
 
 def key_of(configuration: Mapping[str, Any]) -> str:

@@ -21,7 +21,7 @@ from pairbot_ext.pairs import PairsFile, load_pairs_file, with_model
 from pairbot_ext.pairs.writing import build_pairs_file
 from pairbot_ext.research.account import Terms
 from pairbot_ext.research.costs import CostModel
-from pairbot_ext.research.ledger import TrialLedger, key_of
+from pairbot_ext.research.ledger import TrialLedger, trial_of
 from pairbot_ext.research.market import Market, load_market
 from pairbot_ext.research.page import walkforward_page
 from pairbot_ext.research.recheck import Recheck
@@ -141,9 +141,7 @@ def plan_from(
         pairs_file = load_pairs_file(args.pairs_file)
         timeframe = pairs_file.timeframe
         symbols = list(from_datadir(args.datadir, timeframe, args.symbols).frames)
-        trial: dict[str, Any] = {
-            "pairs": key_of({"epochs": json.loads(pairs_file.model_dump_json())["epochs"]})
-        }
+        trial = trial_of(pairs_file)
     else:
         options = ScanOptions(Rule(args.rule), knobs_from(args, dict(config)))
         candles = from_datadir(args.datadir, args.timeframe, args.symbols)
@@ -178,7 +176,7 @@ def plan_from(
             pairs_file=pairs_file,
             market=market,
             settings=settings,
-            terms=_terms(config),
+            terms=terms_of(config),
             costs=costs,
             startup_candles=startup,
             options=options,
@@ -256,7 +254,7 @@ def _schedule(args: argparse.Namespace, candles: Candles) -> Schedule:
     return Schedule(args.timeframe, begin, min(end, last), args.formation, args.step)
 
 
-def _terms(config: Mapping[str, Any]) -> Terms:
+def terms_of(config: Mapping[str, Any]) -> Terms:
     """Freqtrade's money and slots, its own defaults where the configuration says nothing."""
     for key in ("amend_last_stake_amount", "available_capital", "enable_protections"):
         if config.get(key):

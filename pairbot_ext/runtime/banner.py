@@ -4,15 +4,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from freqtrade.strategy import IStrategy
 
-from pairbot_ext.host import releases
+from pairbot_ext.host import access, releases
 from pairbot_ext.pairs import Pair, PairsFile
 from pairbot_ext.settings import Settings
 from pairbot_ext.signals.arbiter import most_pairs_at_once
 
 
 def banner(
-    current: PairsFile, settings: Settings, max_open_trades: float, overrides: Mapping[str, float]
+    current: PairsFile, settings: Settings, strategy: IStrategy, overrides: Mapping[str, float]
 ) -> list[str]:
     """The lines of a start, for the log and the operator."""
     pairs: dict[str, Pair] = {pair.id: pair for epoch in current.epochs for pair in epoch.pairs}
@@ -20,7 +21,7 @@ def banner(
         (most_pairs_at_once([pair.symbols for pair in epoch.pairs]) for epoch in current.epochs),
         default=0,
     )
-    slots = max_open_trades
+    slots = strategy.max_open_trades
     is_unlimited = slots < 0 or np.isinf(slots)
     allowed = {
         f"shared coins allow {most}": most,
@@ -44,7 +45,10 @@ def banner(
         lines.append("PairsArb: the pairs file holds no pair: nothing will be entered")
     if overrides:
         changed = ", ".join(f"{name} {value:g}" for name, value in overrides.items())
-        lines.append(f"PairsArb: thresholds of ALL pairs replaced by the strategy parameters: {changed}")
+        said = access.adopted(strategy) or "never tried out of sample, as `pairbot adopt` would"
+        lines.append(
+            f"PairsArb: thresholds of ALL pairs replaced by the strategy parameters: {changed}; {said}"
+        )
     return lines
 
 

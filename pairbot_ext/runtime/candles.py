@@ -9,6 +9,7 @@ from freqtrade.exchange import timeframe_to_seconds
 from freqtrade.strategy import IStrategy
 
 from pairbot_ext.model.spans import DataSpan, data_span
+from pairbot_ext.pairs import PairsFile
 from pairbot_ext.stats.steps import price_steps
 
 _COLUMNS = ["date", "open", "high", "low", "close", "volume"]
@@ -90,6 +91,16 @@ class SeenCandles:
             if not newest.empty and newest["date"].iloc[-1] > frame["date"].iloc[-1]:
                 late.add(symbol)
         return late
+
+    def mates_of(self, late: set[str], pairs_file: PairsFile) -> list[str]:
+        """Symbols that share a pair with one of these and have been analysed on the newest candle."""
+        mates = {
+            pair.mate_of(symbol)
+            for epoch in pairs_file.epochs
+            for pair in epoch.pairs
+            for symbol in late.intersection(pair.symbols)
+        }
+        return sorted(mates & (self.frames.keys() - late))
 
     def forget(self) -> None:
         """Take everything over anew at the next `update`."""

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from freqtrade.enums import RunMode
 from freqtrade.enums.runmode import NON_UTIL_MODES, OPTIMIZE_MODES, TRADE_MODES
 from freqtrade.exceptions import OperationalException
 from freqtrade.exchange import timeframe_to_seconds
@@ -32,6 +31,7 @@ from pairbot_ext.runtime.funding import FundingRates
 from pairbot_ext.runtime.identity import identify
 from pairbot_ext.runtime.port import Desk
 from pairbot_ext.runtime.stand_in import open_symbols, watch_file
+from pairbot_ext.runtime.tuning import begin_tuning, window_parameter
 from pairbot_ext.runtime.untradable import Untradable
 from pairbot_ext.settings import Settings, parse_settings
 from pairbot_ext.signals.book import SignalBook
@@ -40,9 +40,7 @@ from pairbot_ext.startup.checks import (
     check_candles,
     check_has_pairs,
     check_market,
-    check_overrides,
     check_pairs_source,
-    check_spaces,
     check_start,
     check_trading_mode,
     required_startup_candles,
@@ -88,9 +86,9 @@ class PairsRuntime:
                 check_market(effective, self._watcher.current)
                 check_pairs_source(effective, self.settings)
                 check_has_pairs(self._watcher.current, self.settings)
-                if config.get("runmode") is RunMode.HYPEROPT:
-                    check_spaces(config)
                 check_candles(effective, self._watcher.current)
+            self._tuning = begin_tuning(config, self._watcher.current)
+            self.window_candles = window_parameter(self.settings, self._watcher.current)
         except PairbotError as error:
             raise OperationalException(str(error)) from error
         self._told_validity: str | None = None
@@ -221,7 +219,7 @@ class PairsRuntime:
             )
         self._tell(
             [
-                *banner(self._watcher.current, self.settings, self.strategy.max_open_trades, self._overrides),
+                *banner(self._watcher.current, self.settings, strategy, overrides),
                 *(self.untradable_pairs() if knows_markets else []),
             ]
         )
@@ -237,8 +235,7 @@ class PairsRuntime:
         """Whatever is wrong at a start, open pairs are managed. Returns what is wrong where pairs are open,
         None where nothing is. Raises PairbotError."""
         try:
-            check_start(strategy, self._watcher.current, self.settings)
-            check_overrides(self._watcher.current, overrides)
+            check_start(strategy, self._watcher.current, self.settings, overrides)
         except PairbotError as error:
             if not self._open_symbols:
                 raise
@@ -293,15 +290,9 @@ class PairsRuntime:
         """Where a candle has come a loop later than its mate's, have the mates analysed again."""
         late = self._candles.late(self.strategy)
         if late:
-            mates = {
-                pair.mate_of(symbol)
-                for epoch in self._watcher.current.epochs
-                for pair in epoch.pairs
-                for symbol in late.intersection(pair.symbols)
-            }
-            seen = self._candles.frames.keys() - late
+            mates = self._candles.mates_of(late, self._watcher.current)
             self._candles.forget()
-            access.analyse_again(self.strategy, sorted(mates & seen))
+            access.analyse_again(self.strategy, mates)
 
     def cleanup(self) -> None:
         """Half-open pair trades are finished or parked, the final statistics are logged."""
@@ -314,6 +305,8 @@ class PairsRuntime:
         """Take over parameters that hyperopt has changed since the last call."""
         if dict(overrides) != self._overrides:
             self._overrides = dict(overrides)
+            if self._tuning is not None:
+                self._tuning.note(self._overrides)
             if self._book is not None:
                 self._book.apply_overrides(self._overrides)
 

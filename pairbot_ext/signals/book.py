@@ -15,7 +15,7 @@ from pairbot_ext.model.plan import EntryModel, EntryPlan
 from pairbot_ext.model.registry import Coins, coins_of
 from pairbot_ext.model.sizing import Leg
 from pairbot_ext.model.thresholds import Thresholds
-from pairbot_ext.pairs import Pair, PairsFile
+from pairbot_ext.pairs import Epoch, Pair, PairsFile
 from pairbot_ext.settings import Settings
 from pairbot_ext.signals.arbiter import Candidate, arbitrate, contested_rows, expected_edge
 from pairbot_ext.signals.forward import Course, out_on_paper
@@ -23,6 +23,11 @@ from pairbot_ext.signals.grid import PriceGrid, build_grid
 from pairbot_ext.signals.paths import SpreadPath, effective_thresholds, spread_path
 from pairbot_ext.signals.zpath import entry_direction, is_armed
 from pairbot_ext.stats.arrays import BoolArray, FloatArray, IntArray
+
+KEPT_WINDOWS = 8
+WINDOW, HALF_LIFE_LIMIT = "window_candles", "max_half_life_hours"
+"""Overrides beside those of thresholds: the window of the rolling regression, for pairs without a frozen
+model, and the longest half-life of a model that is entered; one without a half-life is not."""
 
 
 class SignalBook:
@@ -32,7 +37,8 @@ class SignalBook:
     :param steps: candles with which a symbol's prices become another series; None: found here.
     :param grid: `frames` aligned already, where many books are made of the same candles.
     :param funding: rates by symbol, see `grid.build_grid`; without, models that read them enter nothing.
-    :param overrides: thresholds that replace every pair's own, by name (entry, exit, stop, max_half_lives).
+    :param overrides: what replaces every pair's own, by name: entry, exit, stop, max_half_lives, and
+        `WINDOW`, `HALF_LIFE_LIMIT`.
     :param disabled: ids of pairs that are not entered.
     :param is_out_now: whether a pair could not be entered on the newest candle anyway, as a bot knows it.
         Without a bot all pairs are run forward on paper.
@@ -53,23 +59,17 @@ class SignalBook:
         disabled: frozenset[str] = frozenset(),
         is_out_now: Callable[["SignalBook", Pair], bool] | None = None,
     ) -> None:
+        self._disabled = disabled
         self._is_out_now = is_out_now
         self._settings = settings
         self._fee = fee
         self.pairs_file = pairs_file
         self.grid = grid or build_grid(frames, timeframe_secs, settings.volatility_gate, steps, funding)
-        self.paths = [
-            path
-            for epoch in pairs_file.epochs
-            for pair in epoch.pairs
-            if (
-                path := spread_path(
-                    self.grid, epoch, pair, settings.rolling_window_candles, is_disabled=pair.id in disabled
-                )
-            )
-            is not None
-        ]
-        self._overrides: dict[str, float] = {}
+        self._overrides: dict[str, float] = dict(overrides or {})
+        known = [(epoch, self._path(epoch, pair)) for epoch in pairs_file.epochs for pair in epoch.pairs]
+        self.paths = [path for _, path in known if path is not None]
+        self._epochs = [epoch for epoch, path in known if path is not None]
+        self._windows: dict[int, list[SpreadPath]] = {self._window: self.paths}
         self._of_symbol: dict[str, list[int]] = {}
         self._of_pair: dict[str, list[int]] = {}
         for number, path in enumerate(self.paths):
@@ -80,8 +80,18 @@ class SignalBook:
         self.apply_overrides(overrides or {})
 
     def apply_overrides(self, overrides: Mapping[str, float]) -> None:
-        """Decide the entries anew with these thresholds (hyperopt changes them every epoch)."""
+        """Decide the entries anew with these thresholds (hyperopt changes them every epoch). Models are
+        estimated anew only with a window that is new, and of pairs that have one."""
         self._overrides = dict(overrides)
+        self._touches: dict[Coins, IntArray] = {}
+        if self._window not in self._windows:
+            while len(self._windows) >= KEPT_WINDOWS:
+                del self._windows[next(iter(self._windows))]
+            self._windows[self._window] = [
+                (None if path.pair.is_frozen else self._path(epoch, path.pair)) or path
+                for epoch, path in zip(self._epochs, self.paths, strict=True)
+            ]
+        self.paths = self._windows[self._window]
         candidates = [self._candidate(path) for path in self.paths]
         if candidates and contested_rows(candidates).any():
             out = self._out(candidates)
@@ -204,13 +214,21 @@ class SignalBook:
         """Whether |z| <= exit has been seen on a candle in (since, until], by the model in force on it: of
         these coins, whatever the pair is called in that epoch and whichever of them is leg A."""
         first, last = self.grid.rows_closed_by(since), self.grid.rows_closed_by(until + self.grid.step)
+        if coins not in self._touches:
+            self._touches[coins] = self._last_touch(coins)
+        return last > 0 and bool(self._touches[coins][min(last, self.grid.size) - 1] >= first)
+
+    def _last_touch(self, coins: Coins) -> IntArray:
+        """For each grid row the last one up to it with |z| <= exit by a model in force, or -1. Shape (n,)."""
+        inside = np.zeros(self.grid.size, np.bool_)
         for path in self.paths:
+            if coins_of(*path.pair.symbols) != coins:
+                continue
             thresholds = self.thresholds(path.pair)
-            if coins_of(*path.pair.symbols) == coins and thresholds is not None:
-                rows = slice(max(first - path.first_row, 0), max(last - path.first_row, 0))
-                if ((np.abs(path.z[rows]) <= thresholds.exit) & path.in_force[rows]).any():
-                    return True
-        return False
+            if thresholds is not None:
+                rows = slice(path.first_row, path.first_row + path.z.size)
+                inside[rows] |= (np.abs(path.z) <= thresholds.exit) & path.in_force
+        return np.maximum.accumulate(np.where(inside, np.arange(inside.size), -1))
 
     def of_symbol(self, symbol: str) -> list[SpreadPath]:
         """The paths of which it is a leg, in the order of the file."""
@@ -227,6 +245,14 @@ class SignalBook:
                     columns[key] = np.full(self.grid.size, np.nan)
                 columns[key][rows] = values
         return columns
+
+    @property
+    def _window(self) -> int:
+        return int(self._overrides.get(WINDOW, self._settings.rolling_window_candles))
+
+    def _path(self, epoch: Epoch, pair: Pair) -> SpreadPath | None:
+        is_disabled = pair.id in self._disabled
+        return spread_path(self.grid, epoch, pair, self._window, is_disabled=is_disabled)
 
     def count_signals(self, first: datetime, last: datetime) -> int:
         """How many (pair, candle) entries there are on candles that close in [first, last]."""
@@ -267,7 +293,11 @@ class SignalBook:
             return Candidate(path.pair.symbols, direction, edge)
         armed = is_armed(path.z, thresholds, self._settings.rearm_lookback_candles)
         rows = slice(path.first_row, path.first_row + path.z.size)
-        direction[rows] = np.where(path.may_enter, entry_direction(path.z, thresholds, armed), 0)
+        may_enter = path.may_enter
+        if HALF_LIFE_LIMIT in self._overrides:
+            most = self._overrides[HALF_LIFE_LIMIT] * 3600 / self.grid.step.total_seconds()
+            may_enter = may_enter & (path.half_life_candles <= most)
+        direction[rows] = np.where(may_enter, entry_direction(path.z, thresholds, armed), 0)
         edge[rows] = expected_edge(
             path.z, path.sigma, path.beta, thresholds, self._fee, self._settings.spread_bp / 1e4
         )

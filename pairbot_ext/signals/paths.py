@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import timedelta
 from math import nan
 
@@ -14,6 +14,8 @@ from pairbot_ext.models.protocol import Given
 from pairbot_ext.pairs import Epoch, Pair
 from pairbot_ext.signals.grid import PriceGrid
 from pairbot_ext.stats.arrays import BoolArray, FloatArray
+
+THRESHOLDS = frozenset(each.name for each in fields(Thresholds))
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,10 @@ def effective_thresholds(pair: Pair, overrides: Mapping[str, float]) -> Threshol
     """The pair's thresholds, as its model sets them, with the overrides in force; None where the model finds
     none worth its cost. Raises ValueError where they contradict."""
     own = pair.thresholds
-    return None if own is None else replace(own, **overrides)
+    if own is None:
+        return None
+    known = {name: value for name, value in overrides.items() if name in THRESHOLDS}
+    return replace(own, **known)
 
 
 def spread_path(

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from pairbot_ext.model.findings import Breach, Reading, Rule, Verdict
-from pairbot_ext.model.plan import EntryPlan
+from pairbot_ext.model.plan import EntryModel, EntryPlan
 from pairbot_ext.model.registry import Coins
 from pairbot_ext.model.thresholds import ExitReason
 from pairbot_ext.settings import Settings
@@ -18,6 +18,10 @@ from pairbot_ext.signals.breaks import (
     pair_health,
 )
 from pairbot_ext.signals.zpath import exit_reason
+
+_HealthKey = tuple[datetime, int, str, EntryModel]
+MOST_KEPT = 100_000
+"""Readings of a pair's relation: some 30 MB."""
 
 
 class PairRules:
@@ -40,7 +44,7 @@ class PairRules:
         self.timeframe = timeframe
         self._history_candles = history_candles
         self._known_of: tuple[SignalBook, datetime] | None = None
-        self._health: dict[tuple[str, float, float], PairHealth | None] = {}
+        self._health: dict[_HealthKey, PairHealth | None] = {}
         self._exits: dict[tuple[EntryPlan, datetime], ExitReason | None] = {}
 
     def candle_start(self, now: datetime) -> datetime:
@@ -149,12 +153,14 @@ class PairRules:
         if settings is None:
             return None
         book, candle = self._forget_older(now)
-        key = (plan.pair_id, plan.model.alpha, plan.model.beta)
+        half_life = self._half_life(plan)
+        rows = self._history_candles
+        if math.isfinite(half_life):
+            rows = min(rows, max(MIN_CANDLES, math.ceil(settings.window_half_lives * half_life)))
+        key = (candle, rows, plan.pair_id, plan.model)
         if key not in self._health:
-            half_life = self._half_life(plan)
-            rows = self._history_candles
-            if math.isfinite(half_life):
-                rows = min(rows, max(MIN_CANDLES, math.ceil(settings.window_half_lives * half_life)))
+            if len(self._health) >= MOST_KEPT:
+                self._health.clear()
             self._health[key] = pair_health(*book.window(plan, candle, rows), plan.model)
         return self._health[key]
 
@@ -163,7 +169,10 @@ class PairRules:
         is found once per candle, and anew when a candle has arrived (a leg's may come late)."""
         known_of = self._book(), self.last_closed(now)
         if known_of != self._known_of:
-            self._known_of, self._health, self._exits = known_of, {}, {}
+            # The book of a hyperopt stays, and with it what was read of models that did not change.
+            if self._known_of is None or known_of[0] is not self._known_of[0]:
+                self._health = {}
+            self._known_of, self._exits = known_of, {}
         return known_of
 
     def missing_candles(self, plan: EntryPlan, now: datetime) -> dict[str, float]:

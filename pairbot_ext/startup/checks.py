@@ -20,6 +20,7 @@ from pairbot_ext.models.protocol import Lengths
 from pairbot_ext.pairs import Epoch, Pair, PairsFile
 from pairbot_ext.pairs.accept import Terms, accept
 from pairbot_ext.settings import MAX_STARTUP_CANDLES, Settings
+from pairbot_ext.signals.book import WINDOW
 from pairbot_ext.signals.breaks import MIN_CANDLES
 from pairbot_ext.signals.paths import effective_thresholds
 from pairbot_ext.support.errors import SettingsError
@@ -93,9 +94,12 @@ def _needed(pair: Pair, settings: Settings, formation: int, candle_secs: int) ->
     return max(needed, min(formation, max(MIN_CANDLES, math.ceil(breaks.window_half_lives * half_life))))
 
 
-def check_start(strategy: IStrategy, pairs_file: PairsFile, settings: Settings) -> None:
+def check_start(
+    strategy: IStrategy, pairs_file: PairsFile, settings: Settings, overrides: Mapping[str, float]
+) -> None:
     """Refuse a start under which a leg could live without its mate.
 
+    :param overrides: the strategy parameters in force, see `SignalBook`.
     :raises SettingsError: naming the setting, its effective value and the remedy.
     """
     config = strategy.config
@@ -108,6 +112,7 @@ def check_start(strategy: IStrategy, pairs_file: PairsFile, settings: Settings) 
         check_startup_candles(strategy, pairs_file, settings)
     if config.get("runmode") in TRADE_MODES:
         check_live_venue(config)
+    check_overrides(pairs_file, overrides, settings)
 
 
 def check_startup_candles(strategy: IStrategy, pairs_file: PairsFile, settings: Settings) -> None:
@@ -176,7 +181,7 @@ def check_spaces(config: Mapping[str, Any]) -> None:
             "hyperopt may not tune these spaces: return targets, stop-losses, trailing stops and slots act "
             "on one leg, and a leg that leaves alone is no pair",
             value=" ".join(sorted(spaces)),
-            remedy="Use --spaces buy sell: entry_z, exit_z, stop_z and max_half_lives of all pairs",
+            remedy="Use --spaces buy sell: thresholds, window and half-life limits of all pairs",
         )
 
 
@@ -308,8 +313,15 @@ def check_pairs_source(config: Mapping[str, Any], settings: Settings) -> None:
             )
 
 
-def check_overrides(pairs_file: PairsFile, overrides: Mapping[str, float]) -> None:
-    """Refuse strategy parameters that contradict a pair's own thresholds. Raises SettingsError."""
+def check_overrides(pairs_file: PairsFile, overrides: Mapping[str, float], settings: Settings) -> None:
+    """Refuse strategy parameters that contradict a pair's own thresholds, or need more candles than are
+    loaded. Raises SettingsError."""
+    if overrides.get(WINDOW, 0) > settings.rolling_window_candles:
+        raise SettingsError(
+            "the strategy parameter window_candles is longer than the candles loaded",
+            value=f"{overrides[WINDOW]:g}; the longest is {settings.rolling_window_candles}",
+            remedy="Raise pairbot.rolling_window_candles, or change the strategy's .json parameter file",
+        )
     for epoch in pairs_file.epochs:
         for pair in epoch.pairs:
             try:

@@ -13,6 +13,11 @@ from backtest_harness import REPO_ROOT, Market, Run
 from backtest_markets import rolling_file
 from freqtrade.optimize.backtesting import Backtesting
 
+from pairbot_ext.cli import main
+from pairbot_ext.research.adopt import OVERRIDES
+from pairbot_ext.research.ledger import TrialLedger
+from pairbot_ext.research.loss import pairs_loss
+
 PAIRS = rolling_file(["SOL_DOT", "ADA_LINK", "AVAX_LINK"])
 SETTINGS = {"max_open_trades": -1, "dry_run_wallet": 100_000, "timerange": "20250126-20250203"}
 COLUMNS = ["pair", "enter_tag", "open_date", "close_date", "amount", "exit_reason"]
@@ -25,7 +30,7 @@ def rows(trades: pd.DataFrame) -> list[tuple]:
 def with_parameters(backtesting: Backtesting, data: dict[str, pd.DataFrame], **values: float) -> pd.DataFrame:
     """One more run of the same strategy object, as hyperopt makes them."""
     strategy = backtesting.strategylist[0]
-    for name in ("entry_z", "exit_z", "stop_z", "max_half_lives"):
+    for name in OVERRIDES:
         getattr(strategy, name).value = values.get(name, -1.0)
     backtesting.backtest_one_strategy(strategy, data, backtesting.timerange)
     return backtesting.all_bt_content["PairsArb"]["results"]
@@ -51,6 +56,33 @@ def test_runs_of_one_strategy_object_do_not_see_each_other(fresh) -> None:
     assert got[0] == got[3]
     assert got[1:3] == [rows(with_parameters(*fresh(), **draw)) for draw in draws[1:3]]
     assert len({tuple(each) for each in got[:3]}) == 3
+
+
+def test_each_parameter_acts(fresh) -> None:
+    """Without the indicators being made anew, as in a hyperopt without --analyze-per-epoch."""
+    backtesting, data = fresh()
+    strategy = backtesting.strategylist[0]
+    backtesting._set_strategy(strategy)
+    processed = strategy.advise_all_indicators(data)
+    span = (pd.Timestamp("2025-01-26", tz="UTC"), pd.Timestamp("2025-02-03", tz="UTC"))
+
+    def trades(**values: float) -> list[tuple]:
+        for name in OVERRIDES:
+            getattr(strategy, name).value = values.get(name, -1)
+        frames = {symbol: frame.copy() for symbol, frame in processed.items()}
+        return rows(backtesting.backtest(frames, *span)["results"])
+
+    usual = trades()
+    draws = {
+        "entry_z": 1.9, "exit_z": 0.1, "stop_z": 2.2, "max_half_lives": 1.0, "window_candles": 60,
+        "max_half_life_hours": 3,
+    }  # fmt: skip
+    for name in OVERRIDES:
+        getattr(strategy, name).value = draws[name]
+    assert set(strategy._overrides()) == set(OVERRIDES.values()), "what the strategy gives and `adopt` takes"
+    for name, value in draws.items():
+        assert trades(**{name: value}) != usual, name
+    assert trades() == usual
 
 
 def test_a_contradicting_draw_enters_nothing(fresh) -> None:
@@ -81,6 +113,7 @@ def test_the_parameter_file_replaces_thresholds_and_the_banner_says_so(
     assert len(said) == 1
     assert "entry 1.9" in said[0]
     assert "exit 0.2" in said[0]
+    assert "never tried out of sample" in said[0]
 
     equal = rolling_file(["SOL_DOT", "ADA_LINK", "AVAX_LINK"], entry_z=1.9, exit_z=0.2)
     (tmp_path / "same").mkdir()
@@ -90,20 +123,22 @@ def test_the_parameter_file_replaces_thresholds_and_the_banner_says_so(
 
 
 @pytest.mark.process
-def test_hyperopt_epochs_equal_fresh_backtests(market: Market, market_files, tmp_path, fresh) -> None:
+def test_hyperopt_epochs_equal_fresh_backtests(market: Market, market_files, tmp_path, fresh, capsys) -> None:
     pytest.importorskip("optuna", reason="freqtrade[hyperopt] is not installed")
     pytest.importorskip("filelock", reason="freqtrade[hyperopt] is not installed")
     datadir = market_files("calm").datadir
     paths = market.write_config(tmp_path, PAIRS, datadir, SETTINGS)
     command = [
         "pairbot", "offline", "--", "hyperopt", "--strategy", "PairsArb",
-        "--spaces", "buy", "sell", "--hyperopt-loss", "SharpeHyperOptLoss", "--epochs", "2", "-j", "1",
-        "--random-state", "3", "--disable-param-export", "--datadir", str(datadir), "--timerange",
+        "--spaces", "buy", "sell", "--hyperopt-loss", "PairsHyperOptLoss", "--epochs", "2", "-j", "1",
+        "--hyperopt-path", str(REPO_ROOT / "user_data" / "hyperopts"),
+        "--random-state", "3", "--datadir", str(datadir), "--timerange",
         SETTINGS["timerange"], *(part for path in paths if "overlay" not in path for part in ("-c", path)),
     ]  # fmt: skip
     done = warm.run(command, cwd=REPO_ROOT, timeout_secs=500)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
-    assert not (REPO_ROOT / "strategies" / "PairsArb.json").exists()
+    assert not (REPO_ROOT / "strategies" / "PairsArb.json").exists(), "written by `pairbot adopt` alone"
+    assert len(TrialLedger.beside(datadir).tried("hyperopt")) == 2
     (results,) = (tmp_path / "user_data" / "hyperopt_results").glob("*.fthypt")
     epochs = [json.loads(line) for line in results.read_text().splitlines()]
     assert len(epochs) == 2
@@ -116,3 +151,21 @@ def test_hyperopt_epochs_equal_fresh_backtests(market: Market, market_files, tmp
         assert epoch["results_metrics"]["profit_total_abs"] == pytest.approx(
             trades["profit_abs"].sum(), rel=1e-3
         )
+        span = (
+            pd.Timestamp(epoch["results_metrics"][f"backtest_{end}"], tz="UTC") for end in ("start", "end")
+        )
+        loss = pairs_loss(trades, *span, SETTINGS["dry_run_wallet"], trials=2)
+        assert epoch["loss"] == pytest.approx(loss, rel=1e-2)
+
+    # The same epochs, tried on the candles after them.
+    ours = [part for path in paths if "overlay" not in path for part in ("-c", path)]
+    out = tmp_path / "PairsArb.json"
+    code = main(["adopt", *ours, "--datadir", str(datadir), "--out", str(out)])
+    said = capsys.readouterr().out
+    assert code == (0 if out.exists() else 1), said
+    assert "IN SAMPLE" in said
+    assert "Out of sample, 2025-02-03" in said
+    assert len(TrialLedger.beside(datadir).tried("adopt")) == 1
+    code = main(["adopt", *ours, "--datadir", str(datadir), "--timerange", "20250130-", "--out", str(out)])
+    assert code == 2
+    assert "ones it was chosen on" in capsys.readouterr().err

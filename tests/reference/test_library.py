@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from pairbot_ext import report, scan, stats
+from pairbot_ext import report, research, scan, stats
 
-ROOMS = (stats, scan, report)
+ROOMS = (stats, scan, research, report)
 
 
 def test_the_page_runs_block_by_block(repo_root: Path, tmp_path: Path) -> None:
     page = (repo_root / "docs/library.md").read_text(encoding="utf-8")
     blocks = re.findall(r"^```python\n(.*?)^```$", page, re.M | re.S)
-    assert len(blocks) == 4
+    assert len(blocks) == 6
     done = subprocess.run(
         [sys.executable, "-c", "\n".join(blocks)],
         cwd=tmp_path,
@@ -31,6 +31,8 @@ def test_the_page_runs_block_by_block(repo_root: Path, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "1 pair trade, +1.27 after fees" in done.stdout
     assert "6 tested, 0.3 expected by chance" in done.stdout
+    assert re.search(r"^(none|weak|strong): [1-9]\d* pair trades", done.stdout, re.M), done.stdout
+    assert "plotly" in (tmp_path / "placebos.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("room", ROOMS, ids=lambda room: room.__name__)
