@@ -63,6 +63,7 @@ class Case:
         return {"id": asked.order_id}
 
     def booking(self, symbol: str, order_ids: list[str]) -> LegBooking | None:
+        assert (symbol, order_ids) in [(each.symbol, [each.order_id]) for each in self.orders.values()]
         return self.booking_found
 
     def gather_leg(self, trade: PairTrade, leg: Leg, _now: Pass) -> LegFacts:

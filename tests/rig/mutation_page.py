@@ -79,24 +79,26 @@ class Judgements:
 
     "equivalent": it does the same. "harmless": neither money nor safety depends on what it does else.
     "hole": a test is missing.
+
+    :param note: what is to be said of the score.
     """
 
     by_key: Mapping[Key, tuple[str, str]]
+    note: str
     SETTLED: ClassVar = ("equivalent", "harmless")
 
     @classmethod
     def read(cls, path: Path) -> Judgements:
         """From the TOML file."""
-        rows = tomllib.loads(path.read_text(encoding="utf-8")).get("survivor", [])
-        return cls(
-            {
-                (row["file"], row["function"], row["before"], row["after"], row.get("number", 0)): (
-                    row["verdict"],
-                    row["why"],
-                )
-                for row in rows
-            }
-        )
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        by_key = {
+            (row["file"], row["function"], row["before"], row["after"], row.get("number", 0)): (
+                row["verdict"],
+                row["why"],
+            )
+            for row in document["survivor"]
+        }
+        return cls(by_key, document["note"])
 
     def verdict(self, key: Key) -> str:
         """One word; "not judged" without one."""
@@ -151,6 +153,7 @@ def page(tried: Sequence[Tried], possible: Mapping[str, int], judged: Judgements
         _table(_rows(tried, possible)),
         RULES,
     ]
+    parts.insert(-1, f"\n{judged.note}")
     parts.append(f"\n## Survivors, one by one\n\n{len(alive)} of {len(tried)}.\n")
     for file in possible:
         mine = [each for each in alive if each.key[0] == file]
