@@ -151,10 +151,10 @@ def load_funding(datadir: Path, symbols: Sequence[str]) -> dict[str, pd.DataFram
     loaded = {
         symbol: _read(datadir, file_format, FUNDING_TIMEFRAME, symbol, "funding_rate") for symbol in symbols
     }
-    return {symbol: _named(frame) for symbol, frame in loaded.items() if not frame.empty}
+    return {symbol: named_rates(frame) for symbol, frame in loaded.items() if not frame.empty}
 
 
-def _named(frame: pd.DataFrame) -> pd.DataFrame:
+def named_rates(frame: pd.DataFrame) -> pd.DataFrame:
     """Until 2026.7 Freqtrade keeps a funding rate as the opening price of a candle."""
     return frame if RATE in frame else frame[["date", "open"]].rename(columns={"open": RATE})
 

@@ -11,7 +11,7 @@ from freqtrade.enums import CandleType
 from freqtrade.enums.runmode import TRADE_MODES
 from freqtrade.strategy import IStrategy
 
-from pairbot_ext.candles.files import FUNDING_TIMEFRAME, load_funding
+from pairbot_ext.candles.files import FUNDING_TIMEFRAME, RATE, load_funding, named_rates
 from pairbot_ext.pairs import PairsFile, funded_symbols
 
 
@@ -21,9 +21,15 @@ class FundingRates:
     def __init__(self) -> None:
         self._stored: tuple[tuple[str, ...], dict[str, pd.DataFrame]] = ((), {})
 
-    def informative(self, pairs_file: PairsFile) -> list[tuple[Any, ...]]:
-        """What a bot's Freqtrade must keep up to date."""
-        return [(symbol, FUNDING_TIMEFRAME, CandleType.FUNDING_RATE) for symbol in funded_symbols(pairs_file)]
+    def informative(
+        self, symbols: Sequence[str], timeframe: str, pairs_file: PairsFile, is_trading: bool
+    ) -> list[tuple[Any, ...]]:
+        """What Freqtrade must keep up to date: every symbol's candles, and a bot's rates."""
+        candles = [(symbol, timeframe) for symbol in symbols]
+        if not is_trading:
+            return [*candles]
+        rate = FUNDING_TIMEFRAME, CandleType.FUNDING_RATE
+        return [*candles, *((symbol, *rate) for symbol in funded_symbols(pairs_file))]
 
     def rates(self, strategy: IStrategy, pairs_file: PairsFile) -> dict[str, pd.DataFrame]:
         """By symbol, columns date and funding_rate; symbols without any are left out."""
@@ -37,7 +43,7 @@ class FundingRates:
             for symbol in symbols
         }
         return {
-            symbol: frame[["date", "funding_rate"]] for symbol, frame in frames.items() if not frame.empty
+            symbol: named_rates(frame)[["date", RATE]] for symbol, frame in frames.items() if not frame.empty
         }
 
     def _read(self, datadir: Path, symbols: Sequence[str]) -> dict[str, pd.DataFrame]:

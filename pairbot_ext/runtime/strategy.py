@@ -196,7 +196,8 @@ class PairsRuntime:
                 self._bot, report = start_bot(strategy, self.settings, rules, wrong)
                 self._desk, self._refused_at_start = self._bot, self._bot.entries.refused_because
             else:
-                self._desk = start_backtest(strategy, self.settings, rules, self._candles, self._sight)
+                sight = Sight(self._watcher.current, lambda: self.book, lambda: self._untradable.pair_ids)
+                self._desk = start_backtest(strategy, self.settings, rules, self._candles, sight)
         except PairbotError as error:
             raise OperationalException(str(error)) from error
         self._learn_names()
@@ -253,10 +254,6 @@ class PairsRuntime:
             untradable=self._untradable.pair_ids,
             candle_secs=int(self.timeframe.total_seconds()),
         )
-
-    @property
-    def _sight(self) -> Sight:
-        return Sight(self._watcher.current, lambda: self.book, lambda: self._untradable.pair_ids)
 
     def _tell(self, messages: list[str]) -> None:
         """To the log, and to the operator where there is one (outside trade modes Freqtrade drops it)."""
@@ -366,8 +363,9 @@ class PairsRuntime:
         """For `informative_pairs`, the one callback Freqtrade calls without a net: an exception in it would
         end the process and leave open pairs alone."""
         try:
-            rates = self._funding.informative(self._watcher.current) if self.is_trading else []
-            return [*((symbol, timeframe) for symbol in self.symbols()), *rates]
+            return self._funding.informative(
+                self.symbols(), timeframe, self._watcher.current, self.is_trading
+            )
         except Exception:
             logger.exception("The symbols of the pairs file are not known now, only the whitelist is read")
             return []
@@ -377,8 +375,7 @@ class PairsRuntime:
         return self._candles.given(frames)
 
     def update(self, symbol: str, frame: pd.DataFrame) -> None:
-        """Take over the candles Freqtrade is about to analyse, once per symbol and candle. The book is built
-        anew only where something is new."""
+        """Take over the candles Freqtrade is about to analyse; the book is built anew where something is."""
         if self._candles.update(self.strategy, symbol, frame, self.symbols()):
             self._book = None
 
