@@ -31,6 +31,7 @@ from pairbot_ext.research.outcome import Outcome
 from pairbot_ext.research.page import (
     equity_figure,
     exposure_figure,
+    nets_figure,
     placebo_figure,
     waterfall_figure,
     weeks_figure,
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
 ROWS_SHOWN = 10
 _PICTURES = {
     "Place among placebos": placebo_figure,
+    "Pair trades over the placebos'": nets_figure,
     "From gross to net": waterfall_figure,
     "Equity and drawdown": equity_figure,
     "Weeks": weeks_figure,
