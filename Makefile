@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/.installed
 PYTEST_WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format docs data backtest trade bench mutants chaos lock clean
+.PHONY: help install demo test lint format docs data backtest trade bench mutants chaos compat lock clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -54,17 +54,21 @@ trade: $(INSTALLED) ## preflight, then the bot in dry-run on Binance's public da
 bench: $(INSTALLED) ## the benchmarks, each against its alternative in the same run
 	$(BIN)/python -m benchmarks
 
-mutants: $(INSTALLED) ## remove each safeguard in turn and see the tests go red (long)
+mutants: $(INSTALLED) ## remove each safeguard, then change the order path at random: the tests go red (long)
 	$(BIN)/python tests/rig/mutants.py
+	$(BIN)/python tests/rig/order_path_mutants.py --page docs/mutants.md
 
 chaos: $(INSTALLED) ## every fault on every send, kills and Ctrl+C, in real freqtrade processes (long)
 	PAIRBOT_CHAOS=1 $(BIN)/python -m pytest -q tests/desk/test_real_processes.py \
 	  tests/desk/test_real_bullets.py tests/desk/test_heard_hour.py tests/pairtrade/test_protocol_machine.py \
 	  tests/pairtrade/test_decision_table.py tests/entry/test_who_may_enter.py tests/rehearse/test_crash_everywhere.py
 
+compat: $(INSTALLED) ## contract and core suite on other releases of Freqtrade and ccxt, the table in the docs (long)
+	$(BIN)/python -m compat
+
 lock: $(INSTALLED) ## pin the dependencies anew
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	  --extra dev pyproject.toml -o requirements.lock
 
 clean: ## remove .venv and caches
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache *.egg-info
+	rm -rf $(VENV) .compat .pytest_cache .mypy_cache .ruff_cache .import_linter_cache *.egg-info

@@ -67,7 +67,7 @@ class PairsArb(IStrategy):
         self.refused_symbols.clear()
         self.pairs.on_loop_start(current_time)
 
-    def informative_pairs(self) -> list[tuple[str, str]]:
+    def informative_pairs(self) -> list[tuple[Any, ...]]:
         return self.pairs.informative_pairs(self.timeframe)
 
     def advise_all_indicators(self, data: dict[str, DataFrame]) -> dict[str, DataFrame]:

@@ -12,6 +12,7 @@ import pandas as pd
 
 from pairbot_ext.support.errors import DataError
 
+RATE = "funding_rate"
 FUNDING_TIMEFRAME = "1h"
 COLUMNS = ["date", "open", "high", "low", "close", "volume"]
 # A perpetual's file as Freqtrade names it.
@@ -150,7 +151,12 @@ def load_funding(datadir: Path, symbols: Sequence[str]) -> dict[str, pd.DataFram
     loaded = {
         symbol: _read(datadir, file_format, FUNDING_TIMEFRAME, symbol, "funding_rate") for symbol in symbols
     }
-    return {symbol: frame for symbol, frame in loaded.items() if not frame.empty}
+    return {symbol: _named(frame) for symbol, frame in loaded.items() if not frame.empty}
+
+
+def _named(frame: pd.DataFrame) -> pd.DataFrame:
+    """Until 2026.7 Freqtrade keeps a funding rate as the opening price of a candle."""
+    return frame if RATE in frame else frame[["date", "open"]].rename(columns={"open": RATE})
 
 
 def last_close(frames: Mapping[str, pd.DataFrame], timeframe: str) -> datetime:

@@ -104,6 +104,12 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         choices=[rule.value for rule in Rule],
         help="selection rule (default: %(default)s)",
     )
+    parser.add_argument(
+        "--model",
+        metavar="KIND",
+        help="model the pairs are traded with, like kalman or half_life_window:window_half_lives=5 "
+        "(default: the frozen one; docs/models.md)",
+    )
     output = parser.add_argument_group("output")
     output.add_argument("--out", type=Path, metavar="FILE", help="pairs file to write; without it none is")
     output.add_argument("--append", action="store_true", help="add the epoch to FILE instead of replacing it")
@@ -175,7 +181,7 @@ def _draw(args: argparse.Namespace, candles: Candles, epochs: Sequence[Epoch]) -
     spans: dict[str, list[PairSpan]] = {}
     for epoch in epochs:
         for pair in epoch.pairs:
-            spans.setdefault(pair.id, []).append(PairSpan(pair, epoch.valid_from, epoch.valid_to))
+            spans.setdefault(pair.id, []).append(PairSpan(pair, epoch.valid_from, epoch.valid_to, epoch))
     try:
         with ScanProgress("drawing pairs", quiet=args.json) as progress:
             for number, (pair_id, models) in enumerate(spans.items(), start=1):
@@ -217,6 +223,16 @@ def _check_usage(args: argparse.Namespace) -> None:
             value=args.formation,
             remedy=f"Use at least {MIN_FORMATION_CANDLES}",
         )
+    if args.model is not None:
+        from pairbot_ext.scan.model_option import model_of
+
+        model_of(args.model)
+        if args.import_table is not None:
+            raise PairbotError(
+                "an imported table has no model that another could start from",
+                value=f"--model {args.model}",
+                remedy="Scan candles, or leave --model out",
+            )
     if args.step < 1:
         raise PairbotError("--step must be at least one candle", value=args.step)
     workers_from(args)

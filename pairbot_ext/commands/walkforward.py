@@ -23,10 +23,6 @@ exit code: 0 a verdict was found, whatever it is, 1 Freqtrade does not make thes
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Declare the command."""
-    from pairbot_ext.scan.options import add_knob_options
-    from pairbot_ext.settings.knobs import DEFAULT_RULE, Rule
-    from pairbot_ext.tasks.options import add_task_options
-
     parser = subparsers.add_parser(
         "walkforward",
         help="trade a selection out of sample and judge what is left after costs",
@@ -34,6 +30,16 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    add_options(parser)
+    parser.set_defaults(run=run)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """What a walk-forward asks; `pairbot compare` asks the same."""
+    from pairbot_ext.scan.options import add_knob_options
+    from pairbot_ext.settings.knobs import DEFAULT_RULE, Rule
+    from pairbot_ext.tasks.options import add_task_options
+
     parser.add_argument(
         "--datadir", type=Path, required=True, metavar="DIR", help="candles, e.g. user_data/data/binance"
     )
@@ -86,7 +92,6 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--json", action="store_true", help="print the result as JSON, progress on stderr")
     add_task_options(parser.add_argument_group("who computes the placebos"))
     add_knob_options(parser)
-    parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -78,9 +78,9 @@ class PairMetrics:
                 )
             ).all()
             for client_id, role, sent_ms, answered_ms in answered:
-                if client_id not in self._answered:
+                if client_id not in self._answered and sent_ms is not None and answered_ms is not None:
                     self._round_trip.labels(Role(role).name.lower()).observe((answered_ms - sent_ms) / 1000)
-            self._answered_ms = max((at_ms for *_, at_ms in answered), default=self._answered_ms)
+                    self._answered_ms = max(self._answered_ms, answered_ms)
             # Others may be answered in the same millisecond.
             self._answered = {name for name, *_, at_ms in answered if at_ms == self._answered_ms}
             found = session.execute(

@@ -13,7 +13,8 @@ import numpy as np
 
 from pairbot_ext.model.records import PairTrade
 from pairbot_ext.model.thresholds import Thresholds
-from pairbot_ext.signals.book import SignalBook, SpreadPath
+from pairbot_ext.signals.book import SignalBook
+from pairbot_ext.signals.paths import SpreadPath
 from pairbot_ext.stats.arrays import FloatArray
 from pairbot_ext.support.clock import as_datetime
 from pairbot_ext.support.errors import DataError
@@ -62,8 +63,7 @@ def pair_png(book: SignalBook, pair_id: str, trade: PairTrade | None, now: datet
 
 
 def _own_thresholds(path: SpreadPath) -> Thresholds:
-    pair = path.pair
-    return Thresholds(entry=pair.entry_z, exit=pair.exit_z, stop=pair.stop_z, max_half_lives=1.0)
+    return path.pair.own_thresholds
 
 
 def _path_z(path: SpreadPath, first: int, end: int) -> FloatArray:

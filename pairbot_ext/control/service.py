@@ -338,9 +338,9 @@ class PairService:
                 leg_a=pair.leg_a,
                 leg_b=pair.leg_b,
                 z=_z_of(pairs.book, pair.id, now),
-                entry_z=pair.entry_z,
-                exit_z=pair.exit_z,
-                stop_z=pair.stop_z,
+                entry_z=levels.entry,
+                exit_z=levels.exit,
+                stop_z=levels.stop,
                 half_life_hours=pair.half_life_hours,
                 is_valid=epoch.is_valid_at(now),
                 is_tradable=pair.id not in pairs.untradable,
@@ -348,6 +348,7 @@ class PairService:
                 pair_trade=open_ids.get(pair.id),
             )
             for pair, epoch in latest.values()
+            for levels in [pair.thresholds or pair.own_thresholds]
         ]
 
     def _not_entered(self, pair: Pair) -> str | None:

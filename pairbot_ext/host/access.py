@@ -15,7 +15,7 @@ from freqtrade.enums import RunMode
 from freqtrade.exchange import Exchange
 from freqtrade.strategy import IStrategy
 
-from pairbot_ext.host.private import LAST_CANDLES
+from pairbot_ext.host import private
 
 
 def exchange_of(provider: DataProvider) -> Exchange:
@@ -34,10 +34,12 @@ class _SilentConfiguration(Configuration):
 
 
 def read_configuration(arguments: dict[str, Any], runmode: RunMode | None) -> dict[str, Any]:
-    """Freqtrade's configuration for parsed command-line arguments. Raises FreqtradeException.
+    """Freqtrade's configuration for parsed command-line arguments.
 
     :param runmode: None infers dry-run or live from `dry_run`, as `freqtrade trade` does.
+    :raises FreqtradeException: it cannot be read. :raises PairbotError: this release reads it otherwise.
     """
+    private.check(private.CONFIGURATION, "reading a configuration")
     return _SilentConfiguration(arguments, runmode).get_config()
 
 
@@ -47,7 +49,9 @@ def client_of(exchange: Exchange) -> Any:
 
 
 def leverage_tiers(exchange: Exchange, symbol: str) -> Sequence[Mapping[str, Any]]:
-    """Freqtrade's leverage brackets of one symbol, ascending; none where it has none."""
+    """Freqtrade's leverage brackets of one symbol, ascending; none where it has none. Raises PairbotError on
+    a release that keeps them otherwise."""
+    private.check(private.RESEARCH, "a walk-forward")
     return exchange._leverage_tiers.get(symbol, [])
 
 
@@ -76,7 +80,7 @@ def analyse_again(strategy: IStrategy, symbols: list[str]) -> None:
     Freqtrade analyses a symbol once per candle. Where the mate's candle arrives a loop later, the first
     symbol would not see it until its own next candle.
     """
-    seen: dict[str, datetime] = getattr(strategy, LAST_CANDLES)
+    seen: dict[str, datetime] = getattr(strategy, private.LAST_CANDLES)
     for symbol in symbols:
         seen.pop(symbol, None)
 

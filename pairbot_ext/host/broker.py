@@ -8,10 +8,10 @@ from typing import Any, cast
 
 from freqtrade.enums import ExitCheckTuple, ExitType, RPCMessageType, State
 from freqtrade.exceptions import DependencyException
-from freqtrade.persistence import Order, PairLocks, Trade
+from freqtrade.persistence import PairLocks, Trade
 
 from pairbot_ext.host.bridge import Bridge
-from pairbot_ext.host.legs import LegBooking, OpenLeg
+from pairbot_ext.host.legs import LegBooking, OpenLeg, order_row
 from pairbot_ext.model.findings import Funding
 from pairbot_ext.model.orderbook import DryMarket, OrderBook
 from pairbot_ext.model.records import LegSizing, OrderRecord, PairTrade
@@ -231,7 +231,7 @@ class Broker:
         """Freqtrade's trade that holds one of these orders, or None. Found by order id, because Freqtrade
         gives the number of a deleted trade to the next one."""
         for order_id in order_ids:
-            row = Order.order_by_id(order_id, symbol)
+            row = order_row(order_id, symbol)
             if row is not None and row.trade is not None:
                 trade = row.trade
                 fills = {
@@ -251,7 +251,7 @@ class Broker:
     def profit(self, symbol: str, order_ids: list[str]) -> float:
         """Realised profit of the trade that holds one of these orders, quote currency; 0 without one."""
         for order_id in order_ids:
-            row = Order.order_by_id(order_id, symbol)
+            row = order_row(order_id, symbol)
             if row is not None and row.trade is not None:
                 trade = row.trade
                 return float((trade.realized_profit if trade.is_open else trade.close_profit_abs) or 0.0)
@@ -350,7 +350,7 @@ class Broker:
 
     def update_row(self, order_id: str, symbol: str, answer: dict[str, Any]) -> None:
         """Have Freqtrade take the venue's answer over into a row it takes for open."""
-        row = Order.order_by_id(order_id, symbol)
+        row = order_row(order_id, symbol)
         if row is not None and row.trade is not None:
             self._bot.update_trade_state(cast(Trade, row.trade), order_id, cast(Any, answer))
 

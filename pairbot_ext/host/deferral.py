@@ -17,8 +17,10 @@ from typing import Any, cast
 from freqtrade.exceptions import DependencyException
 from freqtrade.freqtradebot import FreqtradeBot
 from freqtrade.leverage.liquidation_price import update_liquidation_prices
-from freqtrade.persistence import Order, Trade
+from freqtrade.persistence import Trade
 from sqlalchemy.exc import SQLAlchemyError
+
+from pairbot_ext.host.legs import order_row
 
 logger = logging.getLogger(__name__)
 
@@ -216,7 +218,7 @@ class Deferral:
             del waiting[key]
 
     def _update_fee(self, order_id: str, pair: str) -> None:
-        row = Order.order_by_id(order_id, pair)
+        row = order_row(order_id, pair)
         if row is None or row.trade is None:
             return
         trade = cast(Trade, row.trade)

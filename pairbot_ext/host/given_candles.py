@@ -9,6 +9,8 @@ from typing import Any
 from freqtrade.exchange import Exchange, timeframe_to_msecs, timeframe_to_prev_date
 from pandas import DataFrame
 
+from pairbot_ext.host import private
+
 Key = tuple[str, str, Any]
 """Symbol, timeframe, candle type, as Freqtrade keeps its candles."""
 
@@ -28,6 +30,8 @@ def give_candles(
         whole, in order. None where there are none.
     :param asked: told how many symbols were due, before they are read: what the requests would have cost.
     """
+    # Releases that keep no such times ask again in every loop until the candle has come.
+    poll_times: dict[Key, int] = getattr(exchange, private.POLL_TIMES, {})
     original = exchange.refresh_latest_ohlcv
 
     def refresh(pair_list: list[Key], *, cache: bool = True, **more: Any) -> dict[Key, DataFrame]:
@@ -43,7 +47,7 @@ def give_candles(
         opened = timeframe_to_prev_date(timeframe)
         for key in due:
             frame = candles_of(key[0], opened)
-            exchange._pairs_last_poll_time[key] = begun_ms
+            poll_times[key] = begun_ms
             if frame is not None and len(frame):
                 exchange._klines[key] = frame
                 newest = round(frame["date"].iloc[-1].timestamp() * 1000)

@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import cast
 
-from freqtrade.persistence import Trade
+from freqtrade.persistence import Order, Trade
+from sqlalchemy import select
 
 MATES_OPEN_WITHIN = timedelta(minutes=10)
 """The trades of one pair trade's legs."""
@@ -61,6 +63,13 @@ class OpenLeg:
     def unrealised(self, price: float) -> float:
         """Profit of the price alone, quote currency."""
         return self.side * self.amount * (price - self.open_rate)
+
+
+def order_row(order_id: str, symbol: str) -> Order | None:
+    """Freqtrade's row of an order. The venue's ids are unique per symbol only; Freqtrade's own question knows
+    no symbol until 2026.7."""
+    rows = select(Order).where(Order.order_id == order_id, Order.ft_pair == symbol)
+    return cast("Order | None", Order.session.scalars(rows).first())
 
 
 def tagged_legs() -> list[TaggedLeg]:

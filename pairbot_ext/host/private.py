@@ -1,7 +1,8 @@
 """Every name of Freqtrade's and ccxt's that no interface promises and this package relies on.
 
-A release may rename any of them without a word: a bot whose list is not complete does not start, and says
-which name is gone. The check asks the real classes; it needs no bot.
+A release may rename any of them without a word: what needs a name that is gone does not start, and says
+which. Each list belongs to what needs it: a bot is not refused for what only a replay reads. The check asks
+the real classes; it needs no bot.
 """
 
 import dis
@@ -10,11 +11,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
+from pairbot_ext.host import releases
 from pairbot_ext.support.errors import PairbotError
 
 RPC_OF_PROVIDER = "_DataProvider__rpc"
 LAST_CANDLES = "_IStrategy__last_candle_seen_per_pair"
 """Names with two leading underscores carry their class, whoever asks for them."""
+POLL_TIMES = "_pairs_last_poll_time"
+"""Used where a release has it (from 2026.9 on), else nothing needs it."""
 
 
 @dataclass(frozen=True)
@@ -39,14 +43,13 @@ def _values(owner: str, *names: str) -> list[Relied]:
     return [Relied(owner, name) for name in names]
 
 
-RELIED_ON = (
+BOT = (
     *_values("freqtrade.data.dataprovider:DataProvider", "_exchange", RPC_OF_PROVIDER),
     *_values("freqtrade.strategy:IStrategy", LAST_CANDLES),
     *_values("freqtrade.rpc:RPCManager", "_rpc", "registered_modules"),
     *_values("freqtrade.rpc:RPC", "_freqtrade"),
     *_values("freqtrade.rpc.telegram:Telegram", "_config", "_app", "_loop", "_keyboard"),
     *_methods("freqtrade.rpc.telegram:Telegram", _send_msg="msg parse_mode"),
-    *_methods("freqtrade.configuration:Configuration", _process_logging_options="config"),
     *_values(
         "freqtrade.freqtradebot:FreqtradeBot",
         *("_exit_lock", "exchange", "wallets", "rpc", "state", "active_pair_whitelist"),
@@ -64,12 +67,10 @@ RELIED_ON = (
         update_trade_state="trade order_id action_order",
         get_free_open_trades="",
     ),
-    *_values("freqtrade.exchange:Exchange", "_api", "_api_async", "_leverage_tiers", "_dry_run_open_orders"),
-    *_values("freqtrade.exchange:Exchange", "_klines", "_pairs_last_refresh_time", "_pairs_last_poll_time"),
+    *_values("freqtrade.exchange:Exchange", "_api", "_dry_run_open_orders"),
     *_methods(
         "freqtrade.exchange:Exchange",
         _lev_prep="pair leverage side accept_fail",
-        _now_is_time_to_refresh="pair timeframe candle_type",
         _set_leverage="leverage pair",
         _fetch_and_calculate_funding_fees="pair amount is_short open_date",
         _get_funding_fees_from_exchange="pair since",
@@ -108,19 +109,60 @@ RELIED_ON = (
 )
 
 
+CONFIGURATION = (
+    *_methods("freqtrade.configuration:Configuration", _process_logging_options="config", get_config=""),
+)
+"""Commands that read Freqtrade's configuration as a bot would."""
+REHEARSAL = (
+    *_values("freqtrade.exchange:Exchange", "_api_async"),
+    *_methods(
+        "freqtrade.rpc:RPC",
+        _rpc_force_exit="trade_id ordertype price amount",
+        _rpc_force_entry="pair price",
+        _rpc_delete="trade_id",
+        _rpc_reload_trade_from_exchange="trade_id",
+        _rpc_cancel_open_order="trade_id",
+        _rpc_blacklist="add",
+        _rpc_pause="",
+        _rpc_stop="",
+        _rpc_start="",
+        _rpc_reload_config="",
+    ),
+)
+"""`pairbot drill` and `pairbot replay`, whose bots die, and are told by people what to do."""
+REPLAY = (
+    *_values("freqtrade.exchange:Exchange", "_klines", "_pairs_last_refresh_time"),
+    *_methods(
+        "freqtrade.exchange:Exchange",
+        _now_is_time_to_refresh="pair timeframe candle_type",
+        refresh_latest_ohlcv="pair_list",
+    ),
+)
+"""`pairbot replay`, which hands candles over as frames."""
+RESEARCH = (*_values("freqtrade.exchange:Exchange", "_leverage_tiers"),)
+"""`pairbot walkforward`, which reads brackets."""
+RELIED_ON = (*BOT, *CONFIGURATION, *REHEARSAL, *REPLAY, *RESEARCH)
+WHERE_PRESENT = (*_values("freqtrade.exchange:Exchange", POLL_TIMES),)
+"""Looked for before they are used: a release without them is none the worse."""
+
+
 def missing(relied: tuple[Relied, ...] = RELIED_ON) -> list[str]:
     """What is not there any more, or has other parameters: one sentence each."""
     return [fault for each in relied if (fault := _fault(each)) is not None]
 
 
-def check() -> None:
-    """Refuse to start on a release that lacks one of the names. Raises PairbotError naming them."""
-    faults = missing()
+def check(relied: tuple[Relied, ...], who: str = "the engine") -> None:
+    """Refuse to go on with a release that lacks one of the names. Raises PairbotError naming them, what is
+    installed and what was tested.
+
+    :param who: relies on them, for the message.
+    """
+    faults = missing(relied)
     if faults:
         raise PairbotError(
-            f"this release of Freqtrade or ccxt lacks what the engine relies on: {'; '.join(faults[:3])}",
-            value=f"{len(faults)} of {len(RELIED_ON)} names",
-            remedy="Install the releases of requirements.lock",
+            f"this release of Freqtrade or ccxt lacks what {who} relies on: {'; '.join(faults[:3])}",
+            value=f"{len(faults)} of {len(relied)} names; {releases.described()}",
+            remedy=f"Install {releases.tested_range()}: `make install`",
         )
 
 

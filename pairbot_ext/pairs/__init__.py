@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from pairbot_ext.pairs.files import problem_text as problem_text
     from pairbot_ext.pairs.files import write_json as write_json
     from pairbot_ext.pairs.files import write_pairs_file as write_pairs_file
+    from pairbot_ext.pairs.models import epoch_with as epoch_with
+    from pairbot_ext.pairs.models import funded_symbols as funded_symbols
+    from pairbot_ext.pairs.models import with_model as with_model
+    from pairbot_ext.pairs.models import with_models as with_models
     from pairbot_ext.pairs.schema import SCHEMA_VERSION as SCHEMA_VERSION
     from pairbot_ext.pairs.schema import Epoch as Epoch
     from pairbot_ext.pairs.schema import Pair as Pair
@@ -25,6 +29,7 @@ if TYPE_CHECKING:
     from pairbot_ext.pairs.schema import Scan as Scan
     from pairbot_ext.pairs.schema import is_symbol as is_symbol
     from pairbot_ext.pairs.schema import json_schema as json_schema
+    from pairbot_ext.pairs.schema import lacks as lacks
     from pairbot_ext.pairs.schema import symbols_of as symbols_of
 
 __getattr__, __all__ = exports(
@@ -37,12 +42,17 @@ __getattr__, __all__ = exports(
         "SCHEMA_VERSION": "schema",
         "Scan": "schema",
         "content_hash": "files",
+        "epoch_with": "models",
+        "funded_symbols": "models",
         "is_symbol": "schema",
         "json_schema": "schema",
+        "lacks": "schema",
         "load_pairs_file": "files",
         "parse_pairs_file": "files",
         "problem_text": "files",
         "symbols_of": "schema",
+        "with_model": "models",
+        "with_models": "models",
         "write_json": "files",
         "write_pairs_file": "files",
     },

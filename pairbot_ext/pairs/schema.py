@@ -20,14 +20,22 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    SerializerFunctionWrapHandler,
     StringConstraints,
     field_serializer,
+    model_serializer,
     model_validator,
 )
 
+from pairbot_ext.model.thresholds import Thresholds
+from pairbot_ext.models.protocol import Formation, SpreadModel
+from pairbot_ext.models.variants import FROZEN, ROLLING, Chosen
 from pairbot_ext.pairs.defaults import DEFAULT_MAX_HALF_LIVES
 
 SCHEMA_VERSION: Literal[1] = 1
+MODELS_VERSION: Literal[2] = 2
+"""Of a file that names a model. A file that names none stays what it was, to the byte, and older versions of
+this package go on reading it."""
 
 PairId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 # Names of coins are in any script; never what a path, a mark-up or a message would take for its own.
@@ -96,6 +104,18 @@ class Pair(_Model):
     max_half_lives: Positive = Field(
         default=DEFAULT_MAX_HALF_LIVES, description="leave after this many half-lives"
     )
+    model: Chosen | None = Field(
+        default=None,
+        description="what is made of the formation's model while it is traded (docs/models.md), schema "
+        "version 2; left out: it stays frozen",
+    )
+
+    @model_serializer(mode="wrap")
+    def _write(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        document: dict[str, Any] = write(self)
+        if self.model is None:
+            document.pop("model", None)
+        return document
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -110,12 +130,48 @@ class Pair(_Model):
             raise ValueError(f"pair {self.id}: a frozen model needs both alpha and sigma, or neither")
         if self.mu is not None and self.alpha is None:
             raise ValueError(f"pair {self.id}: mu without alpha and sigma has no meaning")
+        if self.model is not None and (lacking := lacks(self, self.model)):
+            raise ValueError(f"pair {self.id}: the model {self.model.name} needs {lacking}")
         return self
 
     @property
     def is_frozen(self) -> bool:
         """Whether the file carries the model (otherwise it is estimated on a rolling window)."""
         return self.alpha is not None
+
+    @property
+    def has_frozen_beta(self) -> bool:
+        """Whether it is always hedged by `hedge_ratio`."""
+        return self.is_frozen and self.spread_model.keeps_beta
+
+    @property
+    def spread_model(self) -> SpreadModel:
+        """The model it is traded with."""
+        if self.model is not None:
+            return self.model
+        return FROZEN if self.is_frozen else ROLLING
+
+    @property
+    def formation(self) -> Formation | None:
+        """The frozen model of the file; None where there is none."""
+        if self.alpha is None or self.sigma is None:
+            return None
+        return Formation(self.alpha, self.hedge_ratio, self.mu or 0.0, self.sigma)
+
+    @property
+    def own_thresholds(self) -> Thresholds:
+        """What the file says."""
+        return Thresholds(self.entry_z, self.exit_z, self.stop_z, self.max_half_lives)
+
+    @property
+    def thresholds(self) -> Thresholds | None:
+        """What its model makes of the file's; None where no level is worth its cost."""
+        formation = self.formation
+        return (
+            self.own_thresholds
+            if formation is None
+            else self.spread_model.thresholds(self.own_thresholds, formation)
+        )
 
     @property
     def symbols(self) -> tuple[str, str]:
@@ -129,6 +185,13 @@ class Pair(_Model):
         if symbol == self.leg_b:
             return self.leg_a
         raise ValueError(f"{symbol} is no leg of pair {self.id} ({self.leg_a}, {self.leg_b})")
+
+
+def lacks(pair: Pair, model: SpreadModel) -> str:
+    """What the pair lacks for this model; empty where it may have it."""
+    if not pair.is_frozen:
+        return "alpha and sigma, which it starts from"
+    return "half_life_hours" if model.needs_half_life and pair.half_life_hours is None else ""
 
 
 class Epoch(_Model):
@@ -208,7 +271,9 @@ class PairsFile(_Model):
     refresh_period: int = Field(
         strict=True, ge=1, le=31_536_000, description="seconds after which Freqtrade reads the file again"
     )
-    schema_version: Literal[1] = Field(default=SCHEMA_VERSION, description="of this format")
+    schema_version: Literal[1, 2] = Field(
+        default=SCHEMA_VERSION, description="of this format; 2 where a pair names a `model`"
+    )
     generated_at: Time = Field(description="when the file was written; its age is checked by preflight")
     exchange: ExchangeName = Field(description="whose candles the pairs were chosen on")
     timeframe: Timeframe = Field(description="of the models; the bot's must be the same")
@@ -230,6 +295,11 @@ class PairsFile(_Model):
                 if legs.setdefault(pair.id, pair.symbols) != pair.symbols:
                     raise ValueError(
                         f"pair id {pair.id} names {legs[pair.id]} in one epoch and {pair.symbols} in another"
+                    )
+                if pair.model is not None and self.schema_version < MODELS_VERSION:
+                    raise ValueError(
+                        f"pair {pair.id} names a model, which schema_version {self.schema_version} does not "
+                        f"know: write {MODELS_VERSION}"
                     )
         union = symbols_of(self.epochs)
         if len(set(self.pairs)) != len(self.pairs):

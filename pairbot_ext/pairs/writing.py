@@ -19,6 +19,7 @@ from pairbot_ext.pairs import (
     write_json,
     write_pairs_file,
 )
+from pairbot_ext.pairs.models import version_of
 from pairbot_ext.support.errors import PairsFileError
 
 REFRESH_PERIOD_SECS = 300
@@ -40,6 +41,7 @@ def build_pairs_file(
         return PairsFile(
             pairs=symbols_of(epochs),
             refresh_period=REFRESH_PERIOD_SECS,
+            schema_version=version_of(epochs),
             generated_at=generated_at,
             exchange=exchange,
             timeframe=timeframe,

@@ -12,10 +12,11 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import SQLAlchemyError
 
+from pairbot_ext.host import private, releases
 from pairbot_ext.pairs import PairsFile
 from pairbot_ext.preflight.database import sqlite_file
 from pairbot_ext.preflight.results import Finding, Number, Status
-from pairbot_ext.preflight.setup import PINNED_VERSIONS, NotCheckedError, Setup
+from pairbot_ext.preflight.setup import NotCheckedError, Setup
 from pairbot_ext.startup.checks import check_pairs_source
 
 MAX_AGE_DAYS = 14.0
@@ -151,22 +152,24 @@ def whitelist(setup: Setup) -> Finding:
 
 
 def versions(setup: Setup) -> Finding:
-    """The releases this package was measured against are the ones installed."""
-    installed = setup.versions()
-    wrong = {
-        package: f"{installed.get(package, 'missing')}, needed {wanted}"
-        for package, wanted in PINNED_VERSIONS.items()
-        if installed.get(package) != wanted
-    }
-    if wrong:
+    """Freqtrade and ccxt have what a bot relies on, and are releases this package was tested with."""
+    installed = dict(setup.versions())
+    shown, tested = releases.described(installed), releases.tested_range()
+    if gone := private.missing(private.BOT):
         return Finding(
-            setup.grave,
-            "; ".join(f"{package} {what}" for package, what in wrong.items()),
-            "Install the pinned releases: `make install`",
-            dict(installed),
+            Status.FAIL,
+            f"{shown}: what the engine relies on is not there: {'; '.join(gone[:3])}",
+            f"Install {tested}: `make install`",
+            installed,
         )
-    shown = ", ".join(f"{package} {installed[package]}" for package in PINNED_VERSIONS)
-    return Finding(Status.PASS, shown, numbers=dict(installed))
+    if not releases.is_covered(installed):
+        return Finding(
+            Status.WARN,
+            f"{shown}; all names the engine relies on are there, tested was {tested}",
+            "Run `make compat` or `make test` on it first, or install a tested release: `make install`",
+            installed,
+        )
+    return Finding(Status.PASS, shown, numbers=installed)
 
 
 def database(setup: Setup) -> Finding:

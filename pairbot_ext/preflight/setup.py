@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib import metadata
 from typing import Any, Generic, TypeVar
 
 import ccxt
@@ -23,6 +22,7 @@ from freqtrade.resolvers import ExchangeResolver, StrategyResolver
 from freqtrade.strategy import IStrategy
 from sqlalchemy.exc import SQLAlchemyError
 
+from pairbot_ext.host import releases
 from pairbot_ext.pairs import Epoch, Pair, PairsFile, load_pairs_file
 from pairbot_ext.preflight.results import Status
 from pairbot_ext.settings import Settings, parse_settings
@@ -32,8 +32,6 @@ from pairbot_ext.support.redact import secrets_of
 from pairbot_ext.venue import venue_of
 
 TELEGRAM_URL = "https://api.telegram.org"
-PINNED_VERSIONS = {"freqtrade": "2026.9", "ccxt": "4.5.90"}
-"""The releases the bridge and the loopback exchange were measured against; as in pyproject.toml."""
 
 _FROM_STRATEGY = {"stoploss": -0.99, "minimal_roi": {}, "timeframe": "1h"}
 """Freqtrade's schema requires these, and the strategy sets them before Freqtrade validates."""
@@ -112,17 +110,6 @@ class Known:
         return not self.amounts and not self.managed
 
 
-def installed_versions() -> dict[str, str]:
-    """Installed release of each package of `PINNED_VERSIONS`; "missing" where it is not installed."""
-    found = {}
-    for package in PINNED_VERSIONS:
-        try:
-            found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            found[package] = "missing"
-    return found
-
-
 def open_exchange(config: Config) -> Exchange:
     """Freqtrade's own exchange layer, markets and leverage brackets loaded.
 
@@ -171,7 +158,7 @@ class Setup:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         open_exchange: Callable[[Config], Exchange] = open_exchange,
         telegram_url: str = TELEGRAM_URL,
-        versions: Callable[[], Mapping[str, str]] = installed_versions,
+        versions: Callable[[], Mapping[str, str]] = releases.installed,
     ) -> None:
         self.config = config
         self.live = live

@@ -63,16 +63,20 @@ def _walk(schema: dict[str, Any], node: dict[str, Any], path: str) -> Iterator[B
     keys = []
     required = set(node.get("required", ()))
     for name, raw in node.get("properties", {}).items():
-        options = [_resolved(schema, option) for option in raw.get("anyOf", [raw])]
-        item = next((option for option in options if "properties" in option), None)
+        given = [each for option in raw.get("anyOf", [raw]) for each in option.get("oneOf", [option])]
+        options = [_resolved(schema, option) for option in given]
+        items = [option for option in options if "properties" in option]
         suffix = ""
         for option in options:
             inner = _resolved(schema, option.get("items", {}))
             if "properties" in inner:
-                item, suffix = inner, "[]"
+                items, suffix = [inner], "[]"
+        item = items[0] if items else None
         description = raw.get("description") or (_first_paragraph(item) if item else "")
-        if item is not None:
-            nested.append((f"{path}.{name}{suffix}" if path else f"{name}{suffix}", item))
+        for each in items:
+            where = f"{path}.{name}{suffix}" if path else f"{name}{suffix}"
+            kind = each["properties"].get("kind", {}).get("const")
+            nested.append((f"{where} ({kind})" if len(items) > 1 else where, each))
         keys.append(
             Key(
                 name,

@@ -11,6 +11,8 @@ from pairbot_ext.rehearse.account import EIGHT_DECIMALS, RESTS, Account, Asked, 
 from pairbot_ext.sim.venue.venue import Venue
 
 ZERO = Decimal(0)
+MOVED_MARK = Decimal("0.6")
+"""A fixed or scripted market tells its price of now for every stamp."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +62,12 @@ def dry_fill(order: dict[str, Any]) -> Executed | None:
     return Executed(order["clientOrderId"], name, amount, float(order["average"] or 0)) if amount else None
 
 
-def second_opinion(venue: Venue) -> list[str]:
-    """What the simulated exchange says of its own account and `account.Account` does not believe."""
+def second_opinion(venue: Venue, mark_slack: Decimal = MOVED_MARK) -> list[str]:
+    """What the simulated exchange says of its own account and `account.Account` does not believe.
+
+    :param mark_slack: by which share a mark price may have moved since funding was paid on it; 0 for a market
+        that remembers.
+    """
     engine, books = venue.engine, venue.account
     asked = [
         Asked(
@@ -97,8 +103,7 @@ def second_opinion(venue: Venue) -> list[str]:
         elif row.type not in ("COMMISSION", "REALIZED_PNL"):
             other += row.amount
     steps = {name: spec.amount_step for name, spec in engine.market.symbols.items()}
-    # A fixed market tells its price of now for every stamp.
-    ours = Account(engine.options.fees.taker, engine.options.fees.maker, steps, Decimal("0.6"))
+    ours = Account(engine.options.fees.taker, engine.options.fees.maker, steps, mark_slack)
     ours.fold(asked, sorted(done, key=lambda each: each.at_ms), other)
     theirs = {each.symbol: (each.amount, each.entry_price) for each in books.open_positions()}
     mine = {symbol: held for symbol, held in ours.held.items() if held[0]}

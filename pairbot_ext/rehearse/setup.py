@@ -10,6 +10,7 @@ from math import log
 from pathlib import Path
 from typing import Any
 
+from pairbot_ext.host import private
 from pairbot_ext.pairs import Epoch, Pair, PairsFile, Scan, load_pairs_file, symbols_of, write_pairs_file
 from pairbot_ext.preflight.setup import load_config
 from pairbot_ext.rehearse.market import HISTORY_CANDLES, Legs
@@ -93,8 +94,10 @@ def read_setup(
     :param files: as with Freqtrade's `-c`; none means its default file.
     :param pairs_file: instead of the configuration's. :param datadir: candles to take prices from.
     :param pair_ids: only these pairs; none means all.
-    :raises PairbotError: something cannot be read, or there is no pair to rehearse.
+    :raises PairbotError: something cannot be read, there is no pair to rehearse, or this release of Freqtrade
+        lacks what a rehearsal relies on.
     """
+    private.check((*private.BOT, *private.REHEARSAL), "a drill")
     config = load_config(files, live=True)
     settings = parse_settings(config.get("pairbot"))
     path = pairs_file or settings.pairs_path()
@@ -114,6 +117,8 @@ def read_setup(
         assumed.append(
             f"pairs without a frozen model get one: hedge ratio of the file, spread {_ASSUMED_SIGMA:.0%} wide"
         )
+    if any(pair.model is not None for pair in pairs):
+        assumed.append("pairs are rehearsed with the frozen model, whichever the file names")
     datadir = datadir or Path(config["datadir"])
     prices, unknown = _prices(pairs, datadir, str(config.get("timeframe") or document.timeframe))
     if unknown:
@@ -164,7 +169,8 @@ def write_pairs(setup: Setup, pairs: Sequence[Pair], path: Path) -> PairsFile:
         legs = setup.legs(pair)
         frozen.append(
             pair.model_copy(
-                update={"alpha": legs.alpha, "mu": legs.mu, "sigma": legs.sigma, "half_life_hours": (
+                update={"model": None, "alpha": legs.alpha, "mu": legs.mu, "sigma": legs.sigma,
+                        "half_life_hours": (
                     pair.half_life_hours if pair.half_life_hours is not None else _hours(setup, legs)
                 )}
             )

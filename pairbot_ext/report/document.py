@@ -171,7 +171,7 @@ def _models(
         found.append(journal_models(source.journal, _seconds(source.timeframe)))
     if pairs_file is not None:
         found.append(frozen_models(pairs_file))
-        is_rolling = any(not pair.is_frozen for epoch in pairs_file.epochs for pair in epoch.pairs)
+        is_rolling = any(not pair.has_frozen_beta for epoch in pairs_file.epochs for pair in epoch.pairs)
         if candles and is_rolling and source.timeframe:
             found.append(
                 rolling_models_at_entry(

@@ -295,12 +295,14 @@ def _facts(trades: Sequence[PairTrade], pair: Pair | None) -> str:
             spread += f" to {number(max(betas), 3)}"
         facts.append(("hedge ratio at entry", spread))
     if pair is not None:
-        facts.append(("model", "frozen at the end of its formation" if pair.is_frozen else "rolling"))
+        frozen = "frozen at the end of its formation" if pair.is_frozen else "rolling"
+        facts.append(("model", frozen if pair.model is None else pair.model.name))
+        levels = pair.thresholds or pair.own_thresholds
         facts.append(
             (
                 "thresholds of |z|",
-                f"entry {pair.entry_z:g}, exit {pair.exit_z:g}, stop {pair.stop_z:g}; time stop after "
-                f"{pair.max_half_lives:g} half-lives",
+                f"entry {levels.entry:g}, exit {levels.exit:g}, stop {levels.stop:g}; time stop after "
+                f"{levels.max_half_lives:g} half-lives",
             )
         )
         if pair.half_life_hours is not None:

@@ -90,12 +90,12 @@ def _planned_pair(trade: JournalTrade, timeframe_secs: int) -> Pair:
 
 
 def frozen_models(pairs_file: PairsFile) -> ModelOf:
-    """The frozen model of the epoch in force at the opening."""
+    """The hedge ratio of the epoch in force at the opening, of the pairs whose model keeps it."""
 
     def model(trade: PairTrade) -> ModelAtEntry | None:
         epoch = pairs_file.epoch_at(trade.opened)
         pair = next((pair for pair in epoch.pairs if pair.id == trade.pair_id), None) if epoch else None
-        return ModelAtEntry(pair.hedge_ratio, pair.half_life_hours) if pair and pair.is_frozen else None
+        return ModelAtEntry(pair.hedge_ratio, pair.half_life_hours) if pair and pair.has_frozen_beta else None
 
     return model
 
@@ -106,7 +106,8 @@ def rolling_models_at_entry(
     timeframe_secs: int,
     rolling_window_candles: int | None,
 ) -> ModelOf:
-    """The rolling model of the last candle closed before the opening, estimated anew from the candles.
+    """The model of the last candle closed before the opening, estimated anew from the candles, of the pairs
+    whose hedge ratio moves.
 
     The strategy's own code estimates it, so the hedge ratio is the one that sized the trade as long as the
     candles are the same.
@@ -116,16 +117,18 @@ def rolling_models_at_entry(
 
     window = {} if rolling_window_candles is None else {"rolling_window_candles": rolling_window_candles}
     book = SignalBook(pairs_file, Settings.model_validate(window), timeframe_secs, frames, fee=0.0)
-    paths = {path.pair.id: path for path in book.paths if not path.pair.is_frozen}
+    paths = [path for path in book.paths if not path.pair.has_frozen_beta]
 
     def model(trade: PairTrade) -> ModelAtEntry | None:
-        path = paths.get(trade.pair_id)
-        if path is None:
-            return None
-        at = book.grid.rows_closed_by(trade.opened) - 1 - path.first_row
-        if not 0 <= at < path.beta.size or not math.isfinite(path.beta[at]):
-            return None
-        return ModelAtEntry(float(path.beta[at]), _hours(float(path.half_life_candles[at]), timeframe_secs))
+        row = book.grid.rows_closed_by(trade.opened) - 1
+        for path in paths:
+            at = row - path.first_row
+            if path.pair.id != trade.pair_id or not 0 <= at < path.beta.size or not path.in_force[at]:
+                continue
+            if math.isfinite(path.beta[at]):
+                half_life = _hours(float(path.half_life_candles[at]), timeframe_secs)
+                return ModelAtEntry(float(path.beta[at]), half_life)
+        return None
 
     return model
 

@@ -86,12 +86,12 @@ def legs_of(pairs_file: PairsFile) -> dict[str, tuple[str, str]]:
 
 
 def frozen_betas(pairs_file: PairsFile) -> Callable[[str, datetime], float | None]:
-    """β of a pair's frozen model in the epoch in force; None where it has no frozen model then."""
+    """β of a pair in the epoch in force; None where the file does not freeze it then."""
 
     def beta(pair_id: str, opened: datetime) -> float | None:
         epoch = pairs_file.epoch_at(opened)
         found = next((pair for pair in epoch.pairs if pair.id == pair_id), None) if epoch else None
-        return found.hedge_ratio if found and found.is_frozen else None
+        return found.hedge_ratio if found and found.has_frozen_beta else None
 
     return beta
 

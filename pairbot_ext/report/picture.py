@@ -9,9 +9,10 @@ from datetime import datetime
 import numpy as np
 import pandas as pd
 
-from pairbot_ext.pairs import Pair, PairsFile
+from pairbot_ext.pairs import Epoch, Pair, PairsFile
 from pairbot_ext.report.pairing import PairTrade
-from pairbot_ext.signals.book import build_grid
+from pairbot_ext.signals.grid import PriceGrid, build_grid
+from pairbot_ext.signals.paths import spread_path
 from pairbot_ext.stats.arrays import FloatArray
 from pairbot_ext.stats.rolling import RollingModels, rolling_models
 from pairbot_ext.support.errors import DataError
@@ -20,11 +21,15 @@ from pairbot_ext.support.redact import without_secrets
 
 @dataclass(frozen=True, slots=True)
 class PairSpan:
-    """A pair's model and the time in which it rules; open-ended where None."""
+    """A pair's model and the time in which it rules; open-ended where None.
+
+    :param epoch: the selection it is of: without it a model that moves is drawn as its formation left it.
+    """
 
     pair: Pair
     valid_from: datetime | None = None
     valid_to: datetime | None = None
+    epoch: Epoch | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +81,7 @@ def spans_of(pairs_file: PairsFile, pair_id: str) -> list[PairSpan]:
     :raises DataError: no epoch holds the id; the message lists those there are.
     """
     spans = [
-        PairSpan(pair, epoch.valid_from, epoch.valid_to)
+        PairSpan(pair, epoch.valid_from, epoch.valid_to, epoch)
         for epoch in pairs_file.epochs
         for pair in epoch.pairs
         if pair.id == pair_id
@@ -122,7 +127,7 @@ def make_picture(
     log_a, log_b = (grid.log_close[symbol] for symbol in pair.symbols)
     when = pd.date_range(grid.start + grid.step, periods=grid.size, freq=grid.step)
     rolling = rolling_models(log_a, log_b, window_candles)
-    spread, sigma, beta = _model_paths(log_a, log_b, when, spans, rolling)
+    spread, sigma, beta = _model_paths(grid, when, spans, rolling)
     z = spread / sigma
     shown = np.ones(grid.size, dtype=bool)
     if start is not None:
@@ -158,13 +163,13 @@ def make_picture(
 
 
 def _model_paths(
-    log_a: FloatArray,
-    log_b: FloatArray,
+    grid: PriceGrid,
     when: pd.DatetimeIndex,
     spans: Sequence[PairSpan],
     rolling: RollingModels,
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """(spread less mu, sigma, beta) by the model that rules at each candle; NaN between spans."""
+    log_a, log_b = (grid.log_close[symbol] for symbol in spans[-1].pair.symbols)
     spread, sigma, beta = (np.full(log_a.size, np.nan) for _ in range(3))
     for number, span in enumerate(spans):
         rows = np.ones(log_a.size, dtype=bool)
@@ -179,6 +184,15 @@ def _model_paths(
         else:
             spread[rows] = (rolling.z * rolling.sigma)[rows]
             sigma[rows], beta[rows] = rolling.sigma[rows], rolling.beta[rows]
+        if span.epoch is None or pair.model is None or pair.model.is_constant:
+            continue
+        # Before its formation ended a moving model is drawn as the formation's.
+        path = spread_path(grid, span.epoch, pair, rolling.beta.size)
+        if path is not None:
+            at = np.flatnonzero(rows)
+            at = at[(at >= path.first_row) & (at < path.first_row + path.z.size)]
+            inner = at - path.first_row
+            spread[at], sigma[at], beta[at] = path.spread[inner], path.sigma[inner], path.beta[inner]
     return spread, sigma, beta
 
 

@@ -75,10 +75,11 @@ def plot_pair(
 
 def levels(pair: Pair) -> list[Level]:
     """The pair's thresholds; each is drawn at +z and -z."""
+    chosen = pair.thresholds or pair.own_thresholds
     return [
-        Level("entry", pair.entry_z, ENTRY, "--"),
-        Level("exit", pair.exit_z, EXIT, ":"),
-        Level("stop", pair.stop_z, STOP, "-."),
+        Level("entry", chosen.entry, ENTRY, "--"),
+        Level("exit", chosen.exit, EXIT, ":"),
+        Level("stop", chosen.stop, STOP, "-."),
     ]
 
 
@@ -86,6 +87,8 @@ def title(picture: PairPicture) -> str:
     """Pair, model and period in one line."""
     pair = picture.pair
     model = f"frozen model, beta {pair.hedge_ratio:.3f}" if pair.is_frozen else "rolling model"
+    if pair.model is not None:
+        model = f"model {pair.model.name}, beta {pair.hedge_ratio:.3f} at its formation"
     if pair.half_life_hours is not None:
         model += f", half-life {pair.half_life_hours:.1f} h"
     return (

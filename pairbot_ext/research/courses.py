@@ -14,8 +14,8 @@ from pairbot_ext.research.breaks import Relation
 from pairbot_ext.research.breaks import relations as relations_of
 from pairbot_ext.research.market import Market
 from pairbot_ext.settings import Settings
-from pairbot_ext.signals.book import SpreadPath
 from pairbot_ext.signals.breaks import MIN_CANDLES
+from pairbot_ext.signals.paths import SpreadPath
 from pairbot_ext.stats.arrays import IntArray
 
 _KNOWN: WeakKeyDictionary[Market, dict[tuple[Hashable, ...], IntArray]] = WeakKeyDictionary()
@@ -106,7 +106,7 @@ class Courses:
         stop = min(stop, grid.size)
         settings, window = self._settings.risk.break_stop, self._window(plan.model.half_life_candles)
         logs = grid.log_close[plan.leg_a], grid.log_close[plan.leg_b]
-        if not path.pair.is_frozen:
+        if not (path.pair.is_frozen and path.pair.spread_model.is_constant):
             return relations_of(*logs, plan.model, settings, (first, stop - 1), window)
         if number not in self._known:
             forced = np.flatnonzero(path.in_force)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from pairbot_ext.candles.files import candle_length, data_format
+from pairbot_ext.candles.files import candle_length, data_format, load_funding
 from pairbot_ext.settings import Settings, VolatilityGate
 from pairbot_ext.signals.grid import PriceGrid, build_grid
 from pairbot_ext.stats.arrays import FloatArray, IntArray
@@ -53,7 +53,7 @@ class Market:
     :param grid: their log closes on one time axis of n candles.
     :param open, high, low, close: per symbol, shape (n,); NaN where a symbol has no row.
     :param first, last: per symbol, grid rows of the first and last candle Freqtrade trades.
-    :param funding: per symbol.
+    :param funding: per symbol. :param rates: funding rates as stored, columns date and funding_rate.
     """
 
     timeframe: str
@@ -66,6 +66,7 @@ class Market:
     first: Mapping[str, int]
     last: Mapping[str, int]
     funding: Mapping[str, Funding]
+    rates: Mapping[str, pd.DataFrame] = field(default_factory=dict)
 
     @property
     def step(self) -> timedelta:
@@ -88,14 +89,16 @@ def market_of(
     timeframe: str,
     startup_candles: int,
     gate: VolatilityGate | None = None,
+    rates: Mapping[str, pd.DataFrame] | None = None,
 ) -> Market:
     """Prepare candles.
 
     :param frames: columns date, open, high, low, close, volume, without holes (Freqtrade fills them).
     :param startup_candles: of each symbol that are not traded.
+    :param rates: see Market.
     """
     present = {symbol: frame for symbol, frame in frames.items() if not frame.empty}
-    grid = build_grid(present, int(candle_length(timeframe).total_seconds()), gate)
+    grid = build_grid(present, int(candle_length(timeframe).total_seconds()), gate, funding=rates)
     columns: dict[str, dict[str, FloatArray]] = {name: {} for name in CANDLE_COLUMNS}
     first, last = {}, {}
     for symbol, frame in present.items():
@@ -106,7 +109,9 @@ def market_of(
         # Freqtrade drops the startup candles and one more, whose signal cannot be shifted in.
         first[symbol], last[symbol] = int(rows[0]) + startup_candles + 1, int(rows[-1])
     known = {symbol: funding.get(symbol, NO_FUNDING) for symbol in present}
-    return Market(timeframe, present, grid, **columns, first=first, last=last, funding=known)
+    return Market(
+        timeframe, present, grid, **columns, first=first, last=last, funding=known, rates=rates or {}
+    )
 
 
 def load_market(
@@ -155,4 +160,5 @@ def load_market(
             both = Exchange.combine_funding_and_mark(rates[symbol], marks[symbol])
             stamps = both["date"].dt.as_unit("s").astype("int64").to_numpy()
             funding[symbol] = Funding.of(stamps, (both["open_fund"] * both["open_mark"]).to_numpy(np.float64))
-    return market_of(frames, funding, timeframe, startup_candles, settings.volatility_gate)
+    stored = load_funding(datadir, list(frames))
+    return market_of(frames, funding, timeframe, startup_candles, settings.volatility_gate, stored)

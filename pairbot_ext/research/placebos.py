@@ -192,7 +192,9 @@ def shuffled(market: Market, seed: int, startup_candles: int, settings: Settings
         volume = frame["volume"].to_numpy(np.float64)[order]
         frames[symbol] = pd.DataFrame({"date": frame["date"], **prices, "volume": volume})
     funding = {symbol: _rescaled(market, frames, symbol) for symbol in frames}
-    return market_of(frames, funding, market.timeframe, startup_candles, settings.volatility_gate)
+    return market_of(
+        frames, funding, market.timeframe, startup_candles, settings.volatility_gate, market.rates
+    )
 
 
 def _rescaled(market: Market, frames: Mapping[str, pd.DataFrame], symbol: str) -> Funding:

@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -16,7 +16,8 @@ from typing import Any, TextIO
 
 from rich.console import Console
 
-from pairbot_ext.pairs import PairsFile, load_pairs_file
+from pairbot_ext.models.protocol import SpreadModel
+from pairbot_ext.pairs import PairsFile, load_pairs_file, with_model
 from pairbot_ext.pairs.writing import build_pairs_file
 from pairbot_ext.research.account import Terms
 from pairbot_ext.research.costs import CostModel
@@ -49,22 +50,9 @@ def run_walkforward(args: argparse.Namespace, out: TextIO) -> int:
 
     :raises PairbotError: bad input, each with its value and a remedy.
     """
-    if args.placebos < LEAST_PLACEBOS:
-        raise PairbotError(
-            "--placebos are too few to tell a place among them",
-            value=args.placebos,
-            remedy=f"Give {LEAST_PLACEBOS} at least, 200 for a figure to show",
-        )
-    if min(args.slippage_bp, args.legging_bp) < 0:
-        raise PairbotError(
-            "a cost in bp is below 0", value=min(args.slippage_bp, args.legging_bp), remedy="Give 0 or more"
-        )
-    _, config = read_config(args.config)
-    settings = parse_settings(config.get("pairbot"))
+    plan, ledger, workers = prepare(args)
     now = datetime.now(UTC)
-    plan = plan_from(args, config, settings)
-    ledger = TrialLedger(args.ledger) if args.ledger is not None else TrialLedger.beside(args.datadir)
-    workers = Workers(Backend.SERIAL) if args.backend is None and args.jobs == 1 else workers_from(args)
+    _, config = read_config(args.config)
     with ExitStack() as stack:
         recheck = None
         if args.check and plan.pairs_file.pairs:
@@ -88,13 +76,18 @@ def run_walkforward(args: argparse.Namespace, out: TextIO) -> int:
         for table in tables(result):
             console.print(table)
     if args.out is not None:
-        _write("--out", args.out, walkforward_page(result, plan.costs).encode())
+        write_page(args.out, walkforward_page(result, plan.costs))
     if args.png is not None:
         _write("--png", args.png, walkforward_sheet(result))
     if difference is not None:
         print(f"error: no figure above counts: {difference}", file=sys.stderr)
         return ExitCode.PROBLEM
     return ExitCode.OK
+
+
+def write_page(path: Path, page: str) -> None:
+    """Write an HTML page and say where. Raises PairbotError."""
+    _write("--out", path, page.encode())
 
 
 def _write(option: str, path: Path, content: bytes) -> None:
@@ -107,14 +100,39 @@ def _write(option: str, path: Path, content: bytes) -> None:
     print(f"Wrote {path}", file=sys.stderr)
 
 
-def plan_from(args: argparse.Namespace, config: Mapping[str, Any], settings: Settings) -> Plan:
-    """What the command's options ask for: candles read, windows scanned.
+def prepare(
+    args: argparse.Namespace, models: Iterable[SpreadModel] = ()
+) -> tuple[Plan, TrialLedger, Workers]:
+    """What a walk-forward and a comparison need, from their options: scanned, read, checked.
 
+    :param models: whose longest memory decides where trading begins.
     :raises PairbotError: bad input, each with its value and a remedy.
     """
+    if args.placebos < LEAST_PLACEBOS:
+        raise PairbotError(
+            "--placebos are too few to tell a place among them",
+            value=args.placebos,
+            remedy=f"Give {LEAST_PLACEBOS} at least, 200 for a figure to show",
+        )
+    if min(args.slippage_bp, args.legging_bp) < 0:
+        raise PairbotError(
+            "a cost in bp is below 0", value=min(args.slippage_bp, args.legging_bp), remedy="Give 0 or more"
+        )
+    _, config = read_config(args.config)
+    settings = parse_settings(config.get("pairbot"))
+    plan = _plan(args, config, settings, models)
+    ledger = TrialLedger(args.ledger) if args.ledger is not None else TrialLedger.beside(args.datadir)
+    workers = Workers(Backend.SERIAL) if args.backend is None and args.jobs == 1 else workers_from(args)
+    return plan, ledger, workers
+
+
+def _plan(
+    args: argparse.Namespace, config: Mapping[str, Any], settings: Settings, models: Iterable[SpreadModel]
+) -> Plan:
     options: ScanOptions | None = None
     costs = CostModel(args.slippage_bp, args.legging_bp)
-    if args.legging is not None:
+    # Not an option of every command.
+    if getattr(args, "legging", None) is not None:
         costs = CostModel.measured(args.legging, args.slippage_bp)
     if args.pairs_file is not None:
         pairs_file = load_pairs_file(args.pairs_file)
@@ -145,7 +163,10 @@ def plan_from(args: argparse.Namespace, config: Mapping[str, Any], settings: Set
             value=", ".join(symbols),
             remedy="Download more with `pairbot download`, or name more with --symbols",
         )
-    startup = required_startup_candles(pairs_file, settings, timeframe) if pairs_file.pairs else 1
+    files = [pairs_file, *(with_model(pairs_file, model) for model in models)]
+    startup = 1
+    if pairs_file.pairs:
+        startup = max(required_startup_candles(each, settings, timeframe) for each in files)
     # Random pairs and shuffled universes look at every symbol.
     wanted = list(dict.fromkeys([*pairs_file.pairs, *symbols]))
     market: Market = load_market(args.datadir, wanted, timeframe, settings, startup)

@@ -40,7 +40,8 @@ from pairbot_ext.research.hits import first_hit
 from pairbot_ext.research.market import Market
 from pairbot_ext.research.outcome import ClosedLeg, Outcome
 from pairbot_ext.settings import Settings
-from pairbot_ext.signals.book import SignalBook, SpreadPath
+from pairbot_ext.signals.book import SignalBook
+from pairbot_ext.signals.paths import SpreadPath
 from pairbot_ext.stats.arrays import IntArray
 
 FORCED = "force_exit"

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from pairbot_ext.host import releases
 from pairbot_ext.pairs import Pair, PairsFile
 from pairbot_ext.settings import Settings
 from pairbot_ext.signals.arbiter import most_pairs_at_once
@@ -45,6 +46,16 @@ def banner(
         changed = ", ".join(f"{name} {value:g}" for name, value in overrides.items())
         lines.append(f"PairsArb: thresholds of ALL pairs replaced by the strategy parameters: {changed}")
     return lines
+
+
+def untested_releases() -> list[str]:
+    """What the operator of a bot is told of releases nobody has tested it with; else nothing."""
+    if releases.is_covered():
+        return []
+    return [
+        f"PairsArb runs on releases it was not tested with: {releases.described()}; tested was "
+        f"{releases.tested_range()}. What it relies on is there"
+    ]
 
 
 def plot_config(ids: Sequence[str]) -> dict[str, Any]:

@@ -25,9 +25,10 @@ from pairbot_ext.model.sizing import Leg
 from pairbot_ext.pairs import Pair
 from pairbot_ext.pairs.accept import validity
 from pairbot_ext.runtime.backtest_start import Sight, start_backtest
-from pairbot_ext.runtime.banner import banner, plot_config
+from pairbot_ext.runtime.banner import banner, plot_config, untested_releases
 from pairbot_ext.runtime.candles import SeenCandles
 from pairbot_ext.runtime.columns import indicator_columns
+from pairbot_ext.runtime.funding import FundingRates
 from pairbot_ext.runtime.identity import identify
 from pairbot_ext.runtime.port import Desk
 from pairbot_ext.runtime.stand_in import open_symbols, watch_file
@@ -95,7 +96,7 @@ class PairsRuntime:
         self._told_validity: str | None = None
         self._refused_at_start: RefusedError | None = None
         self._strategy: IStrategy | None = None
-        self._candles = SeenCandles()
+        self._candles, self._funding = SeenCandles(), FundingRates()
         self._book: SignalBook | None = None
         self._overrides: dict[str, float] = {}
         self._untradable = Untradable()
@@ -126,6 +127,7 @@ class PairsRuntime:
                 int(self.timeframe.total_seconds()),
                 self._candles.frames,
                 steps=self._candles.steps,
+                funding=self._funding.rates(self.strategy, self._watcher.current),
                 fee=self.settings.taker_fee_bp / 1e4,
                 overrides=self._overrides,
                 disabled=self._untradable.pair_ids,
@@ -206,7 +208,10 @@ class PairsRuntime:
             self._control = Control(self._bot, self._pairs_now)
             self._control.attach()
         knows_markets = strategy.config.get("runmode") in NON_UTIL_MODES
-        self._tell(report.for_operator() if report is not None else [])
+        if report is not None:
+            self._tell(report.for_operator())
+        elif self.is_trading:
+            self._tell(untested_releases())
         if wrong is not None:
             self._tell(
                 [
@@ -364,11 +369,12 @@ class PairsRuntime:
         """Every symbol whose candles are needed."""
         return list(self._watcher.current.pairs)
 
-    def informative_pairs(self, timeframe: str) -> list[tuple[str, str]]:
+    def informative_pairs(self, timeframe: str) -> list[tuple[Any, ...]]:
         """For `informative_pairs`, the one callback Freqtrade calls without a net: an exception in it would
         end the process and leave open pairs alone."""
         try:
-            return [(symbol, timeframe) for symbol in self.symbols()]
+            rates = self._funding.informative(self._watcher.current) if self.is_trading else []
+            return [*((symbol, timeframe) for symbol in self.symbols()), *rates]
         except Exception:
             logger.exception("The symbols of the pairs file are not known now, only the whitelist is read")
             return []

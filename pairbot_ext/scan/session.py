@@ -17,11 +17,12 @@ from rich.console import Console
 from rich.progress import Progress
 
 from pairbot_ext.candles.files import floor_to_candle
-from pairbot_ext.pairs import Epoch, PairsFile, load_pairs_file
+from pairbot_ext.pairs import Epoch, PairsFile, epoch_with, lacks, load_pairs_file
 from pairbot_ext.pairs.writing import append_epoch, build_pairs_file, check_replaceable, write_scan
 from pairbot_ext.scan.epochs import Schedule, walk_forward
 from pairbot_ext.scan.explain import explain_pair
 from pairbot_ext.scan.imports import import_table
+from pairbot_ext.scan.model_option import model_of
 from pairbot_ext.scan.options import knobs_from, read_config
 from pairbot_ext.scan.pipeline import ScanOptions, ScanResult, epoch_of, scan_window
 from pairbot_ext.scan.rules import Rule
@@ -83,6 +84,7 @@ def _scan(args: argparse.Namespace, knobs: ScanKnobs, draw: Draw) -> int:
         if result is None:
             return ExitCode.OK
         results, epochs = [result], [epoch_of(result, knobs.thresholds, end)]
+    epochs = _with_model(args.model, epochs)
     if args.csv is not None:
         _write_csv(args.csv, results)
     if args.out is not None:
@@ -219,6 +221,17 @@ def _import(args: argparse.Namespace, knobs: ScanKnobs) -> int:
 def _console() -> Console:
     """Standard output; wide enough for a table where it is not a terminal."""
     return Console(width=None if sys.stdout.isatty() else 160)
+
+
+def _with_model(text: str | None, epochs: list[Epoch]) -> list[Epoch]:
+    """The selections, traded with the model that was asked for; what a pair lacks for it is said."""
+    if text is None:
+        return epochs
+    model = model_of(text)
+    without = [pair.id for epoch in epochs for pair in epoch.pairs if lacks(pair, model)]
+    if without:
+        print(f"Without half-life they keep the frozen model: {', '.join(without)}", file=sys.stderr)
+    return [epoch_with(epoch, model) for epoch in epochs]
 
 
 def _write(args: argparse.Namespace, document: PairsFile) -> None:

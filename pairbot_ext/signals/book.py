@@ -5,8 +5,8 @@ rebuilt whenever a candle arrives. Every value at a candle depends on that candl
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import datetime
 
 import numpy as np
 import pandas as pd
@@ -15,45 +15,14 @@ from pairbot_ext.model.plan import EntryModel, EntryPlan
 from pairbot_ext.model.registry import Coins, coins_of
 from pairbot_ext.model.sizing import Leg
 from pairbot_ext.model.thresholds import Thresholds
-from pairbot_ext.pairs import Epoch, Pair, PairsFile
+from pairbot_ext.pairs import Pair, PairsFile
 from pairbot_ext.settings import Settings
 from pairbot_ext.signals.arbiter import Candidate, arbitrate, contested_rows, expected_edge
 from pairbot_ext.signals.forward import Course, out_on_paper
 from pairbot_ext.signals.grid import PriceGrid, build_grid
+from pairbot_ext.signals.paths import SpreadPath, effective_thresholds, spread_path
 from pairbot_ext.signals.zpath import entry_direction, is_armed
 from pairbot_ext.stats.arrays import BoolArray, FloatArray, IntArray
-from pairbot_ext.stats.rolling import rolling_models
-
-
-@dataclass(frozen=True)
-class SpreadPath:
-    """One pair of one epoch, from the first candle its model may be used on. Arrays have shape (m,).
-
-    :param first_row: grid row of the arrays' first element.
-    :param in_force: where its epoch is valid. :param may_enter: where no gate vetoes either.
-    """
-
-    pair: Pair
-    first_row: int
-    in_force: BoolArray
-    alpha: FloatArray
-    beta: FloatArray
-    mu: float
-    sigma: FloatArray
-    half_life_candles: FloatArray
-    z: FloatArray
-    may_enter: BoolArray
-
-    @property
-    def spread(self) -> FloatArray:
-        """u - mu in log units. Shape (m,)."""
-        return self.z * self.sigma
-
-
-def effective_thresholds(pair: Pair, overrides: Mapping[str, float]) -> Thresholds:
-    """The pair's own thresholds with the overrides in force. Raises ValueError where they contradict."""
-    own = {"entry": pair.entry_z, "exit": pair.exit_z, "stop": pair.stop_z}
-    return Thresholds(**{**own, "max_half_lives": pair.max_half_lives, **overrides})
 
 
 class SignalBook:
@@ -62,6 +31,7 @@ class SignalBook:
     :param fee: one fill's fee as a ratio, for the arbiter.
     :param steps: candles with which a symbol's prices become another series; None: found here.
     :param grid: `frames` aligned already, where many books are made of the same candles.
+    :param funding: rates by symbol, see `grid.build_grid`; without, models that read them enter nothing.
     :param overrides: thresholds that replace every pair's own, by name (entry, exit, stop, max_half_lives).
     :param disabled: ids of pairs that are not entered.
     :param is_out_now: whether a pair could not be entered on the newest candle anyway, as a bot knows it.
@@ -78,21 +48,26 @@ class SignalBook:
         fee: float,
         steps: Mapping[str, Sequence[pd.Timestamp]] | None = None,
         grid: PriceGrid | None = None,
+        funding: Mapping[str, pd.DataFrame] | None = None,
         overrides: Mapping[str, float] | None = None,
         disabled: frozenset[str] = frozenset(),
         is_out_now: Callable[["SignalBook", Pair], bool] | None = None,
     ) -> None:
-        self._disabled = disabled
         self._is_out_now = is_out_now
         self._settings = settings
         self._fee = fee
         self.pairs_file = pairs_file
-        self.grid = grid or build_grid(frames, timeframe_secs, settings.volatility_gate, steps)
+        self.grid = grid or build_grid(frames, timeframe_secs, settings.volatility_gate, steps, funding)
         self.paths = [
             path
             for epoch in pairs_file.epochs
             for pair in epoch.pairs
-            if (path := self._path(epoch, pair)) is not None
+            if (
+                path := spread_path(
+                    self.grid, epoch, pair, settings.rolling_window_candles, is_disabled=pair.id in disabled
+                )
+            )
+            is not None
         ]
         self._overrides: dict[str, float] = {}
         self._of_symbol: dict[str, list[int]] = {}
@@ -118,7 +93,8 @@ class SignalBook:
 
     def thresholds(self, pair: Pair) -> Thresholds | None:
         """The pair's own thresholds with the overrides in force, or None where these contradict each other:
-        hyperopt draws such ones, and then the pair is not entered."""
+        hyperopt draws such ones, and then the pair is not entered. None too where its model finds no level
+        that is worth its cost."""
         try:
             return effective_thresholds(pair, self._overrides)
         except ValueError:
@@ -156,7 +132,7 @@ class SignalBook:
                 model = EntryModel(
                     alpha=float(path.alpha[at]),
                     beta=float(path.beta[at]),
-                    mu=path.mu,
+                    mu=float(path.mu[at]),
                     sigma=float(path.sigma[at]),
                     half_life_candles=float(path.half_life_candles[at]),
                 )
@@ -251,62 +227,6 @@ class SignalBook:
                     columns[key] = np.full(self.grid.size, np.nan)
                 columns[key][rows] = values
         return columns
-
-    def _path(self, epoch: Epoch, pair: Pair) -> SpreadPath | None:
-        grid = self.grid
-        if pair.leg_a not in grid.log_close or pair.leg_b not in grid.log_close:
-            return None
-        # The candle that closes at formation_end is the last one the model has seen: its z is the first
-        # that is not in sample in the sense of a decision, since an entry can only follow it.
-        first = max(grid.rows_closed_by(epoch.formation_end) - 1, 0) if pair.is_frozen else 0
-        # An entry is sent when its signal candle has closed, so validity is asked at the close.
-        enter_from = max(grid.rows_closed_by(epoch.valid_from - timedelta(microseconds=1)), first)
-        enter_to = grid.size
-        if epoch.valid_to is not None:
-            enter_to = grid.rows_closed_by(epoch.valid_to - timedelta(microseconds=1))
-        end = grid.size if not pair.is_frozen else max(enter_to, first)
-        log_a, log_b = grid.log_close[pair.leg_a][first:end], grid.log_close[pair.leg_b][first:end]
-        if pair.alpha is not None and pair.sigma is not None:
-            model = EntryModel(pair.alpha, pair.hedge_ratio, pair.mu or 0.0, pair.sigma, float("nan"))
-            alpha, beta, sigma = (np.full(log_a.size, v) for v in (model.alpha, model.beta, model.sigma))
-            z = (log_a - model.alpha - model.beta * log_b - model.mu) / model.sigma
-            half_life = np.full(log_a.size, np.nan)
-            mu = model.mu
-        else:
-            rolling = rolling_models(log_a, log_b, self._settings.rolling_window_candles)
-            alpha, beta, sigma, z = rolling.alpha, rolling.beta, rolling.sigma, rolling.z
-            half_life, mu = rolling.half_life_candles, 0.0
-        z = self._without_steps(epoch, pair, z, first)
-        if pair.half_life_hours is not None:
-            half_life = np.full(log_a.size, pair.half_life_hours * 3600 / grid.step.total_seconds())
-        rows = np.arange(first, end)
-        in_force = (rows >= enter_from) & (rows < enter_to)
-        may_enter = in_force & (beta > 0) & (pair.id not in self._disabled)
-        for symbol in pair.symbols:
-            if symbol in grid.volatile:
-                may_enter &= ~grid.volatile[symbol][first:end]
-        return SpreadPath(
-            pair=pair,
-            first_row=first,
-            in_force=in_force,
-            alpha=alpha,
-            beta=beta,
-            mu=mu,
-            sigma=sigma,
-            half_life_candles=half_life,
-            z=z,
-            may_enter=may_enter,
-        )
-
-    def _without_steps(self, epoch: Epoch, pair: Pair, z: FloatArray, first: int) -> FloatArray:
-        """No z where a step lies between the prices a model was made of and the candle it is asked about."""
-        window = self._settings.rolling_window_candles
-        since = self.grid.rows_closed_by(epoch.formation_start) if pair.is_frozen else 0
-        z = z.copy()
-        for row in self.grid.split_rows(pair.symbols, since):
-            begin = max(int(row) - first, 0)
-            z[begin : None if pair.is_frozen else begin + window] = np.nan
-        return z
 
     def count_signals(self, first: datetime, last: datetime) -> int:
         """How many (pair, candle) entries there are on candles that close in [first, last]."""

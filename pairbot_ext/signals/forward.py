@@ -25,7 +25,7 @@ class Course:
 
     :param log_a, log_b: log closes of the legs. Shape (n,).
     :param first_row: row of the first element of the arrays below, all of shape (m,).
-    :param alpha, beta, sigma: of the model an entry on that candle would be made with, as `mu`.
+    :param alpha, beta, mu, sigma: of the model an entry on that candle would be made with.
     :param z: of the candidate's own model on each candle, NaN where it is not in force.
     :param most_candles: after so many a trade entered on that candle is closed; infinite for never.
     """
@@ -37,7 +37,7 @@ class Course:
     first_row: int
     alpha: FloatArray
     beta: FloatArray
-    mu: float
+    mu: FloatArray
     sigma: FloatArray
     z: FloatArray
     most_candles: FloatArray
@@ -58,7 +58,7 @@ class Course:
         # The time stop ends every trade that has one: what comes after it is not looked at.
         after = slice(row + 1, row + 1 + ceil(most) if isfinite(most) else None)
         u = self.log_a[after] - self.alpha[at] - self.beta[at] * self.log_b[after]
-        z = (u - self.mu) / self.sigma[at]
+        z = (u - self.mu[at]) / self.sigma[at]
         reverted = (np.abs(z) <= self.thresholds.exit) | (z * direction > 0)
         stopped = np.abs(z) >= self.thresholds.stop
         late = np.arange(1, z.size + 1) >= most if isfinite(most) else np.zeros(z.size, np.bool_)

@@ -12,6 +12,9 @@ from pairbot_ext.stats.arrays import BoolArray, FloatArray, IntArray
 from pairbot_ext.stats.candles import log_close
 from pairbot_ext.stats.steps import price_steps
 
+FUNDING_KNOWN_FOR = timedelta(days=1)
+"""After the last rate: the longest interval between two settlements is 8 hours."""
+
 
 @dataclass(frozen=True)
 class PriceGrid:
@@ -23,6 +26,8 @@ class PriceGrid:
     :param log_close: per symbol, shape (n,), NaN where a candle is missing.
     :param volatile: per symbol, shape (n,), True where the volatility gate vetoes an entry.
     :param steps: per symbol that has any, rows with which its prices become another series.
+    :param funding: per symbol whose rates are known, shape (n,): sum of those settled since the candle before
+        opened, up to this candle's open; NaN where it is not known.
     """
 
     start: datetime
@@ -31,6 +36,7 @@ class PriceGrid:
     log_close: Mapping[str, FloatArray]
     volatile: Mapping[str, BoolArray]
     steps: Mapping[str, IntArray] = field(default_factory=dict)
+    funding: Mapping[str, FloatArray] = field(default_factory=dict)
 
     def split_rows(self, symbols: Sequence[str], first: int) -> IntArray:
         """Rows from `first` on with which a symbol's prices become another series."""
@@ -58,6 +64,7 @@ def build_grid(
     timeframe_secs: int,
     gate: VolatilityGate | None = None,
     splits: Mapping[str, Sequence[pd.Timestamp]] | None = None,
+    funding: Mapping[str, pd.DataFrame] | None = None,
 ) -> PriceGrid:
     """Align candle frames (columns date, open, high, low, close, volume) on their union of dates.
 
@@ -65,6 +72,7 @@ def build_grid(
     different times; empty ones are left out.
 
     :param splits: the price steps of these frames, where they are known already.
+    :param funding: rates as Freqtrade stores them, columns date and funding_rate.
     """
     step = timedelta(seconds=timeframe_secs)
     present = {symbol: frame for symbol, frame in frames.items() if not frame.empty}
@@ -88,7 +96,25 @@ def build_grid(
         symbol: np.array([(date.to_pydatetime() - start) // step for date in dates], np.int64)
         for symbol, dates in splits.items()
     }
-    return PriceGrid(start, step, size, closes, volatile, steps)
+    opens = pd.date_range(start, periods=size, freq=step)
+    settled = {symbol: _settled(rates, opens, step) for symbol, rates in (funding or {}).items()}
+    return PriceGrid(start, step, size, closes, volatile, steps, settled)
+
+
+def _settled(rates: pd.DataFrame, opens: pd.DatetimeIndex, step: timedelta) -> FloatArray:
+    """Sum of the rates stamped after the open before, up to each open; NaN before the first and a day after
+    the last. Shape (n,)."""
+    known = rates.loc[np.isfinite(rates["funding_rate"].to_numpy(np.float64))]
+    # A settlement may be stamped some milliseconds late.
+    stamps = pd.DatetimeIndex(known["date"]).floor("min")
+    rows = opens.searchsorted(stamps, side="left")
+    sums = np.zeros(opens.size)
+    inside = (rows < opens.size) & (stamps > opens[0] - step)
+    np.add.at(sums, rows[inside], known["funding_rate"].to_numpy(np.float64)[inside])
+    if not len(stamps):
+        return np.full(opens.size, np.nan)
+    unknown = (opens < stamps[0]) | (opens > stamps[-1] + FUNDING_KNOWN_FOR)
+    return np.where(np.asarray(unknown), np.nan, sums)
 
 
 def _natr_percent(frame: pd.DataFrame, period_candles: int) -> FloatArray:

@@ -144,5 +144,14 @@ class _Writer:
     def funding(self, symbol: str, stamps: np.ndarray, rates: np.ndarray) -> None:
         from freqtrade.enums import CandleType
 
-        frame = pd.DataFrame({"date": pd.to_datetime(stamps, unit="ms", utc=True), "funding_rate": rates})
+        # Until 2026.7 Freqtrade stores a rate as a candle's opening price; each takes the columns it knows.
+        candle = dict.fromkeys(("high", "low", "close", "volume"), 0.0)
+        frame = pd.DataFrame(
+            {
+                "date": pd.to_datetime(stamps, unit="ms", utc=True),
+                "funding_rate": rates,
+                "open": rates,
+                **candle,
+            }
+        )
         self._handler.ohlcv_store(symbol, _TIMEFRAME, frame, CandleType.FUNDING_RATE)

@@ -247,10 +247,12 @@ class AsyncSession:
         url: Any,
         data: bytes | None = None,
         headers: Mapping[str, str] | None = None,
-        timeout: aiohttp.ClientTimeout | None = None,
+        timeout: aiohttp.ClientTimeout | float | None = None,
         **_: object,
     ) -> _AsyncRequest:
-        total_secs = (timeout.total if timeout else None) or 10.0
+        # aiohttp takes both: ccxt 4.5.70 gives seconds, 4.5.76 a ClientTimeout.
+        secs = timeout.total if isinstance(timeout, aiohttp.ClientTimeout) else timeout
+        total_secs = secs or 10.0
         return _AsyncRequest(
             lambda: self._transport.send(method, str(url), data, headers or {}, round(total_secs * 1000))
         )

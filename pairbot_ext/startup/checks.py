@@ -16,11 +16,12 @@ from freqtrade.exchange import timeframe_to_seconds
 from freqtrade.strategy import IStrategy
 
 from pairbot_ext.candles.files import data_format
-from pairbot_ext.pairs import Pair, PairsFile
+from pairbot_ext.models.protocol import Lengths
+from pairbot_ext.pairs import Epoch, Pair, PairsFile
 from pairbot_ext.pairs.accept import Terms, accept
 from pairbot_ext.settings import MAX_STARTUP_CANDLES, Settings
-from pairbot_ext.signals.book import effective_thresholds
 from pairbot_ext.signals.breaks import MIN_CANDLES
+from pairbot_ext.signals.paths import effective_thresholds
 from pairbot_ext.support.errors import SettingsError
 from pairbot_ext.venue import LIVE
 
@@ -40,23 +41,41 @@ def required_startup_candles(pairs_file: PairsFile, settings: Settings, timefram
     """
     candle_secs = timeframe_to_seconds(timeframe)
     formation = math.ceil(pairs_file.longest_formation_secs / candle_secs)
-    window = max((_needed(pair, settings, formation, candle_secs) for pair in _pairs(pairs_file)), default=1)
+    models = max((_history(epoch, pair, candle_secs) for epoch, pair in _pairs(pairs_file)), default=1)
+    window = max(
+        (_needed(pair, settings, formation, candle_secs) for _, pair in _pairs(pairs_file)), default=1
+    )
+    window = max(window, models)
     if window > MAX_STARTUP_CANDLES:
         raise SettingsError(
             f"the pairs need {window} candles before the first decision, "
             f"Freqtrade loads {MAX_STARTUP_CANDLES} from Binance at most",
-            remedy="Use a shorter formation (`pairbot scan --formation`) or `pairbot.rolling_window_candles`",
+            remedy="Use a shorter formation (`pairbot scan --formation`) or `pairbot.rolling_window_candles` "
+            "or another model of these pairs",
         )
     needed = window + settings.rearm_lookback_candles
-    if all(pair.is_frozen for pair in _pairs(pairs_file)):
+    if all(pair.is_frozen for _, pair in _pairs(pairs_file)):
         # Data that begin with the formation of the first epoch let that epoch trade from its first candle.
-        needed = min(needed, max(formation, settings.rearm_lookback_candles + 1))
+        needed = min(needed, max(formation, models, settings.rearm_lookback_candles + 1))
     return min(needed, MAX_STARTUP_CANDLES)
 
 
-def _pairs(pairs_file: PairsFile) -> Iterator[Pair]:
+def _pairs(pairs_file: PairsFile) -> Iterator[tuple[Epoch, Pair]]:
     for epoch in pairs_file.epochs:
-        yield from epoch.pairs
+        for pair in epoch.pairs:
+            yield epoch, pair
+
+
+def _history(epoch: Epoch, pair: Pair, candle_secs: int) -> int:
+    """What the model of a pair that has one in the file looks back on."""
+    if not pair.is_frozen:
+        return 1
+    formation = math.ceil((epoch.formation_end - epoch.formation_start).total_seconds() / candle_secs)
+    # An epoch without an end is outdated when it is older than its data were long (`pairs.accept`).
+    end = epoch.valid_to or epoch.valid_from + (epoch.formation_end - epoch.formation_start)
+    lasts = math.ceil((end - epoch.formation_end).total_seconds() / candle_secs)
+    half_life = math.nan if pair.half_life_hours is None else pair.half_life_hours * 3600 / candle_secs
+    return pair.spread_model.history_candles(Lengths(half_life, formation, lasts, candle_secs / 3600))
 
 
 def _needed(pair: Pair, settings: Settings, formation: int, candle_secs: int) -> int:

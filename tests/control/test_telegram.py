@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import sys
 import weakref
@@ -14,6 +15,7 @@ from freqtrade.rpc.telegram import Telegram
 from harness import Rig
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from plain_bot import proves
 
 from pairbot_ext.control.telegram import HELP
 from pairbot_ext.host import rpc
@@ -54,6 +56,26 @@ def said(chat: FakeTelegram, text: str) -> str:
 def module_of(rig: Rig) -> Telegram:
     """Freqtrade's module."""
     return next(mod for mod in rig.bot.rpc.registered_modules if isinstance(mod, Telegram))
+
+
+@proves("Telegram._app", "Telegram._config", "Telegram._send_msg", "Telegram._loop", "Telegram._keyboard")
+def test_what_freqtrade_s_module_keeps_to_itself(make_bot, chat: FakeTelegram) -> None:
+    rig = make_bot(telegram=telegram_block(chat))
+    rig.bot.process()
+    chat.wait(lambda: "setMyCommands" in chat.calls, "offer its commands", 120)
+    module = module_of(rig)
+    mouth = rpc.Chat(module)
+
+    async def speak() -> bool:
+        await mouth.say("<b>of ours</b>")
+        return await mouth.show(PNG, "a picture")
+
+    assert asyncio.run_coroutine_threadsafe(speak(), module._loop).result(120)
+    assert count(chat, "of ours") == 1
+    assert [message.photo for message in chat.sent if message.photo] == [PNG]
+    assert module._app.running
+    assert module._config is rig.bot.config
+    assert all(isinstance(button, str) for row in module._keyboard for button in row)
 
 
 def test_looking(bot: Rig, chat: FakeTelegram) -> None:

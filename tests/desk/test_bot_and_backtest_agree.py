@@ -18,7 +18,13 @@ from backtest_harness import HOUR, Candles, Market, pair, pairs_document, read_c
 from backtest_oracle import regression
 from harness import REPO_ROOT, Rig, rig
 
-from pairbot_ext.pairs import Epoch, Pair, PairsFile, write_pairs_file
+from pairbot_ext.models.funding_aware import FundingAware
+from pairbot_ext.models.half_life_window import HalfLifeWindow
+from pairbot_ext.models.kalman import KalmanFilter
+from pairbot_ext.models.ornstein_uhlenbeck import OuThresholds
+from pairbot_ext.models.protocol import SpreadModel
+from pairbot_ext.models.rolling import RollingOls
+from pairbot_ext.pairs import Epoch, Pair, PairsFile, with_models, write_pairs_file
 from pairbot_ext.sim.datadir import write_synthetic_datadir
 from pairbot_ext.sim.launch import ExchangeOptions, open_exchange
 from pairbot_ext.sim.market import open_market
@@ -150,17 +156,30 @@ def held_by(bot: Rig) -> list[Held]:
     return held
 
 
+MODELS: dict[str, SpreadModel] = {
+    "AL": KalmanFilter(), "SD": HalfLifeWindow(), "VL": RollingOls(window_candles=80),
+    "AA": FundingAware(window_hours=24.0), "LINK_ADA": OuThresholds(), "DS": KalmanFilter(),
+}  # fmt: skip
+
+
 @pytest.mark.timeout(6000)
-def test_the_same_pairs_are_held_from_the_same_candle_to_the_same_candle(tmp_path: Path) -> None:
+@pytest.mark.parametrize("models", [{}, MODELS], ids=["frozen", "models"])
+def test_the_same_pairs_are_held_from_the_same_candle_to_the_same_candle(
+    tmp_path: Path, models: dict[str, SpreadModel]
+) -> None:
+    """Whatever the pair's model: the bot has fewer candles behind it than the backtest, and the same z."""
     datadir = tmp_path / "binance"
     write_synthetic_datadir(datadir, seed=21, symbols=COINS, planted=PLANTED, start=START, candles=CANDLES)
     candles = read_candles(datadir, [symbol(coin) for coin in COINS])
     first, second = epochs(candles)
-    whole = pairs_document([first, second])
+    half, whole = (
+        with_models(pairs_document(each), lambda _, pair: models.get(pair.id))
+        for each in ([first], [first, second])
+    )
     for name in ("backtest", "bot"):
         (tmp_path / name).mkdir()
     expected = by_backtest(tmp_path / "backtest", datadir, whole)
-    seen, refused = by_bot(tmp_path / "bot", datadir, pairs_document([first]), whole)
+    seen, refused = by_bot(tmp_path / "bot", datadir, half, whole)
     print(f"{len(expected)} pair trades in {CANDLES - BEGIN} candles; refused by the bot: {refused}")
     print("only backtest", [each for each in expected if each not in seen])
     print("only bot", [each for each in seen if each not in expected])

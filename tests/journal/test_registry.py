@@ -107,7 +107,17 @@ def test_what_pair_trades_say_is_read_from_themselves(left: Any, disarmed: int |
     """A crash between the close and any note of it forgets nothing."""
     store = Store()
     store.left[False] = left
-    assert started(store).of(ADA, ALGO).disarmed_ms == disarmed
+    memory = started(store).of(ADA, ALGO)
+    assert memory.disarmed_ms == disarmed
+    assert memory.disarmed_by == (left[-1][3] if disarmed else "")
+
+
+def test_why_a_pair_waits_is_what_it_was_left_for_last() -> None:
+    registry = started(Store())
+    registry.disarm(ADA, ALGO, "one", "pair_stop", 5)
+    registry.disarm(ALGO, ADA, "one", "leg A was closed", 9)
+    memory = registry.of(ADA, ALGO)
+    assert (memory.disarmed_ms, memory.disarmed_by) == (9, "leg A was closed")
 
 
 def test_refusals_count_up_until_a_pair_is_opened() -> None:
@@ -126,8 +136,11 @@ def test_a_bar_is_released_by_unlocking() -> None:
     registry.bar(ADA, ALGO, "one", "sign the agreement")
     assert started(store).locked() == {"one": "barred: sign the agreement"}
     registry = started(store)
+    registry.count_refusal(ADA, ALGO, "one")
     registry.unlock("one")
-    assert started(store).locked() == {}
+    fresh = started(store)
+    assert fresh.locked() == {}
+    assert fresh.count_refusal(ADA, ALGO, "one") == 1
 
 
 def test_a_disk_that_is_full_loses_no_lock_of_this_process() -> None:

@@ -19,6 +19,8 @@ from pairbot_ext.model.sizing import (
     nearest_amount,
     refusal,
     stake_for,
+    stakes_at_most,
+    within_means,
     worst_hedge_error,
 )
 
@@ -74,6 +76,22 @@ def test_freqtrade_orders_exactly_the_amount_the_stake_is_for(count, step, price
     stake = stake_for(amount, step, price, leverage)
     ordered = amount_to_contract_precision((stake / price) * leverage, float(step), TICK_SIZE, 1.0)
     assert Decimal(str(ordered)) == amount
+
+
+def test_at_most_a_leg_takes_its_share_and_two_steps() -> None:
+    assert stakes_at_most(1000.0, 1.5, {Leg.A: 2.0, Leg.B: 3.0}, 2) == pytest.approx({Leg.A: 202, Leg.B: 303})
+
+
+def test_a_pair_beyond_the_free_money_is_made_smaller() -> None:
+    """By what is missing, at the leverage, and by one part in 10^9 of what is free."""
+    assert within_means(1000.0, -1.0, 1e9, 3) == 1000.0
+    assert within_means(1000.0, 0.0, 1e9, 3) == 1000.0
+    assert within_means(1000.0, 10.0, 1e9, 3) == pytest.approx(1000.0 - (10.0 + 1.0) * 3)
+
+
+def test_exactly_the_least_notional_is_enough() -> None:
+    both = (MarketLimits(Decimal("0.0625"), Decimal("0.0625"), 5.0, 20.0),) * 2
+    assert refusal(2 * 5.0625, 1.0, (1.0, 1.0), both, 20, 0.0) is None
 
 
 @pytest.mark.parametrize(

@@ -164,8 +164,8 @@ BAD_DOCUMENTS: dict[str, tuple[Damage, tuple[str, ...]]] = {
     "refresh period zero": (lambda d: d.update(refresh_period=0), ("refresh_period", "found: 0")),
     "refresh period fractional": (lambda d: d.update(refresh_period=1.5), ("refresh_period", "found: 1.5")),
     "unknown schema version": (
-        lambda d: d.update(schema_version=2),
-        ("schema_version", "must be 1", "found: 2"),
+        lambda d: d.update(schema_version=3),
+        ("schema_version", "must be 1 or 2", "found: 3"),
     ),
     "unknown top key": (lambda d: d.update(epoch=[]), ("epoch", "is no key")),
     "timeframe": (lambda d: d.update(timeframe="hourly"), ("timeframe", "must look like 1h", "'hourly'")),

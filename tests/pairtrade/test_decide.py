@@ -152,6 +152,19 @@ def test_failing_exits_are_bounded() -> None:
     assert (decision.state, decision.actions) == (PairState.NEEDS_OPERATOR, ())
 
 
+def test_failing_trims_are_bounded_too() -> None:
+    half = order(Leg.A, Role.TRIM, OrderStatus.FILLED, "50", amount="50")
+    failed = [
+        order(Leg.B, Role.TRIM, OrderStatus.REJECTED, attempt=n, refusal=Refusal.TRANSIENT, at_ms=T0 + n)
+        for n in range(1, MAX_REDUCES + 1)
+    ]
+    known = facts(A_FULL, B_FULL, half, *failed, now_ms=T0 + 59_000)
+    assert (decide(OPEN, known).state, decide(OPEN, known).actions) == (PairState.NEEDS_OPERATOR, ())
+    decision = decide(OPEN, replace(known, now_ms=T0 + 61_000))
+    assert decision.state is PairState.NEEDS_OPERATOR
+    assert decision.actions == (Reduce(Leg.B, Role.TRIM, Decimal("12.0")),)
+
+
 def test_nothing_to_reduce_means_look_first() -> None:
     closing = replace(OPEN, goal=Goal.CLOSE, state=PairState.CLOSING)
     refused = order(Leg.A, Role.EXIT, OrderStatus.REJECTED, refusal=Refusal.NO_POSITION)

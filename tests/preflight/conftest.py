@@ -19,8 +19,14 @@ from typing import Any
 import pytest
 from preflight_world import KEY_RIGHTS, World, base_config, pairs_document
 
+from pairbot_ext.host import releases
 from pairbot_ext.preflight import Setup, load_config
-from pairbot_ext.preflight.setup import PINNED_VERSIONS
+
+
+def newest_tested() -> dict[str, str]:
+    """The releases a good set-up has."""
+    newest = releases.tested()[0]
+    return {"freqtrade": newest.freqtrade, "ccxt": newest.ccxt}
 
 
 class BotApi:
@@ -129,7 +135,7 @@ def make_setup(files: Callable[..., Path], healthy: World, bot_api: BotApi) -> C
             now=lambda: datetime.now(UTC) + timedelta(milliseconds=venue.skew_ms),
             open_exchange=venue.open,
             telegram_url=telegram_url or bot_api.url,
-            versions=lambda: versions or PINNED_VERSIONS,
+            versions=lambda: versions or newest_tested(),
         )
 
     return make

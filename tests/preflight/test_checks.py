@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from freqtrade.exchange import Exchange
 from preflight_judging import MakeSetup, check, red
 from preflight_world import (
     ADA,
@@ -17,9 +18,9 @@ from preflight_world import (
     pairs_document,
 )
 
+from pairbot_ext.host import releases
 from pairbot_ext.preflight import CHECKS, Check, Status, run_check, run_checks
 from pairbot_ext.preflight.results import Finding
-from pairbot_ext.preflight.setup import PINNED_VERSIONS
 
 
 def test_green(make_setup: MakeSetup, healthy: World) -> None:
@@ -179,16 +180,26 @@ def test_slots(make_setup: MakeSetup) -> None:
 
 
 @red("versions")
-def test_versions(make_setup: MakeSetup) -> None:
-    wrong = {**PINNED_VERSIONS, "ccxt": "4.4.0"}
-    check("versions", make_setup(versions=wrong), Status.FAIL, "ccxt 4.4.0, needed 4.5.90")
-    check("versions", make_setup(versions=wrong, live=False), Status.WARN, "4.4.0")
+@pytest.mark.parametrize("live", [True, False])
+def test_a_name_that_is_gone(make_setup: MakeSetup, live: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(Exchange, "_lev_prep")
+    setup = make_setup(live=live)
+    check("versions", setup, Status.FAIL, "Exchange._lev_prep is gone", releases.described(setup.versions()))
 
 
-def test_pinned_versions_are_those_of_the_project(repo_root: Path) -> None:
-    project = (repo_root / "pyproject.toml").read_text()
-    for package, version in PINNED_VERSIONS.items():
-        assert f'"{package}=={version}"' in project
+@pytest.mark.parametrize(
+    ("ccxt", "status", "says"),
+    [
+        ("99.1.0", Status.WARN, "ccxt 99.1.0 (newer than tested)"),
+        ("4.4.0", Status.WARN, "ccxt 4.4.0 (older than tested)"),
+        ("missing", Status.WARN, "ccxt missing (no release)"),
+    ],
+)
+def test_a_number_alone_only_warns(make_setup: MakeSetup, ccxt: str, status: Status, says: str) -> None:
+    """A live bot, too: whether it can run is what the release has."""
+    newest = releases.tested()[0].freqtrade
+    setup = make_setup(versions={"freqtrade": newest, "ccxt": ccxt})
+    check("versions", setup, status, f"freqtrade {newest} (tested)", says, releases.tested_range())
 
 
 @red("database")

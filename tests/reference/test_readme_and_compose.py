@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import pkgutil
 import re
-import tomllib
 from pathlib import Path
 
 import pytest
@@ -35,8 +34,7 @@ def compose(repo_root: Path) -> str:
 
 
 def test_the_image_is_the_pinned_freqtrade(compose, repo_root) -> None:
-    pinned = tomllib.loads((repo_root / "pyproject.toml").read_text())["project"]["dependencies"]
-    (version,) = [name.partition("==")[2] for name in pinned if name.startswith("freqtrade==")]
+    (version,) = re.findall(r"^freqtrade==(\S+)", (repo_root / "requirements.lock").read_text(), re.MULTILINE)
     assert f"image: freqtradeorg/freqtrade:{version}\n" in compose
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from freqtrade.exchange import Exchange
 from replay_world import BEGIN, END, START, World, make_world, timerange
 
 from pairbot_ext.cli import main
@@ -50,6 +51,17 @@ def test_a_file_without_pairs_ends_the_command(
     assert code == 2
     assert "There is no pair to replay" in said
     assert "Traceback" not in said
+
+
+def test_a_release_that_keeps_candles_otherwise_ends_the_command(
+    world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(Exchange, "_now_is_time_to_refresh")
+    span = timerange(BEGIN, END)
+    code = main(["replay", "-c", str(world.config), "--datadir", str(world.datadir), "--timerange", span])
+    assert code == 2
+    said = capsys.readouterr().err
+    assert "lacks what a replay relies on: Exchange._now_is_time_to_refresh is gone" in said
 
 
 def test_no_datadir_no_timerange_no_candles_of_a_coin(world: World, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 
 from pairbot_ext.candles.files import data_format
+from pairbot_ext.host import private
 from pairbot_ext.pairs import PairsFile, content_hash, load_pairs_file
 from pairbot_ext.preflight.setup import load_config
 from pairbot_ext.rehearse.setup import LEFT_OUT, Setup, bot_configuration
@@ -114,8 +115,10 @@ def read_inputs(
 
     :param files: as with Freqtrade's `-c`. :param timerange: as with Freqtrade's `--timerange`.
     :param detail: timeframe of the prices inside candles, "1m" or "5m".
-    :raises PairbotError: something cannot be read, or there is nothing to replay.
+    :raises PairbotError: something cannot be read, there is nothing to replay, or this release of Freqtrade
+        lacks what a replay relies on.
     """
+    private.check((*private.BOT, *private.REHEARSAL, *private.REPLAY), "a replay")
     config = load_config(files, live=True)
     raw = json.loads(json.dumps(config["original_config"], default=str))
     path = pairs_file or parse_settings(config.get("pairbot")).pairs_path()

@@ -18,7 +18,7 @@ from typing import Any
 from freqtrade.exceptions import FreqtradeException
 
 from pairbot_ext.journal.tables import EventRow
-from pairbot_ext.rehearse.books import second_opinion
+from pairbot_ext.rehearse.books import ZERO, second_opinion
 from pairbot_ext.rehearse.clock import VirtualTime
 from pairbot_ext.rehearse.replay.compare import Comparison, compare
 from pairbot_ext.rehearse.replay.inputs import Inputs, when_text
@@ -164,7 +164,7 @@ def _play(
         machine.kill()
         if state is not None and not stopped:
             put_away(state, machine, begin_ms=begin_ms, reached_ms=reached[0], counted=counted.to_json())
-        doubts = second_opinion(machine.venue)
+        doubts = second_opinion(machine.venue, mark_slack=ZERO)
     return (
         Replayed(
             inputs, terms, begin_ms, reached[0], ledger, None, counted, missed.codes(),
