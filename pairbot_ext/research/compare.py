@@ -24,8 +24,8 @@ from pairbot_ext.research.evidence import (
     clustered_t,
     cross_validated,
     deflated_sharpe,
+    luck_of_trials,
     place_among,
-    sharpe,
     superior_ability_p,
     week_bootstrap,
 )
@@ -157,7 +157,7 @@ def compare(
     matrix = np.column_stack([each.to_numpy(np.float64) for each in weekly.values()])
     trials = ledger.add("compare", [_tried(plan, model) for model in models.values()], now)
     placebos = _placebos(plan, models, startups, trades, workers, store, progress)
-    spread = float(np.nanstd([sharpe(column) for column in matrix.T], ddof=1)) if len(models) > 1 else nan
+    spread = luck_of_trials(matrix)
     validated = cross_validated(matrix)
     overfitting = validated.overfitting
     cash = stepwise(matrix, np.zeros(len(matrix)), plan.seed)
