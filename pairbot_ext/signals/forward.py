@@ -25,7 +25,7 @@ class Course:
 
     :param log_a, log_b: log closes of the legs. Shape (n,).
     :param first_row: row of the first element of the arrays below, all of shape (m,).
-    :param alpha, beta, sigma: of the model an entry on that candle would be made with, as `mu`.
+    :param alpha, beta, mu, sigma: of the model an entry on that candle would be made with.
     :param z: of the candidate's own model on each candle, NaN where it is not in force.
     :param most_candles: after so many a trade entered on that candle is closed; infinite for never.
     """

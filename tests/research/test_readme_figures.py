@@ -11,11 +11,9 @@ from pairbot_ext.cli import build_parser
 from pairbot_ext.report.wording import number
 from pairbot_ext.research.costs import net_bp
 from pairbot_ext.research.evidence import week_bootstrap
-from pairbot_ext.research.session import plan_from
+from pairbot_ext.research.session import prepare
 from pairbot_ext.research.walkforward import simulate
 from pairbot_ext.research.weeks import week_numbers
-from pairbot_ext.scan.options import read_config
-from pairbot_ext.settings import parse_settings
 
 ROOT = Path(__file__).resolve().parents[2]
 REAL_DATADIR = ROOT.parent / "shared" / "data" / "binance"
@@ -35,8 +33,7 @@ def test_what_the_readme_says_is_what_the_code_makes(rule) -> None:
     assert command is not None
     arguments = command[1].replace("DIR", str(REAL_DATADIR)).replace("config.json", str(ROOT / "config.json"))
     args = build_parser("walkforward").parse_args(arguments.split())
-    _, config = read_config(args.config)
-    plan = plan_from(args, config, parse_settings(config.get("pairbot")))
+    plan, _, _ = prepare(args)
     trades = simulate(plan).pair_trades
     nets = net_bp(trades, plan.costs)
     low, high = week_bootstrap(nets, week_numbers(trades), 0.95, plan.seed)
