@@ -104,6 +104,7 @@ BOT = (
         fetch_time="",
         load_time_difference="",
         set_markets_from_exchange="sourceExchange",
+        set_margin_mode="marginMode symbol params",
         close="",
     ),
 )
