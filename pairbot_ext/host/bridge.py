@@ -81,7 +81,14 @@ class Bridge:
         """An unguarded copy of the bot's ccxt client with connections of its own: settings, credentials,
         options (the clock's correction is in them) and markets are the bot's."""
         client = with_own_connections(self.api)
-        for name in ("create_order", "fetch_order", "cancel_order", "fetch2", "on_rest_response"):
+        for name in (
+            "create_order",
+            "fetch_order",
+            "cancel_order",
+            "fetch2",
+            "on_rest_response",
+            "set_margin_mode",
+        ):
             vars(client).pop(name, None)
         assert self._hooks is not None
         client_hooks.count_requests(client, self._hooks)
@@ -101,6 +108,7 @@ class Bridge:
             self.originals[name] = getattr(self.api, name)
         client_hooks.route_orders(self, hooks)
         client_hooks.count_requests(self.api, hooks)
+        client_hooks.accept_margin_mode(self.api)
         client_hooks.rehearse_orders(self, hooks)
         bot_hooks.put_off_housekeeping(self, hooks)
         bot_hooks.follow_bot(self, hooks)

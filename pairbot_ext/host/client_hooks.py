@@ -41,6 +41,20 @@ def route_orders(bridge: Bridge, hooks: Hooks) -> None:
     )
 
 
+def accept_margin_mode(client: Any) -> None:
+    """A margin mode that is set already is as good as one just set. Newer ccxt says so by an exception, which
+    Freqtrade 2026.6 takes for a failed entry."""
+    set_mode = client.set_margin_mode
+
+    def set_margin_mode(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return set_mode(*args, **kwargs)
+        except ccxt.MarginModeAlreadySet as error:
+            return {"info": str(error)}
+
+    client.set_margin_mode = set_margin_mode
+
+
 def count_requests(client: Any, hooks: Hooks) -> None:
     """Every request is announced and its answer heard; one refused for its time is sent once more."""
     fetch2 = client.fetch2

@@ -26,8 +26,8 @@ class Relied:
     """One name.
 
     :param owner: module and class, as "freqtrade.freqtradebot:FreqtradeBot".
-    :param parameters: of a method, the first ones in their order; None for a value that the class gives its
-        instances.
+    :param parameters: of a method, the first ones in their order, and what is given by keyword; None for a
+        value that the class gives its instances.
     """
 
     owner: str
@@ -104,6 +104,7 @@ BOT = (
         fetch_time="",
         load_time_difference="",
         set_markets_from_exchange="sourceExchange",
+        set_margin_mode="marginMode symbol params",
         close="",
     ),
 )
@@ -117,7 +118,7 @@ REHEARSAL = (
     *_values("freqtrade.exchange:Exchange", "_api_async"),
     *_methods(
         "freqtrade.rpc:RPC",
-        _rpc_force_exit="trade_id ordertype price amount",
+        _rpc_force_exit="trade_id ordertype amount",
         _rpc_force_entry="pair price",
         _rpc_delete="trade_id",
         _rpc_reload_trade_from_exchange="trade_id",
@@ -178,8 +179,12 @@ def _fault(relied: Relied) -> str | None:
     method = getattr(owner, relied.name, None)
     if not callable(method):
         return f"{name}.{relied.name} is gone"
-    present = [each for each in inspect.signature(method).parameters if each != "self"]
-    if present[: len(relied.parameters)] == list(relied.parameters):
+    present = {each.name: each.kind for each in inspect.signature(method).parameters.values()}
+    present.pop("self", None)
+    # What is given by its keyword alone has no place.
+    named = {each for each, kind in present.items() if kind is inspect.Parameter.KEYWORD_ONLY}
+    placed = [each for each in relied.parameters if each not in named]
+    if [each for each in present if each not in named][: len(placed)] == placed:
         return None
     return f"{name}.{relied.name} takes {', '.join(present) or 'nothing'}"
 

@@ -52,6 +52,7 @@ class PlainBot(Machine):
             "user_data_dir": str(self.directory / "user_data"),
             "db_url": f"sqlite:///{self.directory / 'trades.sqlite'}",
             "dry_run": self.dry_run,
+            "force_entry_enable": True,
             "stake_amount": 100,
             "max_open_trades": 4,
             "pairlists": [{"method": "StaticPairList"}],

@@ -12,7 +12,7 @@ from freqtrade.data.dataprovider import DataProvider
 from freqtrade.enums import ExitCheckTuple, ExitType, State
 from freqtrade.freqtradebot import FreqtradeBot
 from freqtrade.persistence import Order, Trade
-from freqtrade.rpc import RPC, RPCManager
+from freqtrade.rpc import RPC, RPCException, RPCManager
 from freqtrade.strategy import IStrategy
 from freqtrade.wallets import Wallets
 from freqtrade.worker import Worker
@@ -208,6 +208,40 @@ def test_a_configuration_is_read_without_touching_the_logging(live: PlainBot) ->
     assert (config["strategy"], config["verbosity"]) == ("TwoSignals", 0)
     assert logging.root.handlers == handlers
     assert Configuration._process_logging_options is not None
+
+
+@proves("RPC._rpc_start", "RPC._rpc_pause", "RPC._rpc_stop", "RPC._rpc_reload_config", "RPC._rpc_blacklist")
+def test_what_a_person_says_to_the_bot(live: PlainBot) -> None:
+    bot, rpc = live.bot, live.bot.rpc._rpc
+    for say, state in (
+        (rpc._rpc_pause, State.PAUSED), (rpc._rpc_stop, State.STOPPED), (rpc._rpc_start, State.RUNNING),
+        (rpc._rpc_reload_config, State.RELOAD_CONFIG),
+    ):  # fmt: skip
+        say()
+        assert bot.state == state
+    rpc._rpc_blacklist([ALGO])
+    assert ALGO in bot.pairlists.blacklist
+
+
+@proves("RPC._rpc_force_entry", "RPC._rpc_force_exit", "RPC._rpc_cancel_open_order", "RPC._rpc_delete")
+@proves("RPC._rpc_reload_trade_from_exchange")
+def test_what_a_person_says_of_a_trade(live: PlainBot) -> None:
+    rpc = live.bot.rpc._rpc
+    rpc._rpc_force_entry(ADA, None)
+    trade = live.trade()
+    assert float(live.held("ADAUSDT")) == trade.amount > 0
+    with pytest.raises(RPCException, match="No open order"):
+        rpc._rpc_cancel_open_order(trade.id)
+    rpc._rpc_force_exit(str(trade.id), amount=float(round(trade.amount / 2)))
+    assert float(live.held("ADAUSDT")) == pytest.approx(live.trade().amount)
+    live.act(ClosePosition(symbol="ADAUSDT"))
+    rpc._rpc_reload_trade_from_exchange(trade.id)
+    assert not live.trade().is_open
+    rpc._rpc_force_entry(ADA, None)
+    rpc._rpc_force_exit("all")
+    assert not live.held("ADAUSDT")
+    rpc._rpc_delete(live.trade().id)
+    assert live.trade().id == trade.id, "the second row is gone"
 
 
 def test_the_classes_are_freqtrade_s_own(live: PlainBot) -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import ccxt
 import pytest
 from plain_bot import ADA, PlainBot, plain_bot, proves, recorded
 
 from pairbot_ext.host.access import with_own_connections
+from pairbot_ext.host.client_hooks import accept_margin_mode
 
 
 @pytest.fixture
@@ -71,6 +74,19 @@ def test_the_venue_s_clock_is_read_and_followed(live: PlainBot) -> None:
     before = live.asked
     client.fetch_positions([ADA])
     assert live.asked > before, "its requests carry the venue's time: none is refused"
+
+
+@proves("binance.set_margin_mode")
+def test_a_margin_mode_that_is_set_already(live: PlainBot) -> None:
+    """Older ccxt swallows the venue's answer, newer raises it, as nothing but this. The engine takes both."""
+    client = live.bot.exchange._api
+    client.set_margin_mode("isolated", ADA, {})
+    with suppress(ccxt.MarginModeAlreadySet):
+        client.set_margin_mode("isolated", ADA, {})
+    accept_margin_mode(client)
+    assert client.set_margin_mode("isolated", ADA, {})
+    with pytest.raises(ccxt.BadRequest):
+        client.set_margin_mode("isolated", ADA, {"marginType": "SIDEWAYS"})
 
 
 @proves("binance.set_markets_from_exchange", "binance.close")

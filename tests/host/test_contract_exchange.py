@@ -62,7 +62,7 @@ def test_margin_mode_and_leverage_are_set_by_one_request_each(live: PlainBot) ->
     assert live.calls_since(before) == ["POST /fapi/v1/marginType", "POST /fapi/v1/leverage"]
     before = live.asked
     exchange._set_leverage(2, ADA)
-    exchange.set_margin_mode(ADA, exchange.margin_mode)
+    exchange.set_margin_mode(ALGO, exchange.margin_mode)
     assert live.calls_since(before) == ["POST /fapi/v1/leverage", "POST /fapi/v1/marginType"]
     assert exchange.margin_mode is MarginMode.ISOLATED
     assert live.venue.account.position("ADAUSDT").leverage == 2

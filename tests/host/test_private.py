@@ -80,7 +80,7 @@ def test_a_list_belongs_to_what_needs_it(monkeypatch: pytest.MonkeyPatch) -> Non
     """What only a replay reads refuses no bot."""
     monkeypatch.delattr(Exchange, "_now_is_time_to_refresh")
     private.check(private.BOT)
-    private.check(private.REHEARSAL)
+    private.check(private.REHEARSAL, "a drill")
     with pytest.raises(
         PairbotError, match=r"what a replay relies on: Exchange\._now_is_time_to_refresh is gone"
     ):
