@@ -144,3 +144,8 @@ def test_pairs_take_turns_and_every_one_is_seen_opening_first(setup: Setup) -> N
     assert drill.is_passed
     assert seen[-1] == (4, 4)
     assert Result.of_json(json.loads(json.dumps(drill.results[0].to_json()))) == drill.results[0]
+
+
+def test_the_pages_say_how_many_scenarios_there_are(repo_root: Path) -> None:
+    for page in ("README.md", "docs/tutorial.md"):
+        assert f"{len(curated())} scenarios" in (repo_root / page).read_text(encoding="utf-8"), page
