@@ -13,7 +13,6 @@ from freqtrade.data.dataprovider import DataProvider
 from freqtrade.enums import ExitCheckTuple, ExitType, State
 from freqtrade.freqtradebot import FreqtradeBot
 from freqtrade.persistence import Order, Trade
-from freqtrade.resolvers import StrategyResolver
 from freqtrade.rpc import RPC, RPCException, RPCManager
 from freqtrade.strategy import IStrategy
 from freqtrade.wallets import Wallets
@@ -267,22 +266,3 @@ def test_what_a_person_says_of_a_trade(live: PlainBot) -> None:
 def test_the_classes_are_freqtrade_s_own(live: PlainBot) -> None:
     assert type(live.bot) is FreqtradeBot
     assert isinstance(live.bot.strategy, IStrategy)
-
-
-@proves("IStrategy._ft_params_from_file")
-def test_what_a_parameter_file_holds_is_kept_as_it_was_written(tmp_path: Path) -> None:
-    (tmp_path / "Own.py").write_text(
-        "from freqtrade.strategy import IStrategy\n\n\n"
-        "class Own(IStrategy):\n    stoploss = -0.5\n    timeframe = '1h'\n    minimal_roi = {}\n\n"
-        + "".join(
-            f"    def populate_{what}(self, dataframe, metadata):\n        return dataframe\n\n"
-            for what in ("indicators", "entry_trend", "exit_trend")
-        )
-    )
-    kept = {"buy": {}, "adopt": {"tried": "out of sample"}}
-    config = {"strategy": "Own", "strategy_path": str(tmp_path), "stake_currency": "USDT", "stake_amount": 1}
-    for written in (False, True):
-        if written:
-            (tmp_path / "Own.json").write_text(json.dumps({"strategy_name": "Own", "params": kept}))
-        strategy = StrategyResolver.load_strategy({**config, "user_data_dir": tmp_path})
-        assert strategy._ft_params_from_file == (kept if written else {})
