@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -126,7 +127,8 @@ def test_the_parameter_file_replaces_thresholds_and_the_banner_says_so(
 def test_hyperopt_epochs_equal_fresh_backtests(market: Market, market_files, tmp_path, fresh, capsys) -> None:
     pytest.importorskip("optuna", reason="freqtrade[hyperopt] is not installed")
     pytest.importorskip("filelock", reason="freqtrade[hyperopt] is not installed")
-    datadir = market_files("calm").datadir
+    # A copy: the trial ledger lies beside the candles, and other tests tune on them, too.
+    datadir = Path(shutil.copytree(market_files("calm").datadir, tmp_path / "candles" / "binance"))
     paths = market.write_config(tmp_path, PAIRS, datadir, SETTINGS)
     command = [
         "pairbot", "offline", "--", "hyperopt", "--strategy", "PairsArb",

@@ -24,7 +24,7 @@ SCENARIOS = (
     "calm", "entry-a-read-timeout", "entry-b-reset", "entry-a-half", "entry-b-half", "b-refused-for-good",
     "exit-a-lost", "exit-a-half", "closed-a-by-hand", "liquidated-a", "stop-reached", "unwind-lost",
 )  # fmt: skip
-STEP = 1 if HAS_CHAOS else 24
+STEP = 1 if HAS_CHAOS else 40
 PARTS = 4 if HAS_CHAOS else 1
 SECOND = 13
 """So many effects after the first death comes the second: within the next process's start, or just after."""
