@@ -17,7 +17,7 @@ from pairbot_ext.rehearse.market import HISTORY_CANDLES, Legs
 from pairbot_ext.settings import Settings, parse_settings
 from pairbot_ext.sim.market.series import interval_ms
 from pairbot_ext.sim.market.universe import DEFAULT_START_PRICES
-from pairbot_ext.sim.symbols import binance_id
+from pairbot_ext.sim.symbols import binance_id, is_listed
 from pairbot_ext.support.errors import PairbotError
 
 START = datetime(2026, 1, 12, 1, 0, 5, tzinfo=UTC)
@@ -109,8 +109,7 @@ def read_setup(
             value=path,
             remedy="Write one with `pairbot scan --out FILE`, or name another with --pairs",
         )
-    pairs = _only(pairs, pair_ids)
-    assumed: list[str] = []
+    pairs, assumed = _listed(_only(pairs, pair_ids))
     if not document.epochs[-1].pairs:
         assumed.append("the latest epoch of the pairs file is empty: the last one with pairs is rehearsed")
     if any(not pair.is_frozen for pair in pairs):
@@ -131,6 +130,25 @@ def read_setup(
     if config.get("strategy_path"):
         raw["strategy_path"] = str(Path(config["strategy_path"]).absolute())
     return Setup(raw, tuple(pairs), prices, float(config.get("dry_run_wallet") or 1_000), tuple(assumed))
+
+
+def _listed(pairs: tuple[Pair, ...]) -> tuple[tuple[Pair, ...], list[str]]:
+    """Those whose contracts are known, and what is said of the others. Raises PairbotError: none is."""
+    unknown = [name for name in symbols_of_pairs(pairs) if not is_listed(binance_id(name))]
+    kept = tuple(pair for pair in pairs if not set(pair.symbols) & set(unknown))
+    if not kept:
+        raise PairbotError(
+            "There is no pair to rehearse: Freqtrade's leverage table knows none of their contracts",
+            value=", ".join(unknown),
+            remedy="Coins listed since this Freqtrade was released come with its next one",
+        )
+    left_out = [pair.id for pair in pairs if pair not in kept]
+    if not left_out:
+        return kept, []
+    return kept, [
+        f"{', '.join(left_out)} left out: Freqtrade's leverage table, as installed, does not know "
+        f"{', '.join(unknown)}"
+    ]
 
 
 def _prices(pairs: Sequence[Pair], datadir: Path, timeframe: str) -> tuple[dict[str, float], list[str]]:

@@ -246,6 +246,14 @@ def load_symbols(reference_prices: Mapping[str, Decimal] | None = None) -> dict[
     return {spec.symbol: spec for spec in specs}
 
 
+def is_listed(symbol: str) -> bool:
+    """Whether Freqtrade's leverage table, as bundled, has this USDT-settled perpetual.
+
+    :param symbol: Binance id, "ADAUSDT".
+    """
+    return symbol.endswith(QUOTE) and symbol.removesuffix(QUOTE) in _brackets()
+
+
 def load_symbol(symbol: str, reference_price: Decimal | None = None) -> SymbolSpec:
     """One symbol of `load_symbols`, without building the other 850.
 

@@ -56,6 +56,21 @@ def test_an_empty_pairs_file_is_named(tmp_path: Path, capsys: pytest.CaptureFixt
     assert "no pair to rehearse" in capsys.readouterr().err
 
 
+def test_a_coin_that_is_too_new_is_left_out_and_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Freqtrade brings its leverage table along; what was listed since is not in it."""
+    new = user_pair("ADA-ALGO", id="NEW_ALGO", leg_a="NOTYETLISTED/USDT:USDT")
+    setup = user_setup(tmp_path / "one", new, user_pair("XRP-DOGE"))
+    assert [pair.id for pair in setup.pairs] == ["XRP_DOGE"]
+    assert any("NEW_ALGO left out" in text and "NOTYETLISTED/USDT:USDT" in text for text in setup.assumed)
+    config = write_user(tmp_path / "all", new)
+    assert main(["drill", "-c", str(config)]) == ExitCode.USAGE
+    said = capsys.readouterr().err
+    assert "knows none of their contracts (found: NOTYETLISTED/USDT:USDT)" in said
+    assert "Traceback" not in said
+
+
 def test_ctrl_c_shows_what_was_played(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
