@@ -128,7 +128,12 @@ def test_hyperopt_epochs_equal_fresh_backtests(market: Market, market_files, tmp
     pytest.importorskip("optuna", reason="freqtrade[hyperopt] is not installed")
     pytest.importorskip("filelock", reason="freqtrade[hyperopt] is not installed")
     # A copy: the trial ledger lies beside the candles, and other tests tune on them, too.
-    datadir = Path(shutil.copytree(market_files("calm").datadir, tmp_path / "candles" / "binance"))
+    datadir = Path(
+        shutil.copytree(
+            market_files("calm").datadir, tmp_path / "candles" / "binance",
+            ignore=shutil.ignore_patterns("*.jsonl"),
+        )
+    )  # fmt: skip
     paths = market.write_config(tmp_path, PAIRS, datadir, SETTINGS)
     command = [
         "pairbot", "offline", "--", "hyperopt", "--strategy", "PairsArb",
