@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 import warnings
@@ -16,7 +17,7 @@ from pairbot_ext.tasks.work import (
     OutOfMemoryError,
     Rows,
     Task,
-    begin_process,
+    beginning_under,
     call,
     call_remotely,
     compute,
@@ -155,7 +156,7 @@ def _in_processes(
             data = folder / "shared"
             joblib.dump(dict(shared), data)
         pool = joblib.Parallel(
-            jobs, backend="loky", return_as="generator_unordered", initializer=begin_process
+            jobs, backend="loky", return_as="generator_unordered", initializer=beginning_under(os.getpid())
         )
         yield from _quietly(pool(joblib.delayed(call)(job, number, task, data) for number, task in tasks))
 

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -174,11 +174,20 @@ def call_remotely(job: Job, number: int, task: Task, shared: Mapping[str, Any]) 
     return call(job, number, task, shared)
 
 
-def begin_process() -> None:
-    """First thing in a worker process: Ctrl+C is the parent's to answer, and nothing outlives the parent."""
+@lru_cache
+def beginning_under(parent: int) -> Callable[[], None]:
+    """`begin_process` for the workers of one process; the same object each time, or joblib would take a
+    running pool for another one."""
+    return partial(begin_process, parent)
+
+
+def begin_process(parent: int) -> None:
+    """First thing in a worker process: Ctrl+C is the parent's to answer, and nothing outlives the parent.
+
+    :param parent: its process id. It may have died while this process was still loading.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     one_thread()
-    parent = os.getppid()
 
     def follow() -> None:
         while os.getppid() == parent:

@@ -88,3 +88,17 @@ def test_stopped_killed_and_resumed_gives_the_same_bytes(repo_root: Path, tmp_pa
     assert [path.name for path in sorted(broken.iterdir())] == [".lock", "results.parquet", "run.json"]
     for name in ("results.parquet", "run.json"):
         assert (broken / name).read_bytes() == (whole / name).read_bytes()
+
+
+def test_a_worker_whose_parent_died_while_it_was_loading_ends(repo_root: Path) -> None:
+    """It finds another parent than the one it was started by."""
+    program = (
+        "import sys, time; from pairbot_ext.tasks.work import begin_process; "
+        "begin_process(int(sys.argv[1])); time.sleep(50)"
+    )
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    orphan = subprocess.Popen(
+        [sys.executable, "-c", program, str(gone.pid)], env=os.environ | {"PYTHONPATH": str(repo_root)}
+    )
+    assert orphan.wait(timeout=30) == -signal.SIGTERM
