@@ -54,7 +54,8 @@ def test_two_open_pairs(scraped: tuple[Rig, Callable[[], Samples]]) -> None:
     assert seen["pairbot_signals_and_trades_total", (("what", "hedged"),)] == 2
     assert seen["pairbot_leg_alone_seconds_count", ()] == 2
     assert seen["pairbot_order_round_trip_seconds_count", (("role", "entry"),)] == 4
-    assert 0 < seen["pairbot_request_weight", ()] < seen["pairbot_request_weight_limit", ()] == 2400
+    # A minute may have begun since the last request.
+    assert 0 <= seen["pairbot_request_weight", ()] < seen["pairbot_request_weight_limit", ()] == 2400
     assert seen["pairbot_loop_seconds", ()] > 0
     assert seen["pairbot_scan_in_force", ()] == 1
 
