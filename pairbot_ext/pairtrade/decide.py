@@ -41,6 +41,7 @@ class Book:
 class Enter:
     """Send leg B, or the part of it that is missing.
 
+    :param amount: hedges the mate at `price`, the last that was seen of this leg.
     :param attempt: 0 for the first; the slippage cap is doubled with each. Ignored for a market order.
     """
 
@@ -49,6 +50,7 @@ class Enter:
     amount: Decimal
     attempt: int
     is_market: bool
+    price: float
 
 
 @dataclass(frozen=True)
@@ -198,6 +200,7 @@ def _open(trade: PairTrade, facts: Facts) -> Decision:
                     amount,
                     attempt=len(tried),
                     is_market=len(tried) >= CAPPED_ENTRIES_OF_B,
+                    price=leg_b.price,
                 ),
             ),
         )

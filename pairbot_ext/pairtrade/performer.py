@@ -9,6 +9,7 @@ from pairbot_ext.host.broker import Broker
 from pairbot_ext.journal.intents import Intents
 from pairbot_ext.journal.journal import Journal, JournalUnavailableError
 from pairbot_ext.model.records import OrderRecord, PairTrade
+from pairbot_ext.model.sizing import nearest_amount
 from pairbot_ext.model.states import OrderStatus, Refusal
 from pairbot_ext.model.thresholds import exit_code
 from pairbot_ext.orders.guard import OrderGuard
@@ -69,11 +70,15 @@ class Performer:
         best = self._prices.best(symbol, side, sizing.price, is_first=not action.attempt)
         reach = trade.sizing.slippage_cap * 2**action.attempt
         price = best * (1 + reach) if side == "buy" else best * (1 - reach)
+        amount = action.amount
+        if action.attempt:
+            # An attempt fails where the price has run away: what hedges the mate at the price there is now.
+            amount = nearest_amount(float(amount) * action.price, best, sizing.step) or amount
         order = self._intents.of_leg(
             trade,
             action.leg,
             action.role,
-            action.amount,
+            amount,
             "market" if action.is_market else "limit",
             on_tick(price, sizing.tick, side),
         )

@@ -52,7 +52,8 @@ def test_an_entry_that_stays_unknown_stops_everything() -> None:
 def test_leg_b_follows_the_fill_of_leg_a() -> None:
     half = order(Leg.A, Role.ENTRY, OrderStatus.PARTIAL, "50")
     decision = decide(TRADE, facts(half))
-    assert decision.actions == (Enter(Leg.B, Role.ENTRY, Decimal("12.0"), 0, is_market=False),)
+    (action,) = decision.actions
+    assert action == Enter(Leg.B, Role.ENTRY, Decimal("12.0"), 0, is_market=False, price=SIZING.leg_b.price)
 
 
 @pytest.mark.parametrize("settled_after_ms", [20, OLD_ENTRY_MS])

@@ -50,7 +50,7 @@ def shown(action: Action) -> str:
             return f"ask {client_id[16:]}"
         case Book(client_id):
             return f"book {client_id[16:]}"
-        case Enter(leg, role, amount, attempt, is_market):
+        case Enter(leg, role, amount, attempt, is_market, _):
             return f"{leg} +{amount} {role} {'market' if is_market else f'{2**attempt}x'}"
         case Reduce(leg, role, amount):
             return f"{leg} -{amount} {role}"

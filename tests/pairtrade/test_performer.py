@@ -19,7 +19,8 @@ from pairbot_ext.pairtrade.performer import Performer
 from pairbot_ext.pairtrade.situation import LegFacts
 
 INTENT = order(Leg.B, Role.ENTRY, OrderStatus.INTENT)
-ENTER = Enter(Leg.B, Role.ENTRY, Decimal(24), attempt=2, is_market=False)
+ENTER = Enter(Leg.B, Role.ENTRY, Decimal(24), attempt=2, is_market=False, price=10.2)
+"""At the price `Case.best` gives."""
 EXIT = order(Leg.A, Role.EXIT, OrderStatus.FILLED, "100")
 
 
@@ -121,6 +122,28 @@ def test_an_entry_freqtrade_does_not_send_is_refused_at_once(error: Exception | 
     assert case.calls[0] == ("intent", Leg.B, Role.ENTRY, Decimal(24), "limit", 10.24)
     assert case.calls[-1] == ("disarm", INTENT.symbol)
     assert now.asked == set()
+
+
+@pytest.mark.parametrize(
+    ("attempt", "seen", "amount"),
+    [
+        # The price was 10.2 / 1.02 = 10 before it ran away: 24 of it are 23.5 now.
+        (1, 10.0, "23.5"),
+        (2, 10.0, "23.5"),
+        (1, 10.4, "24.5"),
+        # The first is priced from the book it was sized on.
+        (0, 10.0, "24"),
+        # Never rounded away.
+        (1, 0.01, "24"),
+    ],
+)
+def test_a_further_attempt_enters_what_hedges_the_mate_at_the_price_there_is_now(
+    attempt: int, seen: float, amount: str
+) -> None:
+    """Between two attempts the price may jump: yesterday's amount would be more, or less, than the hedge."""
+    case = Case()
+    case.performer.enter(OPEN, replace(ENTER, attempt=attempt, price=seen), Pass())
+    assert case.calls[0][3] == Decimal(amount)
 
 
 @pytest.mark.parametrize("status", [OrderStatus.UNKNOWN, OrderStatus.FILLED])

@@ -4,6 +4,8 @@ or flat by allowed means (I1-I3, I5, I7-I9). `pairbot drill --seeds 10000` plays
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from drill_world import user_pair, user_setup
 
@@ -13,6 +15,8 @@ from pairbot_ext.rehearse.schedule import ScheduleFile, text_of
 from pairbot_ext.rehearse.setup import Setup
 
 SEEDS, PARTS, FIRST = 300, 30, 1_000_000
+FOUND = sorted((Path(__file__).parent / "found").glob("*.json"))
+"""Schedules by chance that something was broken in, made as short as they still showed it."""
 
 
 @pytest.fixture(scope="module")
@@ -29,3 +33,11 @@ def test_whatever_happens_together(setup: Setup, part: int) -> None:
         result = play(setup, Cast(scenario, pair, seed))
         file = ScheduleFile(scenario=scenario, pair=pair, seed=seed)
         assert not result.broken, f"{result.broken}: {result.story}\n{text_of(file)}"
+
+
+@pytest.mark.parametrize("path", FOUND, ids=lambda path: path.stem)
+def test_what_was_found_by_chance_is_mended(setup: Setup, path: Path) -> None:
+    file = ScheduleFile.model_validate_json(path.read_text(encoding="utf-8"))
+    assert file.found.startswith("BROKEN")
+    result = play(setup, Cast(file.scenario, file.pair, file.seed))
+    assert not result.broken, f"{result.broken}: {result.story}"
