@@ -83,17 +83,17 @@ def store(datadir: Path, log_prices: np.ndarray, rng: np.random.Generator) -> No
         handler.ohlcv_store(symbol(column), "1h", frame, CandleType.FUTURES)
 
 
-def scan(datadir: Path) -> dict[str, Any]:
-    """`pairbot scan --datadir … --json` with every default."""
+def scan(datadir: Path, rule: str) -> dict[str, Any]:
+    """`pairbot scan --datadir … --json` with every default but the rule."""
     command = [sys.executable, "-m", "pairbot_ext.cli", "scan", "--datadir", str(datadir)]
-    options = ["--formation", str(CANDLES), "--json"]
+    options = ["--formation", str(CANDLES), "--json", "--rule", rule]
     done = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise RuntimeError(f"pairbot scan answered exit code {done.returncode}: {done.stderr}")
     return json.loads(done.stdout)
 
 
-def command_draw(planted: int, spread_ratio: float, seed: int, draw: int) -> list[dict[str, Any]]:
+def command_draw(rule: str, planted: int, spread_ratio: float, seed: int, draw: int) -> list[dict[str, Any]]:
     """One universe with `planted` pairs at 60 half-lives, GARCH noise, through the command.
 
     :param spread_ratio: volatility of the spread's innovations relative to leg B's returns.
@@ -104,7 +104,7 @@ def command_draw(planted: int, spread_ratio: float, seed: int, draw: int) -> lis
     x = planted_universe(garch_steps, CANDLES, SYMBOLS, planted, CANDLES / HALF_LIVES, rng, volatility)
     with tempfile.TemporaryDirectory() as folder:
         store(Path(folder), x, rng)
-        answer = scan(Path(folder))
+        answer = scan(Path(folder), rule)
     found = false = 0
     refused: list[str] = []
     for row in answer["pairs"]:
@@ -135,22 +135,27 @@ def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--draws", type=int, default=60)
     parser.add_argument("--seed", type=int, default=20260206)
+    parser.add_argument("--rule", nargs="+", default=["robust", "calibrated"])
     parser.add_argument("--write", type=Path)
     add_task_options(parser)
     args = parser.parse_args(argv)
     rows: list[list[object]] = []
     within = True
+    settings = [(rule, *setting) for rule in args.rule for setting in SETTINGS]
     tasks = [
-        (planted, ratio, args.seed, draw) for planted, ratio, _ in SETTINGS for draw in range(args.draws)
+        (rule, planted, ratio, args.seed, draw)
+        for rule, planted, ratio, _ in settings
+        for draw in range(args.draws)
     ]
     results = spread(command_draw, tasks, args)
-    for planted, ratio, least in SETTINGS:
+    for rule, planted, ratio, least in settings:
         tally = counted([row for (row,) in islice(results, args.draws)])
         if least is not None:
             within &= tally.found >= least * tally.planted
         refused = ", ".join(f"{name} {count}" for name, count in tally.refused.most_common()) or "none"
         rows.append(
             [
+                f"`{rule}`",
                 planted,
                 f"{ratio:g}" if planted else "",
                 "" if least is None else f"{100 * least:g} %",
@@ -161,6 +166,7 @@ def main(argv: list[str]) -> int:
             ]
         )
     header = [
+        "rule",
         "planted pairs",
         "innovations of the spread",
         "bound",
@@ -172,7 +178,7 @@ def main(argv: list[str]) -> int:
     tests = SYMBOLS * (SYMBOLS - 1) // 2
     text = (
         "# The whole command on simulated markets\n\n"
-        f"`pairbot scan` with every default on {SYMBOLS} simulated symbols ({tests} tests), {CANDLES} "
+        f"`pairbot scan` with every default but the rule on {SYMBOLS} simulated symbols ({tests} tests), {CANDLES} "
         f"candles, GARCH(1,1)-t5 noise of 1 % per candle, planted pairs at {HALF_LIVES} half-lives of "
         f"formation; {args.draws} draws each, seed {args.seed}. *Innovations of the spread*: their "
         "volatility relative to leg B's returns. Brackets: exact 95 % intervals.\n\n"

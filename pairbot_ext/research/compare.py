@@ -41,6 +41,7 @@ from pairbot_ext.research.placebos import (
     random_pairs,
     row_of,
     shuffled,
+    with_nulls,
 )
 from pairbot_ext.research.simulator import Simulation, book_of
 from pairbot_ext.research.verdict import Evidence, Figures, verdict
@@ -292,8 +293,9 @@ def _placebos(
         for name, each in trades.items()
     }
     kinds = [Placebo.PAIRS, *([Placebo.PHASES] if plan.options is not None else [])]
+    options = with_nulls(plan.options, plan.market, _windows(plan))
     shared = {
-        "plan": plan,
+        "plan": replace(plan, options=options),
         "models": dict(models),
         "startups": dict(startups),
         "pool": candidates(plan.market, plan.pairs_file.epochs),
@@ -365,16 +367,21 @@ def _scanned(plan: Plan, market: Market) -> PairsFile:
     """The plan's epochs, scanned anew on another market."""
     assert plan.options is not None  # phases need the rule that selected
     epochs = plan.pairs_file.epochs
-    windows = [
-        Window(market.timeframe, round((e.formation_end - e.formation_start) / market.step), e.formation_end)
-        for e in epochs
-    ]
+    windows = [Window(market.timeframe, candles, end) for candles, end in _windows(plan)]
     results = walk_forward(market.frames, windows, plan.options)
     made = [
         epoch_of(each, plan.options.knobs.thresholds, old.valid_from, old.valid_to)
         for each, old in zip(results, epochs, strict=True)
     ]
     return plan.pairs_file.model_copy(update={"epochs": tuple(made), "pairs": symbols_of(made)})
+
+
+def _windows(plan: Plan) -> list[tuple[int, datetime]]:
+    """(candles, end) of every epoch's formation."""
+    step = plan.market.step
+    return [
+        (round((e.formation_end - e.formation_start) / step), e.formation_end) for e in plan.pairs_file.epochs
+    ]
 
 
 def drawdown(weekly: pd.Series) -> float:

@@ -26,12 +26,15 @@ from pairbot_ext.research.market import Funding, Market, market_of
 from pairbot_ext.research.simulator import Simulation, book_of
 from pairbot_ext.research.weeks import week_numbers
 from pairbot_ext.scan.epochs import scan_all
+from pairbot_ext.scan.filters import filter_symbols
 from pairbot_ext.scan.pipeline import ScanOptions, epoch_of, pair_id, pairs_table
+from pairbot_ext.scan.rules import Rule
 from pairbot_ext.scan.universe import Window, cut_window
 from pairbot_ext.settings import Settings
 from pairbot_ext.stats import compiled
 from pairbot_ext.stats.arrays import FloatArray
 from pairbot_ext.stats.candles import Columns
+from pairbot_ext.stats.shifted import shifted_null
 from pairbot_ext.support.errors import DataError
 from pairbot_ext.tasks.work import Rows
 
@@ -128,6 +131,26 @@ def candidates(market: Market, epochs: Sequence[Epoch]) -> list[Pool]:
         legs = zip(table["leg_a"][is_usable], table["leg_b"][is_usable], strict=True)
         found.append(Pool(tuple(legs), *(each[is_usable] for each in (alpha, beta, sigma, half_life))))
     return found
+
+
+def with_nulls(
+    options: ScanOptions | None, market: Market, windows: Sequence[tuple[int, datetime]]
+) -> ScanOptions | None:
+    """The same options, with what the rule "calibrated" compares with: made once of every epoch's own
+    candles, for a universe shuffled out of them has the same null. Other rules need none.
+
+    :param windows: (candles, end) of every epoch's formation.
+    """
+    if options is None or options.rule is not Rule.CALIBRATED:
+        return options
+    columns = {symbol: Columns.of(frame) for symbol, frame in market.frames.items()}
+    nulls = {}
+    for candles, end in windows:
+        data = cut_window(columns, Window(market.timeframe, candles, end), {})
+        data = filter_symbols(data, options.knobs.filters, options.markets)
+        if len(data.symbols) > 1:
+            nulls[end] = shifted_null(data.log_prices)
+    return replace(options, nulls=nulls)
 
 
 def random_pairs(pairs_file: PairsFile, pools: Sequence[Pool], seed: int) -> PairsFile:

@@ -32,7 +32,7 @@ from pairbot_ext.research.evidence import (
 from pairbot_ext.research.ledger import TrialLedger
 from pairbot_ext.research.market import Market
 from pairbot_ext.research.outcome import Outcome
-from pairbot_ext.research.placebos import Chance, Placebo, candidates, flipped, one_placebo
+from pairbot_ext.research.placebos import Chance, Placebo, candidates, flipped, one_placebo, with_nulls
 from pairbot_ext.research.simulator import Simulation, book_of
 from pairbot_ext.research.verdict import Evidence, Figures, verdict
 from pairbot_ext.research.weeks import week_numbers, weekly_returns
@@ -286,7 +286,7 @@ def run_placebos(
         "pairs_file": plan.pairs_file,
         "pools": candidates(plan.market, epochs),
         "windows": windows,
-        "options": plan.options,
+        "options": with_nulls(plan.options, plan.market, windows),
         "settings": plan.settings,
         "terms": plan.terms,
         "contracts": observed_contracts(plan.market.frames),

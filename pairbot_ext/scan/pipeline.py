@@ -24,6 +24,7 @@ from pairbot_ext.scan.rules import (
 from pairbot_ext.scan.universe import FormationData, Window
 from pairbot_ext.settings.scan import ScanKnobs, Thresholds
 from pairbot_ext.stats.engine import BLOCK_MIB, scan_pairs
+from pairbot_ext.stats.shifted import ShiftedNull
 
 Progress = Callable[[int, int], None]
 
@@ -34,12 +35,14 @@ class ScanOptions:
 
     :ivar markets: what the exchange says about symbols; empty for stored candles alone.
     :ivar block_mib: memory of the block of pairs that a thread tests; see ``scan_pairs``.
+    :ivar nulls: what the rule "calibrated" compares with, by the end of the formation, where it is known.
     """
 
     rule: Rule
     knobs: ScanKnobs = field(default_factory=ScanKnobs)
     markets: Mapping[str, MarketInfo] = field(default_factory=dict)
     block_mib: float = BLOCK_MIB
+    nulls: Mapping[datetime, ShiftedNull] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +155,8 @@ def checked_pairs(
     ).join(pair_costs(data, table, filters, thresholds))
     if options.rule is Rule.NAIVE:
         return table, naive_checks(table, hours)
-    table, check = tested_rule(options.rule, table, data, progress)
+    null = options.nulls.get(data.window.end)
+    table, check = tested_rule(options.rule, table, data, progress, null)
     return table, [check, *pair_checks(table, filters, data.window.candles)]
 
 

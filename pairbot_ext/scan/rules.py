@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,9 @@ import pandas as pd
 from pairbot_ext.scan.checks import Check
 from pairbot_ext.scan.universe import FormationData
 from pairbot_ext.settings.knobs import Rule
+
+if TYPE_CHECKING:
+    from pairbot_ext.stats.shifted import ShiftedNull
 
 TEXTBOOK_LEVEL = 0.05
 NAIVE_MAX_HALF_LIFE_HOURS = 24.0
@@ -42,11 +46,16 @@ def rule_info(rule: Rule) -> RuleInfo:
 
 
 def tested_rule(
-    rule: Rule, table: pd.DataFrame, data: FormationData, progress: Callable[[int, int], None] | None
+    rule: Rule,
+    table: pd.DataFrame,
+    data: FormationData,
+    progress: Callable[[int, int], None] | None,
+    null: ShiftedNull | None,
 ) -> tuple[pd.DataFrame, Check]:
     """Robust p-values and q-values over all tests made, and the check on them.
 
     :param table: one row per tested pair, both directions' textbook p.
+    :param null: see ``SelectionRule.evaluate``.
     :return: the table with ``robust_t, robust_p, q_value``, and the check.
     """
     from pairbot_ext.stats.multiplicity import RULES
@@ -55,7 +64,7 @@ def tested_rule(
         nothing = pd.Series(dtype=np.float64)
         table = table.assign(robust_t=nothing, robust_p=nothing, q_value=nothing)
         return table, Check("q value", np.zeros(0, dtype=bool), str)
-    judged = RULES[rule.value].evaluate(table, data.log_prices, data.symbols, progress=progress)
+    judged = RULES[rule.value].evaluate(table, data.log_prices, data.symbols, progress=progress, null=null)
     column = "q_by" if rule is Rule.STRICT else "q_bh"
     verdicts = judged["verdict"].tolist()
     table = table.assign(robust_t=judged["robust_t"], robust_p=judged["robust_p"], q_value=judged[column])

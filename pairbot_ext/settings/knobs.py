@@ -38,6 +38,7 @@ class Rule(StrEnum):
 
     ROBUST = "robust"
     STRICT = "strict"
+    CALIBRATED = "calibrated"
     NAIVE = "naive"
 
 

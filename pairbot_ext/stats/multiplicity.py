@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike
 
 from pairbot_ext.stats.arrays import FloatArray
 from pairbot_ext.stats.robust import robust_p_values
+from pairbot_ext.stats.shifted import SHIFTS, ShiftedNull, shifted_null
 from pairbot_ext.support.errors import DataError
 
 Correction = Literal["fdr_bh", "fdr_by"]
@@ -74,6 +75,7 @@ class SelectionRule:
     :ivar warning: what a reader must know before trusting the selection; empty for the default rule.
     :ivar level: largest q-value (largest p-value for the naive rule) that is kept.
     :ivar correction: multiple-testing correction, None for the naive rule.
+    :ivar is_calibrated: p comes from the scanned candles, shifted (``shifted``), not from the table.
     """
 
     name: str
@@ -81,6 +83,7 @@ class SelectionRule:
     warning: str
     level: float
     correction: Correction | None
+    is_calibrated: bool = False
 
     def evaluate(
         self,
@@ -90,6 +93,7 @@ class SelectionRule:
         *,
         threads: int | None = None,
         progress: Callable[[int, int], None] | None = None,
+        null: ShiftedNull | None = None,
     ) -> pd.DataFrame:
         """Judge one row per tested *unordered* pair.
 
@@ -98,10 +102,12 @@ class SelectionRule:
             this rule's tests. Rows with a reason were rejected before testing and are not counted.
         :param log_prices: the array given to ``scan_pairs``, shape (T, N).
         :param names: its N names.
-        :param threads, progress: see ``robust_p_values``.
+        :param threads: see ``robust_p_values``.
+        :param progress: called with (steps done, steps to do) of the longer part: tests, or shifts.
+        :param null: of a calibrated rule, where it is known already; else it is made from ``log_prices``.
         :return: on ``pairs``' index: ``robust_t, robust_p`` (1 where the textbook p is too large to matter,
-            NaN where the pair was rejected), ``q_bh, q_by`` (of the robust p over all tests made), ``passes``
-            and ``verdict`` (a sentence with the numbers).
+            NaN where the pair was rejected; by the rule's own null), ``q_bh, q_by`` (of the robust p over all
+            tests made), ``passes`` and ``verdict`` (a sentence with the numbers).
         """
         required = ["leg_a", "leg_b", "coint_p", "reverse_coint_p", "n", "reason"]
         absent = [column for column in required if column not in pairs.columns]
@@ -116,13 +122,23 @@ class SelectionRule:
                 value=" / ".join(str(pairs[leg][twice.to_numpy()].iloc[0]) for leg in ("leg_a", "leg_b")),
                 remedy="pass one row per unordered pair: both directions are one test",
             )
-        result = robust_p_values(pairs, log_prices, names, threads=threads, progress=progress)
+        said = None if self.is_calibrated else progress
+        result = robust_p_values(pairs, log_prices, names, threads=threads, progress=said)
+        if self.is_calibrated:
+            tested = result["robust_p"].notna().to_numpy()
+            if null is None and tested.any():
+                used = np.unique(places[:, tested])
+                complete = np.asarray(log_prices, dtype=np.float64)[:, used]
+                null = shifted_null(complete, threads=threads, progress=progress)
+            if null is not None:
+                p = null.p_values(result["robust_t"].to_numpy(dtype=np.float64))
+                result["robust_p"] = np.where(tested, p, np.nan)
         result["q_bh"] = q_values(result["robust_p"], "fdr_bh")
         result["q_by"] = q_values(result["robust_p"], "fdr_by")
         values, label = self._judged(pairs, result)
-        tested = ~np.isnan(values)
-        result["passes"] = tested & (values <= self.level)
-        count = int(tested.sum())
+        counted = ~np.isnan(values)
+        result["passes"] = counted & (values <= self.level)
+        count = int(counted.sum())
         # Most pairs share a few q-values: each sentence is written once.
         distinct, which = np.unique(values, return_inverse=True)
         sentences = np.array(
@@ -161,6 +177,16 @@ STRICT_RULE = SelectionRule(
     correction="fdr_by",
 )
 
+CALIBRATED_RULE = SelectionRule(
+    name="calibrated",
+    summary=f"as robust, but p is how often {SHIFTS} universes of the same candles, each coin's own part "
+    "shifted, reach the pair's statistic; Benjamini-Hochberg q <= 0.05 over all pairs tested",
+    warning="",
+    level=0.05,
+    correction="fdr_bh",
+    is_calibrated=True,
+)
+
 NAIVE_RULE = SelectionRule(
     name="naive",
     summary="coint p < 0.05 in one direction, no correction for the number of tests",
@@ -170,4 +196,4 @@ NAIVE_RULE = SelectionRule(
     correction=None,
 )
 
-RULES = {rule.name: rule for rule in (DEFAULT_RULE, STRICT_RULE, NAIVE_RULE)}
+RULES = {rule.name: rule for rule in (DEFAULT_RULE, STRICT_RULE, CALIBRATED_RULE, NAIVE_RULE)}

@@ -182,7 +182,7 @@ def test_a_time_that_is_no_time_is_a_usage_error(scan, capsys):
 
 
 def test_every_rule_finds_the_planted_pair_and_says_how(scan, capsys):
-    for rule in ("robust", "strict", "naive"):
+    for rule in ("robust", "strict", "calibrated", "naive"):
         assert scan("--rule", rule, "--json") == 0
         answer = json.loads(capsys.readouterr().out)
         assert answer["rule"].startswith(f"{rule}: ")

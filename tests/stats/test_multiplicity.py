@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from statsmodels.stats.multitest import multipletests
 
 from benchmarks.synthetic import evaluated_pairs, garch_steps, planted_universe
+from pairbot_ext.settings.knobs import Rule
 from pairbot_ext.stats import scan_pairs
 from pairbot_ext.stats.multiplicity import (
     DEFAULT_RULE,
@@ -56,7 +57,8 @@ def test_expected_false_positives_of_435_tests() -> None:
 
 
 def test_rule_names() -> None:
-    assert list(RULES) == ["robust", "strict", "naive"]
+    assert list(RULES) == ["robust", "strict", "calibrated", "naive"]
+    assert [rule.value for rule in Rule] == list(RULES)
     assert RULES["robust"] is DEFAULT_RULE
     assert "noise" in NAIVE_RULE.warning
 
@@ -92,7 +94,9 @@ def test_default_rule_selects_the_planted_pairs_and_nothing_else(market: np.ndar
 def test_the_rules_differ_only_in_what_they_keep(market: np.ndarray) -> None:
     names = list(range(12))
     pairs = one_row_per_pair(scan_pairs(market, names))
-    default, strict, naive = (rule.evaluate(pairs, market, names) for rule in RULES.values())
+    default, strict, naive = (
+        RULES[name].evaluate(pairs, market, names) for name in ("robust", "strict", "naive")
+    )
     pd.testing.assert_frame_equal(default[["robust_p", "q_bh", "q_by"]], strict[["robust_p", "q_bh", "q_by"]])
     assert not (strict["passes"] & ~default["passes"]).any()
     assert STRICT_RULE.correction == "fdr_by"
