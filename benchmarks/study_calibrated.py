@@ -1,8 +1,8 @@
 """A p-value from the scanned candles themselves: what it finds where there is nothing, beside the table's.
 
-Two nulls of real returns. *Shifted whole*: each coin's returns moved around the circle, no two by offsets less
-than a day apart. *Market kept*: only what is each coin's own is moved; what all have in common stands where it
-was, as in the market a scan really sees.
+Two nulls of real returns. *Shifted whole*: each coin's returns moved around the circle, no two by offsets
+less than a day apart. *Market kept*: only what is each coin's own is moved; what all have in common stands
+where it was, as in the market a scan really sees.
 
 What the rules find of planted pairs: `python -m benchmarks.study_cli --rule calibrated`.
 
@@ -79,9 +79,11 @@ def main(argv: list[str]) -> int:
             rows.append([f"**{name} (`calibrated`)**" if is_rule else name, *cells])
     text = (
         "# The rule `calibrated` where no pair belongs together\n\n"
-        f"{N_SERIES} coins, T = {N_CANDLES}, {N_SERIES * (N_SERIES - 1) // 2} tests, {SHIFTS} shifted universes "
-        f"behind each p, {args.draws} universes per null, seed {args.seed}. Cells: probability that any pair is "
-        "selected [95 % interval] (mean number selected).\n\n" + markdown_table(["rule", *NULLS], rows) + SAID
+        f"{N_SERIES} coins, T = {N_CANDLES}, {N_SERIES * (N_SERIES - 1) // 2} tests, {SHIFTS} shifted "
+        f"universes behind each p, {args.draws} universes per null, seed {args.seed}. Cells: probability that "
+        "any pair is selected [95 % interval] (mean number selected).\n\n"
+        + markdown_table(["rule", *NULLS], rows)
+        + SAID
     )
     write_or_print(text, args.write)
     return 0

@@ -178,8 +178,8 @@ def main(argv: list[str]) -> int:
     tests = SYMBOLS * (SYMBOLS - 1) // 2
     text = (
         "# The whole command on simulated markets\n\n"
-        f"`pairbot scan` with every default but the rule on {SYMBOLS} simulated symbols ({tests} tests), {CANDLES} "
-        f"candles, GARCH(1,1)-t5 noise of 1 % per candle, planted pairs at {HALF_LIVES} half-lives of "
+        f"`pairbot scan` with every default but the rule on {SYMBOLS} simulated symbols ({tests} tests), "
+        f"{CANDLES} candles, GARCH(1,1)-t5 noise of 1 % per candle, planted pairs at {HALF_LIVES} half-lives of "
         f"formation; {args.draws} draws each, seed {args.seed}. *Innovations of the spread*: their "
         "volatility relative to leg B's returns. Brackets: exact 95 % intervals.\n\n"
         + markdown_table(header, rows)
