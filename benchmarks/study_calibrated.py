@@ -80,8 +80,8 @@ def main(argv: list[str]) -> int:
     text = (
         "# The rule `calibrated` where no pair belongs together\n\n"
         f"{N_SERIES} coins, T = {N_CANDLES}, {N_SERIES * (N_SERIES - 1) // 2} tests, {SHIFTS} shifted "
-        f"universes behind each p, {args.draws} universes per null, seed {args.seed}. Cells: probability that "
-        "any pair is selected [95 % interval] (mean number selected).\n\n"
+        f"universes behind each p, {args.draws} universes per null, seed {args.seed}. Cells: probability "
+        "that any pair is selected [95 % interval] (mean number selected).\n\n"
         + markdown_table(["rule", *NULLS], rows)
         + SAID
     )

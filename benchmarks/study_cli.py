@@ -179,8 +179,8 @@ def main(argv: list[str]) -> int:
     text = (
         "# The whole command on simulated markets\n\n"
         f"`pairbot scan` with every default but the rule on {SYMBOLS} simulated symbols ({tests} tests), "
-        f"{CANDLES} candles, GARCH(1,1)-t5 noise of 1 % per candle, planted pairs at {HALF_LIVES} half-lives of "
-        f"formation; {args.draws} draws each, seed {args.seed}. *Innovations of the spread*: their "
+        f"{CANDLES} candles, GARCH(1,1)-t5 noise of 1 % per candle, planted pairs at {HALF_LIVES} half-lives "
+        f"of formation; {args.draws} draws each, seed {args.seed}. *Innovations of the spread*: their "
         "volatility relative to leg B's returns. Brackets: exact 95 % intervals.\n\n"
         + markdown_table(header, rows)
         + "\nWhere the spread's innovations are as volatile as the coins themselves (1), R² is low and the "

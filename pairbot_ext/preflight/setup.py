@@ -199,6 +199,21 @@ class Setup:
         """Every leg of `pairs`, once, in file order."""
         return tuple(dict.fromkeys(symbol for pair in self.pairs() for symbol in pair.symbols))
 
+    def paused(self) -> frozenset[str]:
+        """Legs that are listed, do not trade now and will again: a bot waits for them by itself. Empty where
+        no exchange can be asked."""
+        try:
+            markets = self.exchange().markets
+        except NotCheckedError:
+            return frozenset()
+        return frozenset(
+            symbol
+            for symbol in self.symbols()
+            if (market := markets.get(symbol)) is not None
+            and not market.get("active", True)
+            and market.get("info", {}).get("status") in self.venue.pauses
+        )
+
     def _validate(self) -> Config:
         """A copy that Freqtrade's schema has accepted and filled with its defaults."""
         config = deepcopy(self.config)

@@ -166,7 +166,15 @@ def pair_sizes(setup: Setup) -> Finding:
     stake, leverage = money(setup).stake, setup.settings().leverage
     if not stake > 0:
         return Finding(Status.FAIL, f"the stake of a leg is {stake:.2f}", "See the check of the balance")
-    fits = [_fit(setup, pair, 2.0 * stake * leverage) for pair in setup.pairs()]
+    paused = setup.paused()
+    priced = [pair for pair in setup.pairs() if paused.isdisjoint(pair.symbols)]
+    if not priced:
+        return Finding(
+            Status.WARN,
+            f"no pair can be sized: {', '.join(sorted(paused))} do not trade now",
+            "Run the check again when they do; before each entry it is made anyway",
+        )
+    fits = [_fit(setup, pair, 2.0 * stake * leverage) for pair in priced]
     bad = [fit for fit in fits if fit.problem]
     numbers: dict[str, Number] = {
         "pairs": len(fits),

@@ -81,8 +81,8 @@ def clock(setup: Setup) -> Finding:
 
 
 def symbols(setup: Setup) -> Finding:
-    """Every leg is traded now and is not about to be delisted."""
-    exchange, now = setup.exchange(), setup.now()
+    """Every leg is traded now and is not about to be delisted. One that is only halted is waited for."""
+    exchange, now, paused = setup.exchange(), setup.now(), setup.paused()
     problems: dict[str, str] = {}
     for symbol in setup.symbols():
         market: dict[str, Any] | None = exchange.markets.get(symbol)
@@ -102,6 +102,15 @@ def symbols(setup: Setup) -> Finding:
     details = tuple({"symbol": symbol, "problem": problem} for symbol, problem in problems.items())
     if not problems:
         return Finding(Status.PASS, f"all {count} symbols trade, none is to be delisted", numbers=numbers)
+    if problems.keys() <= paused:
+        return Finding(
+            Status.WARN,
+            f"{len(problems)} of {count} symbols do not trade now, which {len(lost)} of {pairs} pairs wait "
+            "for: " + _some([f"{symbol} {problem}" for symbol, problem in problems.items()]),
+            "Nothing: a pair is entered as soon as both legs trade again",
+            numbers,
+            details,
+        )
     return Finding(
         Status.FAIL if len(lost) == pairs else setup.grave,
         f"{len(problems)} of {count} symbols cannot be traded, which disables {len(lost)} of {pairs} pairs: "
@@ -156,7 +165,9 @@ def _judge_candles(setup: Setup, frames: Mapping[str, pd.DataFrame], place: str,
     newest_closed = _open_of_last_closed(setup.now(), length)
     late: dict[str, float] = {}
     details: list[dict[str, Number]] = []
-    for symbol in setup.symbols():
+    paused = setup.paused()
+    looked_at = [symbol for symbol in setup.symbols() if symbol not in paused]
+    for symbol in looked_at:
         frame = frames.get(symbol)
         if frame is None or frame.empty:
             late[symbol] = float("inf")
@@ -177,7 +188,7 @@ def _judge_candles(setup: Setup, frames: Mapping[str, pd.DataFrame], place: str,
                 "missing": int(is_missing.sum()),
             }
         )
-    count, timeframe = len(setup.symbols()), setup.config["timeframe"]
+    count, timeframe = len(looked_at), setup.config["timeframe"]
     numbers: dict[str, Number] = {"symbols": count, "stale": len(late), "limit_candles": MAX_LATE_CANDLES}
     if late:
         shown = [

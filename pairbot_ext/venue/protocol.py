@@ -227,6 +227,10 @@ class Venue(Protocol):
         ...
 
     @property
+    def pauses(self) -> frozenset[str]:
+        """States of a listed market that does not trade now and will: before its first trade, or halted."""
+
+    @property
     def most_clock_skew_ms(self) -> int:
         """A request dated further ahead of the venue's clock than this is refused."""
         ...

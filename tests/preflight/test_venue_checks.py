@@ -75,6 +75,29 @@ def test_symbols_halted(make_setup: MakeSetup) -> None:
     check("pair sizes", setup, Status.FAIL, f"ADA_ALGO: no order book of {ADA}")
 
 
+@pytest.mark.parametrize(("halted", "sizes"), [(("ADAUSDT",), "all 1 pairs"), (("ADAUSDT", "XRPUSDT"), ADA)])
+def test_symbols_that_are_only_halted_are_waited_for(
+    make_setup: MakeSetup, halted: tuple[str, ...], sizes: str
+) -> None:
+    """A bot that is started, or told to reload, in the hour of a halt comes back and enters when it is over;
+    refused it would stay away."""
+    world = World()
+    for symbol in halted:
+        world.act(SymbolStatus(symbol=symbol, status="PENDING_TRADING"))
+    setup = make_setup(world=world)
+    found = check("symbols", setup, Status.WARN, ADA, "PENDING_TRADING", f"{len(halted)} of 2 pairs wait")
+    assert found.numbers["problems"] == len(halted)
+    check("pair sizes", setup, Status.WARN if len(halted) == 2 else Status.PASS, sizes)
+    check("candles", setup, Status.PASS, f"{4 - len(halted)} symbols")
+
+
+def test_a_halt_beside_a_contract_that_ends_is_no_excuse_for_it(make_setup: MakeSetup) -> None:
+    world = World()
+    world.act(SymbolStatus(symbol="ADAUSDT", status="PENDING_TRADING"))
+    world.act(SymbolStatus(symbol="XRPUSDT", status="SETTLING"))
+    check("symbols", make_setup(world=world), Status.FAIL, ADA, "SETTLING", "2 of 2 pairs")
+
+
 def test_symbols_to_be_delisted(make_setup: MakeSetup) -> None:
     world = World()
 

@@ -56,6 +56,7 @@ class Acme:
     most_clock_skew_ms = 500
 
     credit_assets = frozenset({"ACMECREDIT"})
+    pauses = frozenset({"ACMELUNCH"})
 
     def __init__(self, behind: Venue) -> None:
         self._behind = behind

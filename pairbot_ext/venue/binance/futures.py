@@ -40,6 +40,8 @@ class BinanceFutures:
     documented_limits: RateLimits = counted.DOCUMENTED
     # Accounts of the European Economic Area have their margin in it.
     credit_assets = frozenset({"BNFCR"})
+    # Others a contract does not come back from: PRE_DELIVERING, DELIVERING, PRE_SETTLE, SETTLING, CLOSE.
+    pauses = frozenset({"PENDING_TRADING", "BREAK", "HALT"})
     # Code -1021: dated more than this ahead, or older than its recvWindow.
     most_clock_skew_ms = 1_000
 
