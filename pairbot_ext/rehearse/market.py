@@ -116,8 +116,15 @@ class RehearsalMarket(FixedMarket):
 
     def book(self, symbol: str, now_ms: int) -> Book:
         """See Market."""
+        return self._book(symbol, now_ms, None)
+
+    def best(self, symbol: str, now_ms: int) -> Book:
+        """See Market."""
+        return self._book(symbol, now_ms, 1)
+
+    def _book(self, symbol: str, now_ms: int, levels: int | None) -> Book:
         shape = self.shapes.get(symbol, self._shape)
-        return build_book(self._symbols[symbol], self.prices[symbol], now_ms, shape)
+        return build_book(self._symbols[symbol], self.prices[symbol], now_ms, shape, levels)
 
     def klines(self, symbol: str, interval: str, start_ms: Any, end_ms: Any, limit: int, now_ms: int,
                *, mark: bool) -> list[Kline]:  # noqa: ARG002 # fmt: skip
