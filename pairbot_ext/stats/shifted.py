@@ -19,6 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pairbot_ext.stats import compiled
 from pairbot_ext.stats.arrays import FloatArray
 from pairbot_ext.stats.engine import scan_pairs
 from pairbot_ext.stats.robust import SCREEN_P, weaker_t
@@ -76,10 +77,11 @@ def shifted_null(
     rng = np.random.default_rng(seed)
     returns = np.diff(x, axis=0)
     found = []
-    for done in range(shifts):
-        found.append(screened_t(shifted_universe(returns, rng), threads))
-        if progress is not None:
-            progress(done + 1, shifts)
+    with compiled.one_of(shifts):
+        for done in range(shifts):
+            found.append(screened_t(shifted_universe(returns, rng), threads))
+            if progress is not None:
+                progress(done + 1, shifts)
     pairs = x.shape[1] * (x.shape[1] - 1) // 2
     return ShiftedNull(np.sort(np.concatenate(found)), shifts * pairs)
 
