@@ -10,13 +10,15 @@ import threading
 from collections import Counter as Tally
 from collections.abc import Iterator
 
+import freqtrade
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from pairbot_ext import __version__
 from pairbot_ext.control.service import NotNowError, PairService
 from pairbot_ext.control.views import OverviewView, ScanView
 from pairbot_ext.desk.trade_desk import TradeDesk
@@ -99,14 +101,18 @@ class _Now(Collector):
     def __init__(self, desk: TradeDesk, overview: OverviewView, scan: ScanView) -> None:
         self._desk, self._overview, self._scan = desk, overview, scan
 
-    def collect(self) -> Iterator[GaugeMetricFamily | CounterMetricFamily]:
+    def collect(self) -> Iterator[Metric]:
         """See prometheus_client."""
         yield from self._of_the_bot()
         yield from self._of_pairs()
         yield from self._of_streams()
 
-    def _of_the_bot(self) -> Iterator[GaugeMetricFamily | CounterMetricFamily]:
+    def _of_the_bot(self) -> Iterator[Metric]:
         desk, overview = self._desk, self._overview
+        yield InfoMetricFamily("pairbot", "what runs here", {
+            "version": __version__, "freqtrade": freqtrade.__version__, "mode": overview.mode,
+            "currency": overview.currency,
+        })  # fmt: skip
         yield _labelled(
             "pairbot_risk_state", "1 for the state the bot is in", "state",
             {state.value: float(overview.risk.state == state) for state in RiskState},
@@ -117,8 +123,13 @@ class _Now(Collector):
         )
         yield GaugeMetricFamily("pairbot_journal_degraded", "1: the database cannot be written",
                                 float(desk.journal.is_degraded))  # fmt: skip
+        yield GaugeMetricFamily("pairbot_journal_lag_seconds", "the oldest change not in the database yet",
+                                desk.journal.lag_secs)  # fmt: skip
         if desk.bridge.loop_secs is not None:
             yield GaugeMetricFamily("pairbot_loop_seconds", "the last loop took", desk.bridge.loop_secs)
+        if (last := desk.bridge.bot.last_process) is not None:
+            age_secs = desk.clock.now_ms() / 1000 - last.timestamp()
+            yield GaugeMetricFamily("pairbot_loop_age_seconds", "since the last loop ended", max(age_secs, 0.0))
         yield GaugeMetricFamily("pairbot_positions_unread_seconds", "since positions could be read last",
                                 desk.reconciler.unreadable_secs)  # fmt: skip
         yield GaugeMetricFamily("pairbot_scan_age_seconds", "of the pairs file", self._scan.age_days * 86_400)

@@ -61,6 +61,7 @@ class Journal(JournalReader):
         self._unsaved_orders: set[str] = set()
         self._unsaved_events: list[Event] = []
         self._holder: Connection | None = None
+        self._queued_since_ms: int | None = None
         self.is_degraded = False
 
     def open(self) -> None:
@@ -114,6 +115,7 @@ class Journal(JournalReader):
             goal = Goal.CLOSE if order.role is Role.EXIT else Goal.ABORT
             self._trades[trade.id] = replace(trade, goal=goal, reason=trade.reason or order.reason)
             self._unsaved_trades.add(trade.id)
+            self._queued()
 
     @property
     def intent_path(self) -> Path:
@@ -152,6 +154,7 @@ class Journal(JournalReader):
             trade = replace(self._trades[pair_trade_id], updated_ms=self._clock.now_ms(), **changes)
             self._trades[pair_trade_id] = trade
             self._unsaved_trades.add(pair_trade_id)
+            self._queued()
         return trade
 
     def add_order(self, order: OrderRecord) -> OrderRecord:
@@ -193,6 +196,7 @@ class Journal(JournalReader):
             return order
         order = self._numbered_apart(order)
         self._unsaved_orders.add(order.client_id)
+        self._queued()
         logger.error(
             f"{order.client_id} ({order.side} {order.amount} {order.symbol}, reduce-only) goes out "
             "without a durable intent: neither the database nor the intent file can be written. "
@@ -227,6 +231,7 @@ class Journal(JournalReader):
                     self._degrade(error)
             if self.is_degraded:
                 self._unsaved_orders.add(client_id)
+                self._queued()
                 self._put_file(order)
         return order
 
@@ -235,6 +240,7 @@ class Journal(JournalReader):
         detail = {key: scrub(value) if isinstance(value, str) else value for key, value in detail.items()}
         with self._lock:
             self._unsaved_events.append(Event(pair_trade_id, self._clock.now_ms(), kind, detail))
+            self._queued()
 
     def set_setting(self, key: str, value: Any) -> None:
         """Store a setting at once.
@@ -279,6 +285,7 @@ class Journal(JournalReader):
                 self._degrade(error)
                 return False
             self._unsaved_orders.clear()
+            self._queued_since_ms = None
             for client_id in waiting:
                 try:
                     self._file.drop(client_id)
@@ -308,6 +315,16 @@ class Journal(JournalReader):
     # -- the database ------------------------------------------------------------------------------
 
     @property
+    def lag_secs(self) -> float:
+        """How long the oldest change has been waiting for the database; 0 where all are in it."""
+        since_ms = self._queued_since_ms
+        return 0.0 if since_ms is None else (self._clock.now_ms() - since_ms) / 1000
+
+    def _queued(self) -> None:
+        if self._queued_since_ms is None:
+            self._queued_since_ms = self._clock.now_ms()
+
+    @property
     def _has_queue(self) -> bool:
         return bool(self._unsaved_trades or self._unsaved_events)
 
@@ -328,6 +345,8 @@ class Journal(JournalReader):
                     raise
         self._unsaved_trades.clear()
         self._unsaved_events.clear()
+        if not self._unsaved_orders:
+            self._queued_since_ms = None
 
     def _commit_or_refuse(self, *writes: Write) -> None:
         try:

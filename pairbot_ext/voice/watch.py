@@ -60,14 +60,18 @@ class Watch:
         direction = "short" if plan.side(Leg.A) == "short" else "long"
         logger.info(
             f"SIGNAL RECEIVED: pair {plan.pair_id} {direction} spread, z {plan.z:+.3f} (entry "
-            f"{plan.thresholds.entry:g}) on candle {plan.candle:%Y-%m-%d %H:%M}"
+            f"{plan.thresholds.entry:g}) on candle {plan.candle:%Y-%m-%d %H:%M}",
+            extra={"event": PairEvent.SIGNAL, "pair": plan.pair_id},
         )
         self.events.write(plan_document(plan, PairEvent.SIGNAL, self._clock.now_ms()))
 
     def refused(self, plan: EntryPlan, refused: RefusedError) -> None:
         """A signal was not taken."""
         self.statistics.refused[refused.code] += 1
-        logger.info(f"REJECTED: pair {plan.pair_id} is not entered ({refused.code}): {refused}")
+        logger.info(
+            f"REJECTED: pair {plan.pair_id} is not entered ({refused.code}): {refused}",
+            extra={"event": PairEvent.REFUSED, "pair": plan.pair_id, "code": refused.code},
+        )
         document = plan_document(plan, PairEvent.REFUSED, self._clock.now_ms())
         self.events.write(document | {"code": refused.code, "reason": str(refused)})
         self._journal.add_event(None, "refused", pair=plan.pair_id, code=refused.code, why=str(refused))
@@ -101,19 +105,22 @@ class Watch:
             is_warning = after.state not in (PairState.HEDGED, PairState.CLOSED)
             self._broker.tell(text, is_warning=is_warning)
         elif event is PairEvent.ROLLBACK:
-            logger.warning(f"ROLLBACK: {pair_text(after, facts, after.reason)}")
+            logger.warning(
+                f"ROLLBACK: {pair_text(after, facts, after.reason)}", extra=_fields(event, after)
+            )
         self.events.write(pair_document(before, after, facts, event, self._clock.now_ms()))
 
     def _log(self, event: PairEvent, trade: PairTrade, facts: Facts, text: str) -> None:
+        fields = _fields(event, trade)
         match event:
             case PairEvent.OPENED | PairEvent.CLOSED:
-                logger.info(f"TRADE EXECUTED: {text}")
+                logger.info(f"TRADE EXECUTED: {text}", extra=fields)
             case PairEvent.NOT_OPENED if any(leg.reduces for leg in facts.legs):
-                logger.warning(f"ROLLBACK finished: {text}")
+                logger.warning(f"ROLLBACK finished: {text}", extra=fields)
             case PairEvent.NOT_OPENED:
-                logger.warning(f"REJECTED: {text}")
+                logger.warning(f"REJECTED: {text}", extra=fields)
             case _:
-                logger.warning(f"Pair trade {trade.id}, {event}: {text}")
+                logger.warning(f"Pair trade {trade.id}, {event}: {text}", extra=fields)
 
     def _told(self, before: PairTrade, after: PairTrade, facts: Facts) -> tuple[PairEvent, str | None]:
         """What has happened, and the operator's headline where it is worth a message."""
@@ -165,3 +172,8 @@ class Watch:
             order_ids = [order.order_id for order in facts[leg].orders if order.order_id and order.filled]
             profit += self._broker.profit(facts[leg].orders[0].symbol, order_ids) if order_ids else 0.0
         return profit
+
+
+def _fields(event: PairEvent, trade: PairTrade) -> dict[str, str]:
+    """Of a log line about a pair trade, for whoever logs as JSON (`host.jsonlog`)."""
+    return {"event": event, "pair": trade.plan.pair_id, "pair_trade": trade.id, "state": trade.state}
