@@ -30,7 +30,7 @@ RUN useradd --uid 1000 --user-group --create-home --shell /bin/bash ftuser \
     && install --directory --owner ftuser --group ftuser /freqtrade/user_data
 COPY --from=build /opt/pairbot /opt/pairbot
 WORKDIR /freqtrade
-COPY config.json pairs_config.json ./
+COPY config.json pairs_config.json deploy/json-log.json ./
 COPY strategies strategies
 ENV PATH=/opt/pairbot/bin:$PATH \
     LANG=C.UTF-8 \

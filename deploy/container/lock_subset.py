@@ -81,12 +81,16 @@ def wanted_of(pyproject: str, extras: Iterable[str]) -> set[str]:
 
 
 def subset(pins: Iterable[Pin], wanted: Iterable[str]) -> list[Pin]:
-    """The wanted packages and what they need, in the lock's order. Raises KeyError: one is not in the lock."""
-    known = {pin.name: pin for pin in pins}
-    taken = {known[name].name for name in wanted}
-    while more := {pin.name for pin in known.values() if pin.name not in taken and pin.asked_by & taken}:
+    """The wanted packages and what they need, in the lock's order; of one that is pinned for several Pythons
+    every pin. Raises KeyError: one is not in the lock."""
+    pins = list(pins)
+    known = {pin.name for pin in pins}
+    taken = set(wanted)
+    if missing := taken - known:
+        raise KeyError(min(missing))
+    while more := {pin.name for pin in pins if pin.name not in taken and pin.asked_by & taken}:
         taken |= more
-    return [pin for pin in known.values() if pin.name in taken]
+    return [pin for pin in pins if pin.name in taken]
 
 
 def main(arguments: list[str] | None = None) -> int:

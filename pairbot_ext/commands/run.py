@@ -67,7 +67,8 @@ def run(args: argparse.Namespace) -> int:
 
 def command_of(arguments: Sequence[str]) -> list[str]:
     """The program beside this interpreter, and its arguments."""
-    program, rest = "freqtrade", list(arguments)
+    # Some readers of compose files make an empty argument of a variable that is not set.
+    program, rest = "freqtrade", [each for each in arguments if each]
     if rest[:1] == ["--"]:
         rest = rest[1:]
     if rest and rest[0] in ("freqtrade", "pairbot"):

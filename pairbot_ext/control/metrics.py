@@ -174,9 +174,7 @@ class _Now(Collector):
 
     def _of_streams(self) -> Iterator[GaugeMetricFamily]:
         streams = self._overview.streams
-        if streams is None:
-            return
-        named = {each.name: each for each in streams.connections}
+        named = {} if streams is None else {each.name: each for each in streams.connections}
         ages = {name: each.age_secs for name, each in named.items() if each.age_secs is not None}
         yield _labelled("pairbot_stream_age_seconds", "since its last frame", "stream", ages)
         fresh = {name: float(each.is_fresh) for name, each in named.items()}
