@@ -1,8 +1,8 @@
-"""Prints the part of requirements.lock that an image needs: of the package and some of its extras, or of names.
+"""Prints the part of requirements.lock that an image needs: of the package and extras of it, or of names.
 
 The lock has everything a developer needs, tests and linters too. `uv` notes under each pin who asked for it
-(`# via`); followed from the wanted names downwards they give what those need, each with its hashes. Nothing is
-lost silently: `pip install --require-hashes` refuses a dependency that is not among what it is given.
+(`# via`); followed from the wanted names downwards they give what those need, each with its hashes. Nothing
+is lost silently: `pip --require-hashes` refuses a dependency that is not among what it is given.
 
 Run where nothing is installed yet, so it uses the standard library alone:
 
@@ -99,7 +99,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--lock", type=Path, default=Path("requirements.lock"), metavar="FILE")
     parser.add_argument("--project", type=Path, default=Path("pyproject.toml"), metavar="FILE")
     parser.add_argument("--extras", default="", metavar="NAMES", help="of the package, in one argument")
-    parser.add_argument("--name", action="append", default=[], metavar="NAME", help="these instead of the package")
+    parser.add_argument(
+        "--name", action="append", default=[], metavar="NAME", help="these instead of the package"
+    )
     options = parser.parse_args(arguments)
     try:
         wanted = {normal(name) for name in options.name} or wanted_of(

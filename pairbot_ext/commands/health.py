@@ -10,9 +10,10 @@ from dataclasses import replace
 from pairbot_ext.support.exitcode import ExitCode
 
 DESCRIPTION = """\
-Asks the bot's API server whether its loop has run a moment ago. Address and login come from the variables that
-Freqtrade reads too (FREQTRADE__API_SERVER__LISTEN_PORT, ..._USERNAME, ..._PASSWORD or ..._PASSWORD_FILE), or from
-a configuration named with -c. A bot that was stopped with /stop is not well: it supervises nothing.
+Asks the bot's API server whether its loop has run a moment ago. Address and login come from the variables
+that Freqtrade reads, too (FREQTRADE__API_SERVER__LISTEN_PORT, ..._USERNAME, ..._PASSWORD or
+..._PASSWORD_FILE), or from a configuration named with -c. A bot that was stopped with /stop is not well: it
+supervises nothing.
 """
 EPILOG = """\
 exit code: 0 the bot is well, 1 it is not, 2 the login cannot be read.

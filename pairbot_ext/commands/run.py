@@ -11,13 +11,14 @@ from pathlib import Path
 from pairbot_ext.support.errors import PairbotError
 
 DESCRIPTION = """\
-Reads secrets from files and becomes `freqtrade` with the arguments given, or `pairbot` where they begin with
-that word. It is the entry of the container image and of the systemd unit.
+Reads secrets from files and becomes `freqtrade` with the arguments given, or `pairbot` where they begin
+with that word. It is the entry of the container image and of the systemd unit.
 
-Every variable NAME_FILE of the environment is replaced by NAME with what the file holds: settings of Freqtrade
-(FREQTRADE__EXCHANGE__SECRET_FILE, FREQTRADE__API_SERVER__PASSWORD_FILE, FREQTRADE__TELEGRAM__TOKEN_FILE, ...)
-and PGPASSWORD_FILE. A line end after the secret does not count. A file that is missing, empty or cannot be read
-ends the command before anything is started; one that everybody may read is warned of. No secret is printed.
+Every variable NAME_FILE of the environment is replaced by NAME with what the file holds: settings of
+Freqtrade (FREQTRADE__EXCHANGE__SECRET_FILE, FREQTRADE__API_SERVER__PASSWORD_FILE,
+FREQTRADE__TELEGRAM__TOKEN_FILE, ...) and PGPASSWORD_FILE. A line end after the secret does not count. A file
+that is missing, empty or cannot be read ends the command before anything is started; one that everybody may
+read is warned of. No secret is printed.
 """
 EPILOG = """\
 exit code: 2 where a secret cannot be had, else that of the command it becomes.

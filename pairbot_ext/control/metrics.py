@@ -129,7 +129,9 @@ class _Now(Collector):
             yield GaugeMetricFamily("pairbot_loop_seconds", "the last loop took", desk.bridge.loop_secs)
         if (last := desk.bridge.bot.last_process) is not None:
             age_secs = desk.clock.now_ms() / 1000 - last.timestamp()
-            yield GaugeMetricFamily("pairbot_loop_age_seconds", "since the last loop ended", max(age_secs, 0.0))
+            yield GaugeMetricFamily(
+                "pairbot_loop_age_seconds", "since the last loop ended", max(age_secs, 0.0)
+            )
         yield GaugeMetricFamily("pairbot_positions_unread_seconds", "since positions could be read last",
                                 desk.reconciler.unreadable_secs)  # fmt: skip
         yield GaugeMetricFamily("pairbot_scan_age_seconds", "of the pairs file", self._scan.age_days * 86_400)

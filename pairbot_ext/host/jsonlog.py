@@ -1,7 +1,7 @@
 """Freqtrade's log as JSON lines, where its own `log_config` names this formatter (deploy/json-log.json).
 
-Lines of the engine carry the pair, the pair trade, its state or an order; those come as fields of their own, so
-that a log store can be asked for them. An order's id says its pair trade, leg and role.
+Lines of the engine carry the pair, the pair trade, its state or an order; those come as fields of their own,
+so that a log store can be asked for them. An order's id says its pair trade, leg and role.
 """
 
 from __future__ import annotations

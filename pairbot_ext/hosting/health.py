@@ -76,7 +76,9 @@ def ask(server: ApiServer, now_secs: float, most_age_secs: float = MOST_AGE_SECS
         return Health(False, "the bot answers, its loop has not run yet")
     age_secs = now_secs - last
     if age_secs > most_age_secs:
-        return Health(False, f"the bot answers, its loop ran {age_secs:.0f} s ago (at most {most_age_secs:g} s)")
+        return Health(
+            False, f"the bot answers, its loop ran {age_secs:.0f} s ago (at most {most_age_secs:g} s)"
+        )
     return Health(True, f"the bot answers, its loop ran {max(age_secs, 0):.0f} s ago")
 
 

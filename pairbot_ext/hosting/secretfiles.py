@@ -2,8 +2,8 @@
 
 `NAME_FILE=/run/secrets/x` in the environment becomes `NAME` with what is in the file, for every setting of
 Freqtrade (`FREQTRADE__EXCHANGE__SECRET_FILE`) and for the password of a PostgreSQL server (`PGPASSWORD_FILE`,
-which its client reads as `PGPASSWORD`). Nothing here prints or returns a value but in that environment: messages
-name variables and paths.
+which its client reads as `PGPASSWORD`). Nothing here prints or returns a value but in that environment:
+messages name variables and paths.
 """
 
 from __future__ import annotations

@@ -105,9 +105,7 @@ class Watch:
             is_warning = after.state not in (PairState.HEDGED, PairState.CLOSED)
             self._broker.tell(text, is_warning=is_warning)
         elif event is PairEvent.ROLLBACK:
-            logger.warning(
-                f"ROLLBACK: {pair_text(after, facts, after.reason)}", extra=_fields(event, after)
-            )
+            logger.warning(f"ROLLBACK: {pair_text(after, facts, after.reason)}", extra=_fields(event, after))
         self.events.write(pair_document(before, after, facts, event, self._clock.now_ms()))
 
     def _log(self, event: PairEvent, trade: PairTrade, facts: Facts, text: str) -> None:

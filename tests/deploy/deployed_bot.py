@@ -27,7 +27,7 @@ class DeployedBot:
         return answer.text
 
     def metrics(self) -> dict[str, set[str] | None]:
-        """Every metric it exposes by the name a query uses, with its labels; None where it has no value now."""
+        """Every metric by the name a query uses, with its labels; None where it has no value now."""
         found: dict[str, set[str] | None] = {}
         for family in text_string_to_metric_families(self.scrape()):
             name = f"{family.name}_total" if family.type == "counter" else family.name

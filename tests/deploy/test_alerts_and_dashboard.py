@@ -90,7 +90,9 @@ def test_panels_ask_for_what_there_is(dashboard: dict[str, Any], metrics: dict[s
         for x in range(panel["gridPos"]["x"], panel["gridPos"]["x"] + panel["gridPos"]["w"])
         for y in range(panel["gridPos"]["y"], panel["gridPos"]["y"] + panel["gridPos"]["h"])
     }
-    assert len(taken) == sum(p["gridPos"]["w"] * p["gridPos"]["h"] for p in dashboard["panels"]), "they overlap"
+    assert len(taken) == sum(p["gridPos"]["w"] * p["gridPos"]["h"] for p in dashboard["panels"]), (
+        "they overlap"
+    )
     assert max(x for x, _ in taken) < 24
 
 
@@ -135,15 +137,17 @@ def test_promtool_agrees(repo_root: Path, tmp_path: Path) -> None:
     shutil.copy(folder / "alerts.yml", tmp_path)
     for arguments in (["check", "config", str(tmp_path / "prometheus.yml")],
                       ["test", "rules", str(folder / "alerts_test.yml")]):  # fmt: skip
-        done = subprocess.run(["promtool", *arguments], capture_output=True, text=True, check=False, timeout=60)
+        done = subprocess.run(
+            ["promtool", *arguments], capture_output=True, text=True, check=False, timeout=60
+        )
         assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="needs promtool (apt install prometheus)")
 def test_promtool_reads_the_metrics(deployed: DeployedBot) -> None:
     done = subprocess.run(
-        ["promtool", "check", "metrics"], input=deployed.scrape(), capture_output=True, text=True, check=False,
-        timeout=60,
+        ["promtool", "check", "metrics"], input=deployed.scrape(), capture_output=True, text=True,
+        check=False, timeout=60,
     )  # fmt: skip
     # 3: it has advice on names, which is not followed where it would rename what is in use.
     assert done.returncode in (0, 3), done.stderr
@@ -162,8 +166,12 @@ def test_what_starts_prometheus_and_grafana_finds_these_files(repo_root: Path) -
         "password_file": bot["FREQTRADE__API_SERVER__PASSWORD_FILE"],
     }
     assert job["static_configs"] == [{"targets": ["bot:8080"]}]
-    (provider,) = yaml.safe_load((deploy / "grafana/provisioning/dashboards/pairbot.yml").read_text())["providers"]
+    (provider,) = yaml.safe_load((deploy / "grafana/provisioning/dashboards/pairbot.yml").read_text())[
+        "providers"
+    ]
     mounts = dict(each.split(":")[:2] for each in services["grafana"]["volumes"])
     assert mounts["./deploy/grafana/dashboards"] == provider["options"]["path"]
-    (source,) = yaml.safe_load((deploy / "grafana/provisioning/datasources/prometheus.yml").read_text())["datasources"]
+    (source,) = yaml.safe_load((deploy / "grafana/provisioning/datasources/prometheus.yml").read_text())[
+        "datasources"
+    ]
     assert source["url"] == "http://prometheus:9090"

@@ -89,7 +89,9 @@ def test_what_is_no_bot_is_not_well(status: int, body: bytes, says: str) -> None
     assert says in health.text
 
 
-def test_nothing_there_is_not_well(unused_port: Callable[[], int], capsys: pytest.CaptureFixture[str]) -> None:
+def test_nothing_there_is_not_well(
+    unused_port: Callable[[], int], capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["health", "--url", f"http://127.0.0.1:{unused_port()}"]) == 1
     assert "Connection refused" in capsys.readouterr().out
     assert main(["health", "--url", "file:///etc/passwd"]) == 2
