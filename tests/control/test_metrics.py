@@ -11,6 +11,7 @@ from freqtrade.rpc.api_server import ApiServer
 from harness import Rig
 from prometheus_client.parser import text_string_to_metric_families
 
+from pairbot_ext import __version__
 from pairbot_ext.orders.dryport import DryFault, DryFaultKind
 
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
@@ -57,6 +58,10 @@ def test_two_open_pairs(scraped: tuple[Rig, Callable[[], Samples]]) -> None:
     # A minute may have begun since the last request.
     assert 0 <= seen["pairbot_request_weight", ()] < seen["pairbot_request_weight_limit", ()] == 2400
     assert seen["pairbot_loop_seconds", ()] > 0
+    assert 0 <= seen["pairbot_loop_age_seconds", ()] < 60
+    assert 0 <= seen["pairbot_journal_lag_seconds", ()] < 60
+    (what,) = [dict(labels) for name, labels in seen if name == "pairbot_info"]
+    assert (what["version"], what["mode"], what["currency"]) == (__version__, "dry-run", "USDT")
     assert seen["pairbot_scan_in_force", ()] == 1
 
 

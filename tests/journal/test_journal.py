@@ -126,6 +126,26 @@ def test_no_character_of_a_message_stops_the_journal(
     assert kinds(engine)[-1] == "rejected"
 
 
+def test_what_waits_for_the_database_grows_older_until_it_is_there(
+    journal: Journal, engine: Engine, intents: Path
+) -> None:
+    assert journal.lag_secs == 0, "all is stored"
+    journal.add_event(PAIR_TRADE, "closing")
+    first = journal.lag_secs
+    journal.change_pair_trade(PAIR_TRADE, state=PairState.CLOSING, goal=Goal.CLOSE)
+    assert 0 < first < journal.lag_secs, "the oldest counts"
+    journal.flush()
+    assert journal.lag_secs == 0
+    with locked(engine):
+        exits = [send_exit(journal, leg) for leg in Leg]
+        journal.change_order(exits[0].client_id, status=OrderStatus.FILLED, filled=exits[0].amount)
+        waiting = journal.lag_secs
+        assert not journal.recover()
+        assert 0 < waiting < journal.lag_secs
+    assert journal.recover()
+    assert journal.lag_secs == 0
+
+
 def test_a_locked_database_stops_entries_only(journal: Journal, engine: Engine, intents: Path) -> None:
     with locked(engine):
         # Not before something fails is the lock known; then not gone before something succeeds.
