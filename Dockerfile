@@ -18,7 +18,9 @@ RUN python lock_subset.py --name setuptools > build.lock \
 RUN python -m venv tools && tools/bin/pip install --no-cache-dir --require-hashes -r build.lock
 # Not isolated: what is built is built by the setuptools of the lock.
 RUN tools/bin/pip wheel --no-cache-dir --no-build-isolation --require-hashes --wheel-dir wheels -r runtime.lock
-COPY README.md LICENSE ./
+# The wheel has the documentation that messages refer to.
+COPY README.md LICENSE SECURITY.md CHANGELOG*.md ./
+COPY docs docs
 COPY pairbot_ext pairbot_ext
 # The bot's own environment has no pip.
 RUN tools/bin/pip wheel --no-cache-dir --no-build-isolation --no-deps --wheel-dir wheels . \
