@@ -61,6 +61,8 @@ def run(args: argparse.Namespace) -> int:
         from pairbot_ext.preflight import load_config
 
         # Freqtrade's reader takes the environment as it is.
+        for name in os.environ.keys() - environment.keys():
+            del os.environ[name]
         os.environ.update(environment)
         config = load_config(args.config, live=False, strategy=None)
         server = ApiServer.of_settings(config.get("api_server") or {})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -36,6 +38,20 @@ def test_a_bot_that_runs_is_well(
     assert capsys.readouterr().out.endswith("refuses the login of user 'operator'\n")
     password.unlink()
     assert main(["health"]) == 2
+
+
+def test_a_configuration_says_where_it_is(
+    deployed: DeployedBot, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, repo_root: Path
+) -> None:
+    """As a person asks beside a bot; the password in a file all the same."""
+    config, password = tmp_path / "api.json", tmp_path / "password"
+    config.write_text(json.dumps({"api_server": deployed.api | {"password": "another"}}))
+    password.write_text(f"{deployed.api['password']}\n")
+    monkeypatch.chdir(repo_root)
+    monkeypatch.setattr(os, "environ", os.environ.copy())
+    monkeypatch.setitem(os.environ, "FREQTRADE__API_SERVER__PASSWORD_FILE", str(password))
+    assert main(["health", "-c", "config.json", "-c", str(config)]) == 0
+    assert "FREQTRADE__API_SERVER__PASSWORD_FILE" not in os.environ
 
 
 def test_a_loop_that_no_longer_runs_is_not_well(deployed: DeployedBot) -> None:
