@@ -14,6 +14,7 @@ from pathlib import Path
 PACKAGE = Path(__file__).parents[2] / "pairbot_ext"
 
 NOT_FOR_OPERATORS = (
+    "backup/",
     "sim/",
     "scan/",
     "candles/",

@@ -1,0 +1,212 @@
+"""What `pairbot restore` does: a backup becomes a bot's database again, where nothing can be lost by it."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy import Connection, Table, inspect
+
+from pairbot_ext.backup.archive import (
+    CONFIG,
+    DATABASE,
+    INTENTS,
+    PAIRS,
+    Manifest,
+    Opened,
+    opened,
+    place,
+    same_content,
+    sync_folder,
+)
+from pairbot_ext.backup.databases import Contents, Database, contents, known_tables
+from pairbot_ext.backup.snapshot import reading
+from pairbot_ext.backup.tables import compare_rows, copy_rows, set_sequences, shared_tables
+from pairbot_ext.journal.intentfile import IntentFile
+from pairbot_ext.support.errors import PairbotError
+
+
+@dataclass(frozen=True)
+class Restored:
+    """What was put where.
+
+    :param replaced: where the database that was there before is kept; None where there was none.
+    :param notes: sentences about pairs file and configuration.
+    """
+
+    manifest: Manifest
+    replaced: Path | None
+    notes: tuple[str, ...]
+
+
+def restore(
+    archive: Path, target: Database, now: datetime, pairs_file: Path | None, config_file: Path | None
+) -> Restored:
+    """Put a backup in place. A database that is there is replaced only where nothing is open in it, and kept
+    beside (SQLite); on a server it must be empty.
+
+    :param pairs_file: where the bot looks for it; one that is there stays, the backup's is put beside it.
+    :param config_file: where the configuration without secrets goes; None: nowhere.
+    :raises PairbotError: the backup is not whole or newer, a bot runs on the database, something is open in
+        it, or it cannot be written. Nothing was changed then.
+    """
+    folder = target.file.resolve().parent if target.file is not None else None
+    try:
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+        with opened(archive, folder) as found:
+            found.manifest.contents.check_version(str(archive))
+            with target.held() as intents:
+                if target.file is not None:
+                    replaced = _into_file(found, target.file.resolve(), target.shown, intents, now)
+                else:
+                    replaced = None
+                    _into_server(found, target, intents)
+            notes = _beside(found, pairs_file, config_file)
+    except (OSError, sqlite3.Error) as error:
+        raise PairbotError(
+            f"the backup cannot be restored to {target.shown}: {getattr(error, 'strerror', None) or error}",
+            remedy="What was there before is still there: free the disk, or make the folder writable",
+        ) from error
+    return Restored(found.manifest, replaced, tuple(notes))
+
+
+def _refuse_open(found: Contents, shown: str) -> None:
+    if found.is_open:
+        raise PairbotError(
+            f"the database {shown} has open pair trades or trades; it was not overwritten",
+            value=", ".join((*found.open_pairs, *found.open_trades)),
+            remedy="Close them first, or restore to another db_url",
+        )
+
+
+def _into_file(found: Opened, path: Path, shown: str, intents: IntentFile, now: datetime) -> Path | None:
+    copy = found.folder / DATABASE
+    with reading(copy) as connection:
+        _check_columns(connection, found)
+    kept = None
+    if path.exists():
+        _settle(path, shown)
+        with reading(path) as connection:
+            old = contents(connection)
+        old.check_version(shown)
+        _refuse_open(old, shown)
+        kept = path.with_name(f"{path.name}.before-restore-{now:%Y%m%dT%H%M%SZ}")
+        os.link(path, kept)
+        sync_folder(path.parent)
+    _hand_over(found, intents)
+    place(copy, path)
+    if not same_content(copy, path):
+        raise PairbotError(f"{path} is not what was written to it", remedy="Look at the disk, restore again")
+    return kept
+
+
+def _check_columns(connection: Connection, found: Opened) -> None:
+    """A column nobody knows is of a newer version; a missing one is added at the next start."""
+    inspector = inspect(connection)
+    there = set(inspector.get_table_names())
+    for table in known_tables():
+        if table.name in there:
+            has = {column["name"] for column in inspector.get_columns(table.name)}
+            if unknown := sorted(has - {column.name for column in table.columns}):
+                raise PairbotError(
+                    f"the backup's table {table.name} has columns that the installed versions do not know",
+                    value=", ".join(unknown),
+                    remedy=f"It was made with {_versions(found.manifest)}: install those",
+                )
+
+
+def _versions(manifest: Manifest) -> str:
+    return ", ".join(f"{name} {version}" for name, version in manifest.versions.items())
+
+
+def _settle(path: Path, shown: str) -> None:
+    """What SQLite keeps beside a database belongs to it, and would be taken for the new one's."""
+    try:
+        with closing(sqlite3.connect(path, timeout=1)) as old:
+            old.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            old.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    except sqlite3.DatabaseError as error:
+        raise PairbotError(
+            f"{path} is there and cannot be read as a database: {error}; it was not overwritten",
+            remedy="Move it away, or restore to another db_url",
+        ) from error
+    for name in ("-wal", "-journal"):
+        beside = path.with_name(path.name + name)
+        if beside.exists() and beside.stat().st_size:
+            raise PairbotError(
+                f"another program has the database {shown} open: {beside.name} is not empty",
+                remedy="Stop it, then restore",
+            )
+
+
+def _hand_over(found: Opened, intents: IntentFile) -> None:
+    """Orders that waited for their database wait again: the next start asks the venue for them."""
+    waiting = found.file(INTENTS)
+    if waiting is None:
+        return
+    old = IntentFile(waiting, slots=0)
+    try:
+        for order in old.open():
+            intents.put(order)
+    finally:
+        old.close()
+
+
+def _into_server(found: Opened, target: Database, intents: IntentFile) -> None:
+    with target.engine() as engine, reading(found.folder / DATABASE) as source:
+        tables = shared_tables(source, known_tables(), "the backup")
+        with engine.begin() as connection:
+            fill(source, connection, tables, target.shown)
+        _hand_over(found, intents)
+
+
+def fill(source: Connection, connection: Connection, tables: Sequence[Table], shown: str) -> dict[str, int]:
+    """Copy `tables` into an empty database in the caller's transaction, and prove it.
+
+    :raises PairbotError: the target is not empty, or a row did not arrive as it was.
+    """
+    before = contents(connection)
+    before.check_version(shown)
+    _refuse_open(before, shown)
+    known = {table.name for table in known_tables()}
+    if filled := [name for name, rows in before.rows.items() if rows and name in known]:
+        raise PairbotError(
+            f"the database {shown} is not empty; it was not changed",
+            value=", ".join(filled),
+            remedy="Name an empty database",
+        )
+    copied = copy_rows(source, connection, tables)
+    set_sequences(connection, tables)
+    compare_rows(source, connection, tables)
+    return copied
+
+
+def _beside(found: Opened, pairs_file: Path | None, config_file: Path | None) -> list[str]:
+    """Pairs file and configuration: nothing that is there is overwritten (I18)."""
+    notes = []
+    for name, wanted in ((PAIRS, pairs_file), (CONFIG, config_file)):
+        part = found.file(name)
+        if part is None or wanted is None:
+            continue
+        if wanted.exists() and same_content(part, wanted):
+            notes.append(f"{wanted} is what was backed up")
+            continue
+        to = wanted if not wanted.exists() else _free_name(wanted)
+        place(part, to)
+        notes.append(
+            f"Wrote {to}" if to == wanted else f"{wanted} differs and stays; the backup's is in {to}"
+        )
+    return notes
+
+
+def _free_name(path: Path) -> Path:
+    number = 1
+    while (free := path.with_name(f"{path.name}.from-backup-{number}")).exists():
+        number += 1
+    return free
