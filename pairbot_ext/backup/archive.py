@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from pairbot_ext.backup.databases import Contents
+from pairbot_ext.support.disk import sync_folder
 from pairbot_ext.support.errors import PairbotError
 
 FORMAT = 1
@@ -188,15 +189,6 @@ def place(source: Path, target: Path) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
-
-
-def sync_folder(folder: Path) -> None:
-    """A new name is durable only with its folder. Raises OSError."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _version(package: str) -> str:

@@ -22,12 +22,12 @@ from pairbot_ext.backup.archive import (
     opened,
     place,
     same_content,
-    sync_folder,
 )
 from pairbot_ext.backup.databases import Contents, Database, contents, known_tables
 from pairbot_ext.backup.snapshot import reading
 from pairbot_ext.backup.tables import compare_rows, copy_rows, set_sequences, shared_tables
 from pairbot_ext.journal.intentfile import IntentFile
+from pairbot_ext.support.disk import sync_folder
 from pairbot_ext.support.errors import PairbotError
 
 

@@ -17,7 +17,8 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from pairbot_ext.control.service import NotNowError, PairService
+from pairbot_ext.control.refusals import NotNowError
+from pairbot_ext.control.service import PairService
 from pairbot_ext.control.views import OverviewView, ScanView
 from pairbot_ext.desk.trade_desk import TradeDesk
 from pairbot_ext.journal.tables import EventRow, OrderRow
