@@ -55,9 +55,10 @@ def copy_rows(
     for table in tables:
         table.create(target, checkfirst=True)
         copied[table.name] = 0
+        names = table.columns.keys()
         for rows in _chunks(source, table):
             try:
-                target.execute(table.insert(), [dict(row._mapping) for row in rows])
+                target.execute(table.insert(), [dict(zip(names, row, strict=True)) for row in rows])
             except (DataError, StatementError) as error:
                 first = _key(table, rows[0])
                 raise PairbotError(
@@ -131,7 +132,8 @@ def _is_same(ours: Row[Any], theirs: Row[Any]) -> bool:
 
 
 def _key(table: Table, row: Row[Any]) -> str:
-    return ", ".join(f"{column.name} {row._mapping[column]}" for column in table.primary_key.columns)
+    values = zip(table.columns, row, strict=True)
+    return ", ".join(f"{column.name} {value}" for column, value in values if column.primary_key)
 
 
 def _first_line(error: Exception) -> str:

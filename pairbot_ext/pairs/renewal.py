@@ -9,10 +9,11 @@ import hashlib
 from collections.abc import Sequence
 from datetime import datetime
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
 from pairbot_ext.pairs.files import content_hash
-from pairbot_ext.pairs.schema import Epoch, Line, PairId, PairsFile, Scan, Time
+from pairbot_ext.pairs.renewal_models import ID_LENGTH, Note, Proposal
+from pairbot_ext.pairs.schema import Epoch, PairsFile, Scan
 from pairbot_ext.pairs.writing import build_pairs_file
 
 NOTE_KEY = "renewal"
@@ -20,55 +21,6 @@ NOTE_KEY = "renewal"
 EPOCHS_KEPT = 2
 """The one in force and the one before: a pair trade lives for days, and what it needs is stored with it."""
 MOST_NAMES = 10
-ID_LENGTH = 8
-
-
-class Note(BaseModel):
-    """What a pairs file says of its own renewal."""
-
-    model_config = ConfigDict(frozen=True)
-
-    id: str = Field(pattern=rf"^[0-9a-f]{{{ID_LENGTH}}}$", description="of this renewal")
-    at: Time
-    why: Line = Field(description="what brought it about")
-    before: tuple[PairId, ...] = Field(description="pairs in force before")
-    after: tuple[PairId, ...] = Field(description="pairs in force from then on")
-
-
-class Proposal(BaseModel):
-    """A selection that waits for a person."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    id: str = Field(pattern=rf"^[0-9a-f]{{{ID_LENGTH}}}$")
-    proposed_at: Time
-    expires_at: Time
-    base: str = Field(pattern=r"^[0-9a-f]{0,16}$", description="content of the file it would replace")
-    reasons: tuple[Line, ...] = Field(description="why a person is asked")
-    exchange: Line
-    timeframe: Line
-    scan: Scan
-    epoch: Epoch
-    before: tuple[PairId, ...]
-
-    def is_open(self, now: datetime) -> bool:
-        """Whether it can still be accepted."""
-        return now < self.expires_at
-
-    @property
-    def after(self) -> tuple[str, ...]:
-        """The pairs it would put in force."""
-        return tuple(pair.id for pair in self.epoch.pairs)
-
-
-class Failure(BaseModel):
-    """A renewal that did not come about, and has not since."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    since: Time
-    attempts: int = Field(ge=1)
-    error: str = Field(max_length=1000)
 
 
 def base_of(existing: PairsFile | None) -> str:

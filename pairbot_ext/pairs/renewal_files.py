@@ -25,7 +25,8 @@ from pydantic import BaseModel, ValidationError
 
 from pairbot_ext.pairs.defaults import FILES_KEPT
 from pairbot_ext.pairs.files import load_pairs_file, problem_text, write_json, write_pairs_file
-from pairbot_ext.pairs.renewal import Failure, Proposal, base_of, renewed
+from pairbot_ext.pairs.renewal import base_of, renewed
+from pairbot_ext.pairs.renewal_models import Failure, Proposal
 from pairbot_ext.pairs.schema import PairsFile
 from pairbot_ext.pairs.writing import check_replaceable, overlay_path, write_scan
 from pairbot_ext.support.documents import plain, read_document

@@ -9,8 +9,9 @@ from typing import Any
 
 from pairbot_ext.journal.journal import Journal, JournalUnavailableError
 from pairbot_ext.pairs import PairsFile
-from pairbot_ext.pairs.renewal import Proposal, base_of, note_of, proposal_text, renewal_text
+from pairbot_ext.pairs.renewal import base_of, note_of, proposal_text, renewal_text
 from pairbot_ext.pairs.renewal_files import failure_path, proposal_path, read_failure, read_proposal
+from pairbot_ext.pairs.renewal_models import Proposal
 from pairbot_ext.support.errors import PairsFileError
 
 logger = logging.getLogger(__name__)

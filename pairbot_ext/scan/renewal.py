@@ -10,7 +10,6 @@ from pathlib import Path
 
 from pairbot_ext.pairs import Epoch, PairsFile, Scan
 from pairbot_ext.pairs.renewal import (
-    Proposal,
     base_of,
     note_of,
     pairs_in_force,
@@ -21,6 +20,7 @@ from pairbot_ext.pairs.renewal import (
     renewed,
 )
 from pairbot_ext.pairs.renewal_files import existing_file, locked, note_failure, propose, put, read_proposal
+from pairbot_ext.pairs.renewal_models import Proposal
 from pairbot_ext.support.clock import Clock, as_datetime
 from pairbot_ext.support.errors import DataError, PairbotError, PairsFileError
 from pairbot_ext.support.exitcode import ExitCode

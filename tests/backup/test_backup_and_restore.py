@@ -6,15 +6,22 @@ import json
 import sqlite3
 import zipfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
+from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
+from threading import Event
 
 import pytest
 from harness import Rig, rig
+from journals import make_journal, make_order
 from postgres import Server
 from sqlalchemy import create_engine
 from sqlalchemy.exc import OperationalError
 
+from pairbot_ext.backup.backup import Wanted, back_up
+from pairbot_ext.backup.databases import Database, known_tables
 from pairbot_ext.cli import main
 from pairbot_ext.journal.ledger import PairStatus, read_ledger
 
@@ -178,3 +185,38 @@ def test_a_folder_gets_backups_named_by_their_time_and_keeps_the_newest(bot: Rig
         "pairbot-backup-20260202T010305Z.zip",
         "pairbot-backup-of-mine.zip",
     ]
+
+
+def test_a_backup_is_the_database_of_one_instant(
+    db_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bot writes an order and its event in one transaction, all the time: no backup has one without the
+    other, and no write has to wait longer than the journal does."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "user_data").mkdir()
+    engine = create_engine(db_url)
+    for table in known_tables():
+        table.create(engine)
+    if engine.dialect.name == "sqlite":
+        with engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA journal_mode=wal")
+    journal = make_journal(engine, tmp_path / "intents.dat")
+    is_over, written = Event(), count(1)
+
+    def write() -> None:
+        while not is_over.is_set():
+            order = make_order(attempt=next(written))
+            journal.add_event(order.pair_trade_id, "sent", order=order.client_id)
+            journal.add_order(order)
+
+    with ThreadPoolExecutor(1) as writer:
+        work = writer.submit(write)
+        wanted = Wanted(Database.at(db_url, tmp_path / "user_data"), None, None)
+        rows = [back_up(wanted, tmp_path / f"{n}.zip", datetime.now(UTC))[1].contents.rows for n in range(4)]
+        is_over.set()
+        work.result()
+    assert not journal.is_degraded
+    journal.close()
+    engine.dispose()
+    assert [each["pairbot_orders"] - each["pairbot_events"] for each in rows] == [0] * 4
+    assert rows[0]["pairbot_orders"] < rows[-1]["pairbot_orders"], "it went on meanwhile"

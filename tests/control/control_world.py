@@ -21,8 +21,9 @@ import numpy as np
 from harness import PRICES, Rig, unified
 
 from pairbot_ext.pairs import Epoch, Pair, PairsFile, Scan, load_pairs_file, symbols_of, write_pairs_file
-from pairbot_ext.pairs.renewal import Proposal, base_of
+from pairbot_ext.pairs.renewal import base_of
 from pairbot_ext.pairs.renewal_files import propose
+from pairbot_ext.pairs.renewal_models import Proposal
 from pairbot_ext.sim.market.base import Kline
 from pairbot_ext.sim.market.fixed import FixedMarket
 from pairbot_ext.sim.telegram_api import FakeTelegram

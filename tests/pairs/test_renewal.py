@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 
 from pairbot_ext.pairs import Epoch, Pair, PairsFile, Scan, load_pairs_file
 from pairbot_ext.pairs.renewal import (
-    Proposal,
     base_of,
     change_text,
     note_of,
@@ -38,6 +37,7 @@ from pairbot_ext.pairs.renewal_files import (
     read_failure,
     read_proposal,
 )
+from pairbot_ext.pairs.renewal_models import Proposal
 from pairbot_ext.support.errors import PairsFileError
 
 NOW = datetime(2026, 3, 1, 12, 0, 30, 500, tzinfo=UTC)
