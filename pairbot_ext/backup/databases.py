@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,9 +107,12 @@ class Database:
             made.dispose()
 
     @contextmanager
-    def held(self) -> Iterator[IntentFile]:
-        """No bot may start on it meanwhile. Raises PairbotError: one is running on it, or orders wait in its
-        intent file, which nothing but a start can settle."""
+    def held(self, expected: Collection[str] = ()) -> Iterator[IntentFile]:
+        """No bot may start on it meanwhile.
+
+        :param expected: client order ids that may wait in its intent file.
+        :raises PairbotError: a bot is running on it, or other orders wait there: only a start settles them.
+        """
         is_new = not self.intent_path.exists()
         intents = IntentFile(self.intent_path)
         try:
@@ -120,9 +123,10 @@ class Database:
                 intents.path.unlink(missing_ok=True)
             raise
         try:
-            if waiting:
+            others = [order for order in waiting if order.client_id not in expected]
+            if others:
                 raise PairbotError(
-                    f"{len(waiting)} orders wait in {intents.path} for the database {self.shown}",
+                    f"{len(others)} orders wait in {intents.path} for the database {self.shown}",
                     remedy="Start its bot once, with a database that can be written, and stop it again",
                 )
             with self.engine() as engine:

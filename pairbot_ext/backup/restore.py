@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
@@ -27,6 +27,7 @@ from pairbot_ext.backup.databases import Contents, Database, contents, known_tab
 from pairbot_ext.backup.snapshot import reading
 from pairbot_ext.backup.tables import compare_rows, copy_rows, set_sequences, shared_tables
 from pairbot_ext.journal.intentfile import IntentFile
+from pairbot_ext.model.records import OrderRecord
 from pairbot_ext.support.disk import sync_folder
 from pairbot_ext.support.errors import PairbotError
 
@@ -61,12 +62,19 @@ def restore(
             folder.mkdir(parents=True, exist_ok=True)
         with opened(archive, folder) as found:
             found.manifest.contents.check_version(str(archive))
-            with target.held() as intents:
+            waiting = _waiting(found)
+            # A restore that died after handing them over is made again.
+            with target.held({order.client_id for order in waiting}) as intents:
+
+                def hand_over() -> None:
+                    for order in waiting:
+                        intents.put(order)
+
                 if target.file is not None:
-                    replaced = _into_file(found, target.file.resolve(), target.shown, intents, now)
+                    replaced = _into_file(found, target.file.resolve(), target.shown, now, hand_over)
                 else:
                     replaced = None
-                    _into_server(found, target, intents)
+                    _into_server(found, target, hand_over)
             notes = _beside(found, pairs_file, config_file)
     except (OSError, sqlite3.Error) as error:
         raise PairbotError(
@@ -85,7 +93,9 @@ def _refuse_open(found: Contents, shown: str) -> None:
         )
 
 
-def _into_file(found: Opened, path: Path, shown: str, intents: IntentFile, now: datetime) -> Path | None:
+def _into_file(
+    found: Opened, path: Path, shown: str, now: datetime, hand_over: Callable[[], None]
+) -> Path | None:
     copy = found.folder / DATABASE
     with reading(copy) as connection:
         _check_columns(connection, found)
@@ -97,9 +107,8 @@ def _into_file(found: Opened, path: Path, shown: str, intents: IntentFile, now: 
         old.check_version(shown)
         _refuse_open(old, shown)
         kept = path.with_name(f"{path.name}.before-restore-{now:%Y%m%dT%H%M%SZ}")
-        os.link(path, kept)
-        sync_folder(path.parent)
-    _hand_over(found, intents)
+        _keep(path, kept)
+    hand_over()
     place(copy, path)
     if not same_content(copy, path):
         raise PairbotError(f"{path} is not what was written to it", remedy="Look at the disk, restore again")
@@ -145,25 +154,35 @@ def _settle(path: Path, shown: str) -> None:
             )
 
 
-def _hand_over(found: Opened, intents: IntentFile) -> None:
-    """Orders that waited for their database wait again: the next start asks the venue for them."""
-    waiting = found.file(INTENTS)
-    if waiting is None:
-        return
-    old = IntentFile(waiting, slots=0)
+def _keep(path: Path, kept: Path) -> None:
+    """Under both names at first: at no moment is there no database."""
     try:
-        for order in old.open():
-            intents.put(order)
+        os.link(path, kept)
+        sync_folder(path.parent)
+    except OSError:
+        # Not every file system has two names for a file.
+        place(path, kept)
+
+
+def _waiting(found: Opened) -> list[OrderRecord]:
+    """Orders that waited for their database: they will again, and the next start asks the venue for them."""
+    part = found.file(INTENTS)
+    if part is None:
+        return []
+    old = IntentFile(part, slots=0)
+    try:
+        return old.open()
     finally:
         old.close()
 
 
-def _into_server(found: Opened, target: Database, intents: IntentFile) -> None:
+def _into_server(found: Opened, target: Database, hand_over: Callable[[], None]) -> None:
     with target.engine() as engine, reading(found.folder / DATABASE) as source:
         tables = shared_tables(source, known_tables(), "the backup")
         with engine.begin() as connection:
             fill(source, connection, tables, target.shown)
-        _hand_over(found, intents)
+            # Last before the commit: an order that waits for nothing is asked for, one that is lost is not.
+            hand_over()
 
 
 def fill(source: Connection, connection: Connection, tables: Sequence[Table], shown: str) -> dict[str, int]:

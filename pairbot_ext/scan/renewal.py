@@ -126,8 +126,11 @@ def renew(path: Path, find: Find, terms: Terms, clock: Clock, say: Say) -> bool:
     except (PairbotError, OSError, ValueError, ArithmeticError) as error:
         text = scrub(f"{error}")
         say(f"Not renewed, what is in force stays: {text}")
-        with locked(path):
-            note_failure(path, text, as_datetime(clock.now_ms()))
+        try:
+            with locked(path):
+                note_failure(path, text, as_datetime(clock.now_ms()))
+        except PairsFileError as problem:
+            say(f"The bot cannot be told: {problem}")
         return False
     return True
 

@@ -41,7 +41,7 @@ from pairbot_ext.scan.universe import Window, cut_window
 from pairbot_ext.settings.scan import ScanKnobs
 from pairbot_ext.stats.engine import BLOCK_MIB
 from pairbot_ext.support.clock import SystemClock
-from pairbot_ext.support.errors import PairbotError
+from pairbot_ext.support.errors import DataError, PairbotError
 from pairbot_ext.support.exitcode import ExitCode
 from pairbot_ext.tasks.options import workers_from
 from pairbot_ext.tasks.workers import Backend, Workers
@@ -70,20 +70,29 @@ def run_scan(args: argparse.Namespace, draw: Draw) -> int:
 
 def _renew(args: argparse.Namespace, knobs: ScanKnobs) -> int:
     """Scan whenever the file is due."""
+    from ccxt import BaseError
+    from freqtrade.exceptions import FreqtradeException
+
     terms = Terms(args.every, args.ask, args.max_thinning, args.keep_files)
 
     def find(now: datetime) -> Selection:
         # Each scan notes its end in the options it is given.
         once = argparse.Namespace(**vars(args))
         once.end = now if args.exchange is not None else None
-        candles = _candles(once)
+        try:
+            candles = _candles(once)
+        except (FreqtradeException, BaseError) as error:
+            raise DataError(f"the candles cannot be fetched: {error}", remedy="It is tried again") from error
         end = floor_to_candle(once.end or candles.last_close(), args.timeframe)
         options = ScanOptions(Rule(args.rule), knobs, candles.markets)
         data = cut_window(candles.frames, Window(args.timeframe, args.formation, end), candles.funding)
         check_candles(len(candles.frames), dict(data.rejected), end, now)
         with ScanProgress("testing pairs", quiet=args.json) as progress:
             result = scan_window(data, options, progress)
-        print_result(_console(), result, limit=args.show)
+        if args.json:
+            print(json.dumps(result_json(result), indent=2))
+        else:
+            print_result(_console(), result, limit=args.show)
         [epoch] = _with_model(args.model, [epoch_of(result, knobs.thresholds, end)])
         scan = Scan.model_validate(summary([result]) | _provenance(args.provenance))
         return Selection(epoch, scan, once.exchange_name, args.timeframe)

@@ -24,6 +24,7 @@ from pairbot_ext.backup.backup import Wanted, back_up
 from pairbot_ext.backup.databases import Database, known_tables
 from pairbot_ext.cli import main
 from pairbot_ext.journal.ledger import PairStatus, read_ledger
+from pairbot_ext.support.redact import without_secret_values
 
 TWO = ("ADAUSDT", "ALGOUSDT")
 KEY = "marked-secret-key-of-an-exchange"
@@ -99,6 +100,26 @@ def test_it_keeps_the_configuration_and_none_of_its_secrets(bot: Rig, tmp_path: 
     assert backup.stat().st_mode & 0o077 == 0
 
 
+def test_no_kind_of_secret_is_kept() -> None:
+    kept = without_secret_values(
+        {
+            "db_url": "postgresql://bot:s3cret-1@host/db",
+            "telegram": {"token": "s2", "chat_id": "77"},
+            "webhook": {"url": "https://hooks.example/s3cret-3", "enabled": True},
+            "exchange": {"key": "s4", "password": "", "ccxt_config": {"headers": {"X-MBX-APIKEY": "s5"}}},
+            "api_server": {
+                "jwt_secret_key": "s6",
+                "username": "me",
+                "CORS_origins": ["https://a:s3cret-7@b"],
+            },
+        }
+    )
+    text = json.dumps(kept)
+    assert [secret for secret in ("s3cret", '"s2"', '"s4"', '"s5"', '"s6"') if secret in text] == []
+    assert (kept["telegram"]["chat_id"], kept["api_server"]["username"]) == ("77", "me")
+    assert kept["exchange"]["password"] == ""
+
+
 def test_exits_that_wait_for_their_database_are_backed_up_with_it(bot: Rig, tmp_path: Path) -> None:
     bot.open()
     backup = tmp_path / "backup.zip"
@@ -110,6 +131,9 @@ def test_exits_that_wait_for_their_database_are_backed_up_with_it(bot: Rig, tmp_
         assert not bot.positions()
         assert command(bot, "backup", str(backup)) == 0
     lose(bot)
+    assert command(bot, "restore", str(backup)) == 0
+    # Killed after it had handed the orders over, before the database was there.
+    (bot.directory / "trades.sqlite").unlink()
     assert command(bot, "restore", str(backup)) == 0
     bot.script.exits.clear()
     bot.clock.sleep(10)
