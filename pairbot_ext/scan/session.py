@@ -74,6 +74,7 @@ def _renew(args: argparse.Namespace, knobs: ScanKnobs) -> int:
     from freqtrade.exceptions import FreqtradeException
 
     terms = Terms(args.every, args.ask, args.max_thinning, args.keep_files)
+    block_mib = BLOCK_MIB if args.block_mib is None else args.block_mib
 
     def find(now: datetime) -> Selection:
         # Each scan notes its end in the options it is given.
@@ -84,7 +85,7 @@ def _renew(args: argparse.Namespace, knobs: ScanKnobs) -> int:
         except (FreqtradeException, BaseError) as error:
             raise DataError(f"the candles cannot be fetched: {error}", remedy="It is tried again") from error
         end = floor_to_candle(once.end or candles.last_close(), args.timeframe)
-        options = ScanOptions(Rule(args.rule), knobs, candles.markets)
+        options = ScanOptions(Rule(args.rule), knobs, candles.markets, block_mib)
         data = cut_window(candles.frames, Window(args.timeframe, args.formation, end), candles.funding)
         check_candles(len(candles.frames), dict(data.rejected), end, now)
         with ScanProgress("testing pairs", quiet=args.json) as progress:
