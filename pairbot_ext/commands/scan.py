@@ -28,13 +28,14 @@ examples:
   pairbot scan --datadir user_data/data/binance --walk-forward --timerange 20251001-20260101 --out wf.json
   pairbot scan --exchange binance --universe 40 --out user_data/pairs.json
   pairbot scan --datadir user_data/data/binance --end 2026-02-01 --explain ALGO_VET
+  pairbot scan --exchange binance --universe 40 --out user_data/pairs.json --every week
 """
 MIN_FORMATION_CANDLES = 30
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Register `scan`."""
-    from pairbot_ext.scan.options import add_knob_options
+    from pairbot_ext.scan.options import add_knob_options, add_renewal_options
     from pairbot_ext.settings.knobs import DEFAULT_RULE, Rule
     from pairbot_ext.tasks.options import add_task_options
 
@@ -133,6 +134,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         metavar="FILE",
         help="JSON object merged into the file's scan block (for --import-table: where the table comes from)",
     )
+    add_renewal_options(parser)
     add_knob_options(parser)
     parser.set_defaults(run=run)
 
@@ -254,5 +256,24 @@ def _check_usage(args: argparse.Namespace) -> None:
             value=", ".join(f"--{name}" for name in [*single, *(["append"] if args.append else [])]),
             remedy="Leave those options out",
         )
+    if args.every is None and (args.once or args.ask):
+        raise PairbotError("--once and --ask belong to --every PERIOD", remedy="Like --every week --ask")
+    if args.every is not None:
+        _check_renewal(args)
     if args.append and args.out is None:
         raise PairbotError("--append needs --out FILE", remedy="Name the pairs file to add the epoch to")
+
+
+def _check_renewal(args: argparse.Namespace) -> None:
+    if args.out is None:
+        raise PairbotError("--every needs --out FILE", remedy="Name the pairs file that is renewed")
+    if args.keep_files < 1:
+        raise PairbotError("--keep-files must keep one file at least", value=args.keep_files)
+    others = ("end", "explain", "walk_forward", "append", "import_table", "csv", "plots", "generated_at")
+    given = [f"--{name.replace('_', '-')}" for name in others if getattr(args, name)]
+    if given:
+        raise PairbotError(
+            "--every scans the newest candles again and again",
+            value=", ".join(given),
+            remedy="Leave those options out",
+        )

@@ -8,7 +8,8 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict, Field
 
-from pairbot_ext.control.service import MOST_ID_CHARS, NotNowError, PairService, UnknownPairError
+from pairbot_ext.control.refusals import NotNowError, UnknownPairError
+from pairbot_ext.control.service import MOST_ID_CHARS, PairService
 from pairbot_ext.control.views import ActionView, OverviewView, PairView, ScanView
 from pairbot_ext.support.errors import PairbotError
 from pairbot_ext.support.redact import scrub
@@ -25,6 +26,14 @@ class PairRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     id: PairId = Field(description='id of a pair or of an open pair trade; "all" where a route says so')
+
+
+class SelectionRequest(BaseModel):
+    """Which selection is accepted: another one may have taken its place."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: PairId = Field(description="of the selection that waits")
 
 
 class _Refusing(APIRoute):
@@ -121,6 +130,11 @@ def make_router(
     def unlock(request: PairRequest, by: Annotated[str, Depends(user)]) -> Any:
         """Let this pair be entered again."""
         return answer(lambda s: s.unlock(request.id, _name(by)))
+
+    @router.post("/pairs/accept", response_model=ActionView, responses=with_id)
+    def accept(request: SelectionRequest, by: Annotated[str, Depends(user)]) -> Any:
+        """Put the new selection in force that waits under this id (`GET /pairs_scan`)."""
+        return answer(lambda s: s.accept(request.id, _name(by)))
 
     @router.post("/pairs/halt", response_model=ActionView, responses=refusals)
     def halt(by: Annotated[str, Depends(user)]) -> Any:

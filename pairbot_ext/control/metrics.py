@@ -19,7 +19,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from pairbot_ext import __version__
-from pairbot_ext.control.service import NotNowError, PairService
+from pairbot_ext.control.refusals import NotNowError
+from pairbot_ext.control.service import PairService
 from pairbot_ext.control.views import OverviewView, ScanView
 from pairbot_ext.desk.trade_desk import TradeDesk
 from pairbot_ext.journal.tables import EventRow, OrderRow

@@ -18,6 +18,8 @@ from sqlalchemy.orm import Session
 
 from pairbot_ext.control.heard import streams_view
 from pairbot_ext.control.picture import pair_png
+from pairbot_ext.control.refusals import NotNowError, UnknownPairError
+from pairbot_ext.control.renewal import accept, epoch_at, renewal_fields
 from pairbot_ext.control.views import (
     ActionView,
     OverviewView,
@@ -41,7 +43,6 @@ from pairbot_ext.pairs import Epoch, Pair, PairsFile
 from pairbot_ext.risk.state import RELEASE
 from pairbot_ext.signals.book import SignalBook
 from pairbot_ext.support.clock import as_datetime
-from pairbot_ext.support.errors import PairbotError
 from pairbot_ext.voice.messages import finite
 
 logger = logging.getLogger(__name__)
@@ -52,14 +53,6 @@ LOCK_TIMEOUT_SECS = 60.0
 """How long a command waits for the bot's loop to let go of Freqtrade's exit lock."""
 MS_PER_DAY = 86_400_000
 _OPENING = (PairState.PLANNED, PairState.A_SENT, PairState.B_SENT)
-
-
-class UnknownPairError(PairbotError):
-    """No pair and no pair trade has this id."""
-
-
-class NotNowError(PairbotError):
-    """The command makes no sense in the state things are in. Nothing was done."""
 
 
 @dataclass(frozen=True)
@@ -168,7 +161,7 @@ class PairService:
         now_ms, pairs = self._desk.clock.now_ms(), self._pairs_now()
         file = pairs.pairs_file
         generated_ms = int(file.generated_at.timestamp() * 1000)
-        epoch, is_valid = _epoch_at(file, as_datetime(now_ms))
+        epoch, is_valid = epoch_at(file, as_datetime(now_ms))
         return ScanView(
             pairs_file=pairs.path,
             generated_at_ms=generated_ms,
@@ -186,6 +179,7 @@ class PairService:
             else int(epoch.valid_to.timestamp() * 1000),
             is_valid_now=is_valid,
             pairs=() if epoch is None else tuple(pair.id for pair in epoch.pairs),
+            **renewal_fields(pairs.path, file, as_datetime(now_ms)),
         )
 
     # -- acting ------------------------------------------------------------------------------------
@@ -241,6 +235,10 @@ class PairService:
     def resume(self, by: str) -> ActionView:
         """Release the bot: ACTIVE again."""
         return ActionView(result=self._desk.risk.resume(by))
+
+    def accept(self, proposal_id: str, by: str) -> ActionView:
+        """Put the new selection that waits in force; see `renewal.accept`."""
+        return accept(self._pairs_now().path, proposal_id, by, as_datetime(self._desk.clock.now_ms()))
 
     # -- inside ------------------------------------------------------------------------------------
 
@@ -387,13 +385,3 @@ def _z_of(book: SignalBook | None, pair_id: str, now: datetime) -> float | None:
         if path.pair.id == pair_id and 0 <= row - path.first_row < path.z.size:
             return finite(float(path.z[row - path.first_row]))
     return None
-
-
-def _epoch_at(file: PairsFile, now: datetime) -> tuple[Epoch | None, bool]:
-    """The epoch in force; else the next, else the last; and whether it is in force."""
-    for epoch in file.epochs:
-        if epoch.is_valid_at(now):
-            return epoch, True
-    coming = [epoch for epoch in file.epochs if epoch.valid_from > now]
-    chosen = coming[0] if coming else (file.epochs[-1] if file.epochs else None)
-    return chosen, False

@@ -8,7 +8,7 @@ from html import escape
 from typing import Any
 
 from pairbot_ext.control.service import EVERYTHING, PairService
-from pairbot_ext.control.text import chunks, overview_lines, pair_lines, scan_lines
+from pairbot_ext.control.text import chunks, overview_lines, pair_lines, proposal_lines, scan_lines
 from pairbot_ext.host.rpc import Chat, Command
 from pairbot_ext.support.errors import PairbotError
 from pairbot_ext.support.redact import scrub
@@ -31,6 +31,7 @@ HELP = (
     ("pairs_halt", "", "Kill switch: close every pair, enter nothing"),
     ("pairs_resume", "", "Release the bot after a halt or a tripped risk rule"),
     ("pairs_scan", "", "When the last scan was made and what it found"),
+    ("pairs_accept", "ID", "Take the new selection over that waits; without ID: show it"),
 )
 
 
@@ -50,7 +51,7 @@ def commands(service: Callable[[], PairService | None]) -> dict[str, tuple[Comma
         "pair_lock": lambda pairs, wanted: [pairs.lock(wanted, BY).result],
         "pair_unlock": lambda pairs, wanted: [pairs.unlock(wanted, BY).result],
     }
-    made: dict[str, Command] = {"pair": _pair(service)}
+    made: dict[str, Command] = {"pair": _pair(service), "pairs_accept": _accept(service)}
     made |= {name: _plain(service, name, ask) for name, ask in plain.items()}
     made |= {name: _with_id(service, name, ask) for name, ask in with_id.items()}
     return {
@@ -101,6 +102,19 @@ def _pair(service: Callable[[], PairService | None]) -> Command:
         png = await _ask(chat, service, lambda pairs: pairs.picture(wanted))
         if png is not None and not await chat.show(png, caption=f"{wanted}: z of the spread"):
             await _say(chat, ["Telegram has not taken the picture; the log says why"])
+
+    return answer
+
+
+def _accept(service: Callable[[], PairService | None]) -> Command:
+    async def answer(chat: Chat, arguments: Sequence[str]) -> None:
+        # The id is asked for: a newer selection may have come since the one that was read.
+        if not arguments:
+            await _answer(chat, service, lambda pairs: proposal_lines(pairs.scan()))
+            return
+        wanted = await _one_id(chat, "pairs_accept", arguments)
+        if wanted is not None:
+            await _answer(chat, service, lambda pairs: [pairs.accept(wanted, BY).result])
 
     return answer
 

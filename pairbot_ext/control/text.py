@@ -182,7 +182,15 @@ def scan_lines(scan: ScanView) -> list[str]:
         f"epoch from {_minute(scan.valid_from_ms)} {until}, {state}",
         f"{len(scan.pairs)} pairs: {', '.join(scan.pairs) or 'none'}",
         f"from {scan.pairs_file}",
+        *(["", scan.renewed] if scan.renewed else []),
+        *(["", f"last renewal failed: {scan.renewal_failed}"] if scan.renewal_failed else []),
+        *(["", scan.proposal.text] if scan.proposal else []),
     ]
+
+
+def proposal_lines(scan: ScanView) -> list[str]:
+    """Answer to /pairs_accept without an id."""
+    return [scan.proposal.text] if scan.proposal else ["No new selection waits: the pairs in force stay"]
 
 
 def chunks(lines: Iterable[str], most_chars: int) -> list[str]:

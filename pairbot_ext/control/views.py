@@ -180,6 +180,20 @@ class PairView(View):
     last_closed: PairTradeView | None
 
 
+class ProposalView(View):
+    """A selection that waits for a person."""
+
+    id: str = Field(description="to accept it by")
+    proposed_at_ms: int
+    expires_at_ms: int
+    reasons: tuple[str, ...] = Field(description="why a person is asked")
+    before: tuple[str, ...] = Field(description="pairs in force")
+    after: tuple[str, ...] = Field(description="pairs it would put in force")
+    combinations: int | None
+    expected_false_positives: float | None
+    text: str = Field(description="all of it, as the bot tells it")
+
+
 class ScanView(View):
     """When and what the last scan found, as the pairs file says."""
 
@@ -197,6 +211,9 @@ class ScanView(View):
     valid_to_ms: int | None
     is_valid_now: bool
     pairs: tuple[str, ...] = Field(description="of that epoch")
+    renewed: str | None = Field(default=None, description="what the last renewal changed")
+    renewal_failed: str | None = Field(default=None, description="why the last one did not come about")
+    proposal: ProposalView | None = Field(default=None, description="a new selection that waits")
 
 
 class ActionView(View):

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from pairbot_ext.pairs.schema import PairsFile
+from pairbot_ext.support.disk import sync_folder
 from pairbot_ext.support.documents import plain, read_document
 from pairbot_ext.support.errors import PairsFileError
 
@@ -117,7 +118,7 @@ def content_hash(pairs_file: PairsFile) -> str:
 
 
 def write_json(path: Path, document: Any) -> None:
-    """Write JSON so that a crash leaves either the old file or the new one."""
+    """Write JSON so that a crash leaves either the old file or the new one; durable when this returns."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
     try:
@@ -128,6 +129,7 @@ def write_json(path: Path, document: Any) -> None:
             os.fsync(file.fileno())
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
+        sync_folder(path.parent)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise

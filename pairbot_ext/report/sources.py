@@ -84,7 +84,7 @@ def open_source(where: str, strategy: str | None = None) -> Source:
             raise DataError(
                 "A report reads backtest exports and SQLite databases",
                 value=f"a {where.partition(':')[0]} address",
-                remedy="Copy the bot's tables into SQLite (`freqtrade convert-db`) and name that file",
+                remedy="`pairbot backup` it, `pairbot restore` that to a SQLite file, and name the file",
             )
         where = rest
     path = Path(where)

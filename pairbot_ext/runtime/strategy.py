@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from pairbot_ext.control.attach import Control
     from pairbot_ext.control.service import PairsNow
     from pairbot_ext.desk.trade_desk import TradeDesk
+    from pairbot_ext.runtime.renewals import Renewals
 
 logger = logging.getLogger(__name__)
 
@@ -102,6 +103,7 @@ class PairsRuntime:
         self._bot: TradeDesk | None = None
         self._last_book: SignalBook | None = None
         self._control: Control | None = None
+        self._renewals: Renewals | None = None
 
     @property
     def strategy(self) -> IStrategy:
@@ -203,7 +205,9 @@ class PairsRuntime:
         self._learn_names()
         if self._bot is not None:
             from pairbot_ext.control.attach import Control
+            from pairbot_ext.runtime.renewals import Renewals
 
+            self._renewals = Renewals(self.settings.pairs_path(), self._bot.journal)
             self._control = Control(self._bot, self._pairs_now)
             self._control.attach()
         knows_markets = strategy.config.get("runmode") in NON_UTIL_MODES
@@ -273,6 +277,8 @@ class PairsRuntime:
             self._note_returns()
             self._tell([*self.poll_pairs_file(), *self.untradable_pairs(), *self._judge_validity(now)])
             self._tell(self._candles.fresh_steps())
+            if self._renewals is not None:
+                self._tell(self._renewals.look(self._watcher.current, now))
             self._note_late_candles()
 
     def _note_returns(self) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pairbot_ext.pairs.defaults import FILES_KEPT
 from pairbot_ext.settings.knobs import FILTERS, THRESHOLDS, Knob
 from pairbot_ext.support.errors import SettingsError
 
@@ -14,6 +17,8 @@ if TYPE_CHECKING:
     from pairbot_ext.settings.scan import ScanKnobs
 
 DEFAULT_CONFIG = "config.json"
+_PERIODS = {"day": timedelta(days=1), "week": timedelta(weeks=1), "month": timedelta(days=30)}
+_UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 _GROUPS: tuple[tuple[str, str, Mapping[str, Knob]], ...] = (
     ("thresholds", "thresholds written for every pair", THRESHOLDS),
     ("filters", "economic filters (the naive rule ignores them)", FILTERS),
@@ -57,6 +62,46 @@ def add_knob_options(parser: argparse.ArgumentParser) -> None:
                 help=f"{knob.description} (default: {shown})",
                 **_parsing(knob),
             )
+
+
+def add_renewal_options(parser: argparse.ArgumentParser) -> None:
+    """How a pairs file renews itself."""
+    group = parser.add_argument_group("a pairs file that renews itself (docs/renewing.md)")
+    group.add_argument(
+        "--every", type=period_of, metavar="PERIOD",
+        help="renew --out FILE whenever it is so old, until Ctrl+C: day, week, month, or like 12h, 3d, 2w",
+    )  # fmt: skip
+    group.add_argument(
+        "--once", action="store_true", help="with --every: renew it if it is due, and end (for a timer)"
+    )
+    group.add_argument("--ask", action="store_true", help="a person accepts each selection (/pairs_accept)")
+    group.add_argument(
+        "--max-thinning", type=_share, default=0.5, metavar="SHARE",
+        help="ask where more than this share of the pairs would go (default: %(default)s; 1: never)",
+    )  # fmt: skip
+    group.add_argument(
+        "--keep-files", type=int, default=FILES_KEPT, metavar="N",
+        help="files that were in force are kept, so many (default: %(default)s)",
+    )  # fmt: skip
+
+
+def period_of(text: str) -> timedelta:
+    """`week`, `3d`. Raises argparse.ArgumentTypeError."""
+    found = re.fullmatch(r"([1-9]\d{0,3})([hdw])", text)
+    period = _PERIODS.get(text) or (int(found[1]) * _UNITS[found[2]] if found else None)
+    if period is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no period such as day, week, month, 12h, 3d or 2w")
+    return period
+
+
+def _share(text: str) -> float:
+    try:
+        share = float(text)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no share from 0 to 1")
+    return share
 
 
 def _option(name: str) -> str:

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from pairbot_ext.candles.files import floor_to_candle
-from pairbot_ext.pairs import Epoch, PairsFile, epoch_with, lacks, load_pairs_file
+from pairbot_ext.pairs import Epoch, PairsFile, Scan, epoch_with, lacks, load_pairs_file
 from pairbot_ext.pairs.writing import append_epoch, build_pairs_file, check_replaceable, write_scan
 from pairbot_ext.scan.epochs import Schedule, walk_forward
 from pairbot_ext.scan.explain import explain_pair
@@ -25,6 +25,7 @@ from pairbot_ext.scan.imports import import_table
 from pairbot_ext.scan.model_option import model_of
 from pairbot_ext.scan.options import knobs_from, read_config
 from pairbot_ext.scan.pipeline import ScanOptions, ScanResult, epoch_of, scan_window
+from pairbot_ext.scan.renewal import Selection, Terms, check_candles, run_every
 from pairbot_ext.scan.rules import Rule
 from pairbot_ext.scan.sources import Candles, from_datadir
 from pairbot_ext.scan.table import (
@@ -39,7 +40,8 @@ from pairbot_ext.scan.table import (
 from pairbot_ext.scan.universe import Window, cut_window
 from pairbot_ext.settings.scan import ScanKnobs
 from pairbot_ext.stats.engine import BLOCK_MIB
-from pairbot_ext.support.errors import PairbotError
+from pairbot_ext.support.clock import SystemClock
+from pairbot_ext.support.errors import DataError, PairbotError
 from pairbot_ext.support.exitcode import ExitCode
 from pairbot_ext.tasks.options import workers_from
 from pairbot_ext.tasks.workers import Backend, Workers
@@ -61,14 +63,55 @@ def run_scan(args: argparse.Namespace, draw: Draw) -> int:
         check_replaceable(args.out)
     if args.import_table is not None:
         return _import(args, knobs)
+    if args.every is not None:
+        return _renew(args, knobs)
     return _scan(args, knobs, draw)
 
 
-def _scan(args: argparse.Namespace, knobs: ScanKnobs, draw: Draw) -> int:
+def _renew(args: argparse.Namespace, knobs: ScanKnobs) -> int:
+    """Scan whenever the file is due."""
+    from ccxt import BaseError
+    from freqtrade.exceptions import FreqtradeException
+
+    terms = Terms(args.every, args.ask, args.max_thinning, args.keep_files)
+    block_mib = BLOCK_MIB if args.block_mib is None else args.block_mib
+
+    def find(now: datetime) -> Selection:
+        # Each scan notes its end in the options it is given.
+        once = argparse.Namespace(**vars(args))
+        once.end = now if args.exchange is not None else None
+        try:
+            candles = _candles(once)
+        except (FreqtradeException, BaseError) as error:
+            raise DataError(f"the candles cannot be fetched: {error}", remedy="It is tried again") from error
+        end = floor_to_candle(once.end or candles.last_close(), args.timeframe)
+        options = ScanOptions(Rule(args.rule), knobs, candles.markets, block_mib)
+        data = cut_window(candles.frames, Window(args.timeframe, args.formation, end), candles.funding)
+        check_candles(len(candles.frames), dict(data.rejected), end, now)
+        with ScanProgress("testing pairs", quiet=args.json) as progress:
+            result = scan_window(data, options, progress)
+        if args.json:
+            print(json.dumps(result_json(result), indent=2))
+        else:
+            print_result(_console(), result, limit=args.show)
+        [epoch] = _with_model(args.model, [epoch_of(result, knobs.thresholds, end)])
+        scan = Scan.model_validate(summary([result]) | _provenance(args.provenance))
+        return Selection(epoch, scan, once.exchange_name, args.timeframe)
+
+    return run_every(
+        args.out, find, terms, SystemClock(), lambda text: print(text, file=sys.stderr, flush=True),
+        once=args.once,
+    )  # fmt: skip
+
+
+def _candles(args: argparse.Namespace) -> Candles:
     if args.exchange is not None:
-        candles = _from_exchange(args)
-    else:
-        candles = from_datadir(args.datadir, args.timeframe, args.symbols)
+        return _from_exchange(args)
+    return from_datadir(args.datadir, args.timeframe, args.symbols)
+
+
+def _scan(args: argparse.Namespace, knobs: ScanKnobs, draw: Draw) -> int:
+    candles = _candles(args)
     block_mib = BLOCK_MIB if args.block_mib is None else args.block_mib
     options = ScanOptions(Rule(args.rule), knobs, candles.markets, block_mib)
     if args.walk_forward:

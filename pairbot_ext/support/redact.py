@@ -82,6 +82,23 @@ def _address(url: str) -> Iterator[str]:
         yield path
 
 
+def without_secret_values(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy of a configuration that may be kept: every value whose key says that it is secret, however
+    short, is HIDDEN, and so are passwords in URLs and addresses of webhooks."""
+    secrets = secrets_of(config)
+
+    def clean(key: str, value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {name: clean(str(name), item) for name, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [clean(key, item) for item in value]
+        if _is_secret(key.lower()) and value not in (None, "", True, False):
+            return HIDDEN
+        return hide(value, secrets) if isinstance(value, str) else value
+
+    return {str(name): clean(str(name), value) for name, value in config.items()}
+
+
 def hide(text: str, secrets: Iterable[str]) -> str:
     """`text` without any of the secrets; the longest first, as one may contain another."""
     for secret in sorted(secrets, key=len, reverse=True):

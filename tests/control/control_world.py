@@ -20,7 +20,10 @@ from typing import Any
 import numpy as np
 from harness import PRICES, Rig, unified
 
-from pairbot_ext.pairs import Epoch, Pair, PairsFile, Scan, symbols_of, write_pairs_file
+from pairbot_ext.pairs import Epoch, Pair, PairsFile, Scan, load_pairs_file, symbols_of, write_pairs_file
+from pairbot_ext.pairs.renewal import base_of
+from pairbot_ext.pairs.renewal_files import propose
+from pairbot_ext.pairs.renewal_models import Proposal
 from pairbot_ext.sim.market.base import Kline
 from pairbot_ext.sim.market.fixed import FixedMarket
 from pairbot_ext.sim.telegram_api import FakeTelegram
@@ -122,6 +125,23 @@ def write_pairs(path: Path, market: SpreadMarket, now: datetime) -> PairsFile:
     )  # fmt: skip
     write_pairs_file(path, made)
     return made
+
+
+def waits(rig: Rig) -> None:
+    """A selection that a person is asked about: the first pair of the file alone."""
+    path = rig.directory / "pairs.json"
+    file = load_pairs_file(path)
+    (epoch,) = file.epochs
+    now = datetime.now(UTC)
+    fewer = epoch.model_copy(update={"pairs": epoch.pairs[:1]})
+    propose(
+        path,
+        Proposal(
+            id="0badc0de", proposed_at=now, expires_at=now + timedelta(days=1), base=base_of(file),
+            reasons=("a test",), exchange="binance", timeframe="1h", scan=file.scan, epoch=fewer,
+            before=file.pair_ids(),
+        ),
+    )  # fmt: skip
 
 
 @contextmanager

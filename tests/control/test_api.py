@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 import requests
-from control_world import api_block
+from control_world import api_block, waits
 from freqtrade.rpc.api_server import ApiServer
 from harness import Rig
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 GETS = ("pairs", "pairs_metrics", "pairs/ADA_ALGO", "pairs/ADA_ALGO/picture", "pairs_scan")
-POSTS = ("pairs/close", "pairs/lock", "pairs/unlock", "pairs/halt", "pairs/resume")
+POSTS = ("pairs/close", "pairs/lock", "pairs/unlock", "pairs/accept", "pairs/halt", "pairs/resume")
 
 
 class Client:
@@ -91,6 +91,12 @@ def test_acting(bot_and_client: tuple[Rig, Client]) -> None:
     assert client.ask("POST", "pairs/lock", json={"id": "XRP_DOGE"}).status_code == 200
     assert "API user operator" in bot.desk.risk.locked_pairs()["XRP_DOGE"]
     assert client.ask("POST", "pairs/unlock", json={"id": "XRP_DOGE"}).status_code == 200
+    assert client.ask("POST", "pairs/accept", json={"id": "0badc0de"}).status_code == 409
+    assert client.ask("GET", "pairs_scan").json()["proposal"] is None
+    waits(bot)
+    assert client.ask("GET", "pairs_scan").json()["proposal"]["after"] == ["ADA_ALGO"]
+    accepted = client.ask("POST", "pairs/accept", json={"id": "0badc0de"})
+    assert "Gone: XRP_DOGE" in accepted.json()["result"]
     answer = client.ask("POST", "pairs/close", json={"id": trade_id})
     assert answer.json()["pair_trades"] == [trade_id]
     assert bot.states() == ["CLOSED", "HEDGED"]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
-from control_world import telegram_block
+from control_world import telegram_block, waits
 from harness import Rig
 
 from pairbot_ext.orders.dryport import DryFault, DryFaultKind
@@ -101,6 +101,12 @@ CASES = {
     ),
     "resume": Case("/pairs_resume", ("ACTIVE again",), ["CLOSED", "CLOSED"], halted),
     "resume_what_is_active": Case("/pairs_resume", ("is ACTIVE",), OPEN, says_not=("again",)),
+    "accept_nothing": Case("/pairs_accept 0badc0de", ("waits under this id",), OPEN, says_not=("Accepted",)),
+    "accept_another": Case("/pairs_accept 1badc0de", ("0badc0de waits",), OPEN, waits),
+    "accept_without_id": Case(
+        "/pairs_accept", ("a new selection waits for you", "/pairs_accept 0badc0de takes it"), OPEN, waits
+    ),
+    "accept": Case("/pairs_accept 0BADC0DE", ("Accepted: 1 pairs", "Gone: XRP_DOGE"), OPEN, waits),
 }  # fmt: skip
 
 

@@ -7,13 +7,13 @@ byte (where one may be mounted), a kernel that refuses every write.
 import os
 import resource
 import sqlite3
-import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+from disks import small_disk
 from harness import Rig, rig
 from postgres import Server
 from sqlalchemy import create_engine, text
@@ -94,26 +94,13 @@ def refused(made: Rig) -> Iterator[None]:
 FAILURES = {"locked": locked, "unreadable": unreadable, "capped": capped, "full": full, "refused": refused}
 
 
-@contextmanager
-def small_disk(directory: Path) -> Iterator[None]:
-    """`directory` becomes a file system of DISK_BYTES."""
-    directory.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", str(directory)]
-    if os.getuid() or subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("needs the right to mount a small file system (root)")
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", "-l", str(directory)], check=True)
-
-
 @pytest.fixture
 def made(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Rig]:
     """A live bot whose directory can be broken; Freqtrade's own wait on a lock is short."""
     directory = tmp_path / "bot"
     with ExitStack() as stack:
         if "full" in request.node.name:
-            stack.enter_context(small_disk(directory))
+            stack.enter_context(small_disk(directory, DISK_BYTES))
         url = f"sqlite:///{directory / 'trades.sqlite'}?timeout=0.05"
         yield stack.enter_context(rig(directory, symbols=TWO, db_url=url))
 

@@ -14,6 +14,7 @@ from pathlib import Path
 PACKAGE = Path(__file__).parents[2] / "pairbot_ext"
 
 NOT_FOR_OPERATORS = (
+    "backup/",
     "sim/",
     "scan/",
     "candles/",
@@ -33,12 +34,14 @@ NOT_FOR_OPERATORS = (
 the proof have pages of their own."""
 
 ALL_TEXTS_OF = (
+    "pairs/renewal.py",
     "pairs/watcher.py",
     "pairtrade/decide.py",
     "pairtrade/retries.py",
     "recovery/standstill.py",
     "risk/desk.py",
     "risk/state.py",
+    "runtime/renewals.py",
     "voice/messages.py",
     "voice/watch.py",
 )

@@ -66,12 +66,22 @@ def test_a_scan_of_an_exchange_fetches_scans_and_resumes(venue, capsys):
     assert main([*command, "150"]) == 0  # an earlier start: the head is fetched, the tail is there
     assert "Formation: 150 candles" in capsys.readouterr().out
 
+    every = ["--every", "week", "--once"]
+    assert main([*command, "150", "--out", "renewed.json", *every]) == 0
+    assert "the pairs were renewed" in capsys.readouterr().err
+    assert main([*command, "150", "--out", "renewed.json", *every]) == 0
+    assert "renewed.json is renewed on" in capsys.readouterr().err
+
 
 def test_an_exchange_that_cannot_be_reached_is_one_message(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     Path("user_data").mkdir()
     assert main(["scan", "--exchange", "nosuchexchange"]) == 2
     assert "exchange nosuchexchange cannot be used" in capsys.readouterr().err
+    every = ["--out", "pairs.json", "--every", "week", "--once"]
+    assert main(["scan", "--exchange", "nosuchexchange", *every]) == 1
+    assert "cannot be used" in Path("pairs.json.failed.json").read_text()
+    assert not Path("pairs.json").exists()
 
 
 @pytest.mark.parametrize(
