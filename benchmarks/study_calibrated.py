@@ -90,6 +90,32 @@ def main(argv: list[str]) -> int:
 
 
 SAID = """
+*Shifted whole*: each coin's returns around the circle, no two by offsets less than a day apart; what other
+tables here call a null of real returns. *Market kept*: what the coins have in common (their mean, times
+each coin's loading) stands where it was and only each coin's own part is moved, as in the market a scan
+really sees. The universes are drawn like the null behind the p-values, from other numbers.
+
+**Where the market is kept, the table's p finds something in nearly half of the universes although no two
+coins belong together.** The likely reason: a coin's own part of its price comes back a little by itself,
+more than its price does, and in the spread of two coins that follow one market the own parts are what is
+left. A null of whole shifted returns does not show it: there each coin's share of the market is moved with
+it, and walks. So selections of `robust` on real candles may be coins that come back for themselves, and not
+pairs. `calibrated` compares with the same market and the same own parts, and holds its level on both nulls.
+
+Other ways to more power, and why they are not taken:
+
+- *Screening by the correlation of returns* is independent of the test where nothing is cointegrated, for a
+  multiple of leg B added to leg A changes the correlation and not the residual. It would find nearly every
+  pair of the simulated markets in `command.md`, because there all other coins are independent. In a real
+  market all coins follow one another, and a true pair need not stand out: the figure would rise and the
+  rule would not.
+- *Coins first, then their pairs.* One true pair among n(n-1)/2 gives both its coins the same smallest p.
+  Control over coins asks p (n-1) <= 2 q/n, which is p <= q / (n(n-1)/2): the first threshold of control
+  over all pairs.
+- *A higher level.* At 10 % either null yields a find in more than one universe of ten.
+
+The filter on the directions of beta refuses few pairs that passed (`command.md`): it stays.
+
 Command: `python -m benchmarks.study_calibrated`.
 """
 

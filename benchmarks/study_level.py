@@ -38,8 +38,8 @@ between 52 and 63 %, before any filter; the filters on beta take more (`command.
 does not bring the whole command to one half of single pairs and six tenths of three at a chance of any find
 of one in ten.** The tail of the statistic on real returns decides: 0.023 % of null pairs lie below -4.35,
 where GARCH noise alone would ask for -3.91 (`choice.md`), and at the common critical value 37 % of planted
-pairs pass, at GARCH's own 67 %. What remains untried is a screening that is independent of the test, and
-control over pairs that share coins; the default is unchanged.
+pairs pass, at GARCH's own 67 %. A null made of the scanned candles takes that tail as it is there: the rule
+`calibrated` (`calibrated.md`).
 
 Command: `python -m benchmarks.study_level`.
 """
