@@ -36,6 +36,7 @@ def setup_of(strategy: IStrategy, *, telegram_url: str = TELEGRAM_URL) -> Setup:
     setup.secrets |= {secret for secret in (client.apiKey, client.secret) if secret}
     setup.exchange = setup.account = Part(lambda: exchange)
     setup.strategy = Part(lambda: strategy)
+    setup.is_starting = True
     return setup
 
 

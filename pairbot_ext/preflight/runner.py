@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import ccxt
 from freqtrade.exceptions import FreqtradeException
 
-from pairbot_ext.preflight import account, effective, files, sizes, telegram, venue
+from pairbot_ext.preflight import account, effective, files, server, sizes, telegram, venue
 from pairbot_ext.preflight.results import CheckResult, Finding, Number, Report, Status
 from pairbot_ext.preflight.setup import NotCheckedError, Setup
 from pairbot_ext.support.errors import PairbotError
@@ -54,6 +54,7 @@ CHECKS: tuple[Check, ...] = (
     Check("request weight", venue.request_weight),
     Check("foreign", account.foreign),
     Check("telegram", telegram.telegram),
+    Check("api server", server.api_server),
 )
 
 

@@ -175,6 +175,8 @@ class Setup:
         self.books: Part[dict[str, Book]] = Part(self._read_books)
         self.known: Part[Known] = Part(self._read_database)
         self.secrets = secrets_of(config)
+        self.is_starting = False
+        """Whether it is the bot itself that asks, on its way into trading."""
         self.venue = venue_of(str(config.get("exchange", {}).get("name", "")))
 
     @property

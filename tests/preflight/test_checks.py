@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -264,3 +265,26 @@ def test_a_check_that_breaks_has_not_passed(make_setup: MakeSetup) -> None:
 
 def _raise(error: Exception) -> Finding:
     raise error
+
+
+@red("api server")
+@pytest.mark.parametrize(("host", "status"), [("127.0.0.1", Status.PASS), ("0.0.0.0", Status.WARN)])
+def test_the_address_of_the_api_server(make_setup: MakeSetup, host: str, status: Status) -> None:
+    """Freqtrade waits for a server that never starts where its port is taken: no log line, no trade."""
+    with socket.create_server((host, 0)) as taken:
+        port = taken.getsockname()[1]
+        block = {
+            "enabled": True,
+            "listen_ip_address": host,
+            "listen_port": port,
+            "username": "u",
+            "password": "p",
+        }
+        setup = make_setup(api_server=block)
+        check("api server", setup, Status.WARN, f"{host}:{port} cannot be opened")
+        # The bot that starts has opened it itself.
+        setup.is_starting = True
+        check("api server", setup, status, f"{host}:{port}")
+    setup.is_starting = False
+    check("api server", setup, status, f"{host}:{port}")
+    check("api server", make_setup(), Status.PASS, "is off")
