@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import platform
 from importlib import metadata
+from pathlib import Path
 
 from pairbot_ext import __version__
 
+DISTRIBUTION = "pairbot-ext"
+README = "share/doc/pairbot-ext/README.md"
 RUNS_ON = ("freqtrade", "ccxt")
 FORMATS = {"pairs file": 2, "journal": 2}
 """Newest version of each that this package writes and reads; a test compares them with their rooms."""
@@ -20,6 +23,21 @@ def of(package: str) -> str:
         return "not installed"
 
 
+def documentation() -> Path | None:
+    """Where README and docs/ lie: beside a checkout's package, or where the wheel has put them."""
+    checkout = Path(__file__).resolve().parents[2]
+    if (checkout / "docs").is_dir() and (checkout / "pyproject.toml").is_file():
+        return checkout
+    try:
+        files = metadata.files(DISTRIBUTION) or []
+    except metadata.PackageNotFoundError:
+        return None
+    for file in files:
+        if file.as_posix().endswith(README):
+            return Path(str(file.locate())).resolve().parent
+    return None
+
+
 def lines() -> list[str]:
     """For `pairbot --version`; nothing heavy is loaded for it."""
     return [
@@ -27,4 +45,5 @@ def lines() -> list[str]:
         *(f"{package} {of(package)}" for package in RUNS_ON),
         *(f"{name} schema {number}" for name, number in FORMATS.items()),
         f"Python {platform.python_version()}",
+        f"documentation {documentation() or 'not installed'}",
     ]

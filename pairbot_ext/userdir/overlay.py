@@ -97,8 +97,8 @@ def make_overlay(folder: Path, own: Mapping[str, Any], files: Sequence[Path]) ->
         _step_aside(document, own, folder, notes)
     elif own:
         notes.append(
-            f"{', '.join(path.name for path in files)} sets minimal_roi, which closes one leg alone and which "
-            f"no further file can take out: pairbot.json stands alone; keys, Telegram and the API server "
+            f"{', '.join(path.name for path in files)} sets minimal_roi, which closes one leg alone and "
+            f"which no further file can take out: pairbot.json stands alone; keys, Telegram and the API server "
             f"come from the environment (.env.example)"
         )
         _keep_own(document, own)
