@@ -132,15 +132,16 @@ def _remove(userdir: Path) -> int:
 
 def _open_pairs(userdir: Path) -> int:
     """How many pair trades the bot of this userdir has open; 0 where it has no database yet."""
+    from sqlalchemy.engine import make_url
+
     from pairbot_ext.commands.flatten import open_pairs
-    from pairbot_ext.commands.status import database_url
     from pairbot_ext.preflight.database import sqlite_file
     from pairbot_ext.userdir.options import OVERLAY
+    from pairbot_ext.userdir.overlay import read_own
 
     if not (userdir / OVERLAY).is_file():
         return 0
-    url = database_url([str(userdir / OVERLAY)])
-    from sqlalchemy.engine import make_url
-
+    # Not as Freqtrade loads it: that makes folders.
+    url = str(read_own([userdir / OVERLAY])["db_url"])
     path = sqlite_file(make_url(url))
     return 0 if path is not None and not path.is_file() else len(open_pairs(url))

@@ -98,8 +98,8 @@ def make_overlay(folder: Path, own: Mapping[str, Any], files: Sequence[Path]) ->
     elif own:
         notes.append(
             f"{', '.join(path.name for path in files)} sets minimal_roi, which closes one leg alone and "
-            f"which no further file can take out: pairbot.json stands alone; keys, Telegram and the API server "
-            f"come from the environment (.env.example)"
+            f"which no further file can take out: pairbot.json stands alone; keys, Telegram and the API "
+            f"server come from the environment (.env.example)"
         )
         _keep_own(document, own)
     pairs = pairs_overlay(folder / PAIRS_FILE)
@@ -159,8 +159,14 @@ def changed_settings(own: Mapping[str, Any], document: Mapping[str, Any]) -> lis
     for key, value in _leaves(document):
         before = _at(own, key)
         if before is not _NOTHING and before != value:
-            lines += [f"- {'.'.join(key)}: {json.dumps(before)}", f"+ {'.'.join(key)}: {json.dumps(value)}"]
+            lines += [
+                f"{sign} {'.'.join(key)}: {_shown(each)}" for sign, each in (("-", before), ("+", value))
+            ]
     return lines
+
+
+def _shown(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
 _NOTHING = object()

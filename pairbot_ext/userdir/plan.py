@@ -29,7 +29,7 @@ _NO_PAIRS = {
     "scan": {"rule": "none yet: written by `pairbot init`, to be replaced by `pairbot scan`"},
     "epochs": [],
 }
-_EARLIER = "1970-01-01T00:00:00Z"
+_EARLIER = "2000-01-01T00:00:00Z"
 """Of an empty file: every init writes the same bytes."""
 
 
