@@ -1,9 +1,9 @@
 """Somebody who has never seen the package, twice: with a bot of their own, and with nothing.
 
-`python -m benchmarks.newcomer` builds the wheel, installs it into a new environment as `pip install` does, runs
-what docs/install.md says in two new folders, and writes docs/install-transcript.md: what was printed, and how
-long it took. `--bin DIR` takes an environment that is there; `--print` writes nothing. Beside the installation
-no internet is used: the exchange is `pairbot offline`'s, the candles are generated.
+`python -m benchmarks.newcomer` builds the wheel, installs it into a new environment as `pip install` does,
+runs what docs/install.md says in two new folders, and writes docs/install-transcript.md: what was printed and
+how long it took. `--bin DIR` takes an environment that is there, `--print` writes nothing. Beside the
+installation no internet is used: the exchange is `pairbot offline`'s, the candles are generated.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import filecmp
 import os
+import resource
 import shlex
 import shutil
 import signal
@@ -49,6 +50,7 @@ class Session:
         } | {"PATH": f"{bin_dir}{os.pathsep}{os.environ['PATH']}", "COLUMNS": "100"}
         self.parts: list[str] = []
         self.secs = 0.0
+        self.processor_secs = 0.0
         self.commands = 0
 
     def say(self, text: str) -> None:
@@ -70,7 +72,7 @@ class Session:
         :param counts: among the commands whose time is measured. :param lines, head: shown, of the end and of
             the beginning. :param stop_after_secs: Ctrl+C then, as somebody does who has seen enough.
         """
-        began = time.monotonic()
+        began, used = time.monotonic(), _processor_secs()
         child = subprocess.Popen(
             shlex.split(line), cwd=self.folder, env=self._environment, stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
@@ -82,10 +84,13 @@ class Session:
             output, _ = child.communicate(timeout=90)
         took = time.monotonic() - began
         if stop_after_secs is None and child.returncode not in codes:
-            raise SystemExit(f"`{line}` ended with {child.returncode}:\n{output[-3000:]}")
+            raise SystemExit(
+                "".join(self.parts) + f"`{line}` ended with {child.returncode}:\n{output[-3000:]}"
+            )
         if counts:
             self.commands += 1
             self.secs += took
+            self.processor_secs += _processor_secs() - used
         output = output.replace(str(self.folder), "~")
         told = [text.rstrip() for text in output.splitlines() if text.strip()]
         if head and len(told) > head + lines:
@@ -96,6 +101,12 @@ class Session:
         self.parts.append(f"\n```\n{body}\n```\n\n{took:.0f} s, exit code {child.returncode}.\n")
         print(f"{took:6.1f} s  {line}", flush=True)
         return output
+
+
+def _processor_secs() -> float:
+    """Of the children that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def install(folder: Path) -> tuple[Path, float, int]:
@@ -137,9 +148,9 @@ def own_bot(session: Session) -> None:
 def with_a_bot(session: Session) -> None:
     """An existing user_data; in the end it is as it was."""
     session.say(
-        "## With a bot of your own\n\nWhat was there before: a `user_data` of `freqtrade create-userdir`, the "
-        "`config.json` that `freqtrade new-config` writes for spot and 5 m candles, and Freqtrade's sample "
-        "strategy."
+        "## With a bot of your own\n\nWhat was there before: a `user_data` of `freqtrade create-userdir`, "
+        "the `config.json` that `freqtrade new-config` writes for spot and 5 m candles, and Freqtrade's "
+        "sample strategy."
     )
     own_bot(session)
     userdir = session.folder / "user_data"
@@ -147,9 +158,9 @@ def with_a_bot(session: Session) -> None:
     before = session.folder.parent / "before"
     shutil.copytree(userdir, before, ignore=shutil.ignore_patterns("data"))
     session.say(
-        "**Three commands to a backtest.** The candles are generated, and the exchange is simulated (`pairbot "
-        "offline --`): with internet the scan fetches them (`--exchange binance`), and the last line begins "
-        "with `freqtrade`."
+        "**Three commands to a backtest.** The candles are generated, and the exchange is simulated "
+        "(`pairbot offline --`): with internet the scan fetches them (`--exchange binance`), and the last "
+        "line begins with `freqtrade`."
     )
     session.run("pairbot init", counts=True, lines=60)
     end = START + timedelta(hours=FORMATION_CANDLES)
@@ -201,8 +212,10 @@ def dry_run(session: Session) -> None:
 
 def measured(session: Session) -> str:
     """The sentence with the figure."""
-    return (f"**{session.commands} commands, {session.secs:.0f} s together** (target: 3 commands, "
-            f"{TARGET_SECS} s beside the installation).")  # fmt: skip
+    return (
+        f"**{session.commands} commands, {session.secs:.0f} s together, {session.processor_secs:.0f} s of "
+        f"processor time** (target: 3 commands, {TARGET_SECS} s beside the installation)."
+    )
 
 
 def with_nothing(session: Session) -> None:

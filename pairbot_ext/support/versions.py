@@ -31,10 +31,12 @@ def documentation() -> Path | None:
     try:
         files = metadata.files(DISTRIBUTION) or []
     except metadata.PackageNotFoundError:
-        return None
-    for file in files:
-        if file.as_posix().endswith(README):
-            return Path(str(file.locate())).resolve().parent
+        files = []
+    # `pip install --target` puts it beside the package and notes another place.
+    places = [Path(str(file.locate())) for file in files if file.as_posix().endswith(README)]
+    for path in (*places, checkout / README):
+        if path.is_file():
+            return path.resolve().parent
     return None
 
 
