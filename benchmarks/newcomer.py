@@ -35,6 +35,7 @@ BOT_SECS = 100
 MOST_LINES = 14
 """Of one command's output, from its end: a backtest prints a hundred."""
 TARGET_SECS = 120
+SHOWN_AS = "/home/me/bot"
 
 
 class Session:
@@ -91,7 +92,7 @@ class Session:
             self.commands += 1
             self.secs += took
             self.processor_secs += _processor_secs() - used
-        output = output.replace(str(self.folder), "~")
+        output = output.replace(str(self.folder), SHOWN_AS)
         told = [text.rstrip() for text in output.splitlines() if text.strip()]
         if head and len(told) > head + lines:
             told = [*told[:head], "...", *told[len(told) - lines :]]
@@ -139,7 +140,7 @@ def own_bot(session: Session) -> None:
         "d(Path('user_data/config.json'), dict(dry_run=True, max_open_trades=3, stake_currency='USDT', "
         "stake_amount='100', fiat_display_currency='USD', timeframe='5m', exchange_name='binance', "
         "trading_mode='spot', margin_mode='', telegram=False, api_server=False, exchange_key='', "
-        "exchange_secret=''))"
+        "exchange_secret='', api_server_jwt_key='0' * 64, api_server_ws_token='0' * 32))"
     )
     subprocess.run([str(session._environment["PATH"].split(os.pathsep)[0]) + "/python", "-c", code],
                    cwd=session.folder, check=True, env=session._environment)  # fmt: skip
@@ -246,7 +247,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         head = (
             "<!-- written by `python -m benchmarks.newcomer` -->\n\n# Installed and tried, twice\n\n"
             "What somebody sees who installs the package and follows [install.md](install.md), as it was "
-            f"printed; long outputs are cut where it says `...`, and `~` is the folder. {told}."
+            f"printed; long outputs are cut where it says `...`, and the folder is shown as `{SHOWN_AS}`. "
+            f"{told}."
         )
         sessions = []
         for title, play in (("existing bot", with_a_bot), ("nothing", with_nothing)):
