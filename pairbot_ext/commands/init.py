@@ -22,7 +22,7 @@ upgrade or a move: what is still as it was written is brought up to date, what y
 """
 EPILOG = """\
 exit code: 0 done, or nothing to do; 1 with --check an init would change something or a file waits to be
-merged, with --remove pair trades are open; 2 a file of yours stands in the way, or cannot be read.
+merged, with --remove live pair trades are open; 2 a file of yours stands in the way, or cannot be read.
 
 examples:
   pairbot init                                   user_data here, on its config.json or the one beside it
@@ -61,7 +61,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def run(args: argparse.Namespace) -> int:
-    """Returns 1 where --check finds something to do, or --remove finds open pair trades."""
+    """Returns 1 where --check finds something to do, or --remove finds live pair trades."""
     if args.remove:
         return _remove(args.userdir)
     # Imported here: `pairbot --help` should load nothing.
@@ -118,8 +118,8 @@ def _remove(userdir: Path) -> int:
     still_open = _open_pairs(userdir)
     if still_open:
         print(
-            f"Nothing was removed: {still_open} pair trades are open in this bot's database, and nothing "
-            f"would manage them. Close them first: `pairbot flatten all --userdir {userdir}`"
+            f"Nothing was removed: {still_open} live pair trades are open in this bot's database, and "
+            f"nothing would manage them. Close them first: `pairbot flatten all --userdir {userdir}`"
         )
         return ExitCode.PROBLEM
     removed, kept = remove(userdir, manifest)
@@ -131,7 +131,7 @@ def _remove(userdir: Path) -> int:
 
 
 def _open_pairs(userdir: Path) -> int:
-    """How many pair trades the bot of this userdir has open; 0 where it has no database yet."""
+    """How many pair trades with money the bot of this userdir has open; 0 where it has no database yet."""
     from sqlalchemy.engine import make_url
 
     from pairbot_ext.commands.flatten import open_pairs
@@ -144,4 +144,6 @@ def _open_pairs(userdir: Path) -> int:
     # Not as Freqtrade loads it: that makes folders.
     url = str(read_own([userdir / OVERLAY])["db_url"])
     path = sqlite_file(make_url(url))
-    return 0 if path is not None and not path.is_file() else len(open_pairs(url))
+    if path is not None and not path.is_file():
+        return 0
+    return sum(not each.trade.dry_run for each in open_pairs(url))
