@@ -46,6 +46,7 @@ class Session:
 
     def __init__(self, folder: Path, bin_dir: Path) -> None:
         self.folder = folder
+        self._bin = str(bin_dir)
         self._environment = {
             name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")
         } | {"PATH": f"{bin_dir}{os.pathsep}{os.environ['PATH']}", "COLUMNS": "100"}
@@ -67,15 +68,19 @@ class Session:
         head: int = 0,
         codes: Sequence[int] = (0,),
         stop_after_secs: float | None = None,
+        only: str = "",
     ) -> str:
         """Run one line and note it.
 
         :param counts: among the commands whose time is measured. :param lines, head: shown, of the end and of
             the beginning. :param stop_after_secs: Ctrl+C then, as somebody does who has seen enough.
+        :param only: lines with this in them, from there on; a bot's log is long.
         """
         began, used = time.monotonic(), _processor_secs()
+        # A log is wrapped at the terminal's width.
+        wide = {"COLUMNS": "1000"} if only else {}
         child = subprocess.Popen(
-            shlex.split(line), cwd=self.folder, env=self._environment, stdin=subprocess.DEVNULL,
+            shlex.split(line), cwd=self.folder, env=self._environment | wide, stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
         )  # fmt: skip
         try:
@@ -92,8 +97,13 @@ class Session:
             self.commands += 1
             self.secs += took
             self.processor_secs += _processor_secs() - used
-        output = output.replace(str(self.folder), SHOWN_AS)
-        told = [text.rstrip() for text in output.splitlines() if text.strip()]
+        output = output.replace(str(self.folder), SHOWN_AS).replace(self._bin, "~/.venv/bin")
+        found = (text for text in output.splitlines() if text.strip() and only in text)
+        told = (
+            [text[text.index(only) :].strip() for text in found]
+            if only
+            else [text.rstrip() for text in found]
+        )
         if head and len(told) > head + lines:
             told = [*told[:head], "...", *told[len(told) - lines :]]
         elif len(told) > lines + head:
@@ -206,7 +216,7 @@ def dry_run(session: Session) -> None:
     session.run(
         "pairbot offline --market demo --pairs-out user_data/sim-pairs.json -- "
         "trade -c user_data/pairbot.json",
-        stop_after_secs=BOT_SECS, lines=10,
+        stop_after_secs=BOT_SECS, lines=16, only=" - pairbot_ext.",
     )  # fmt: skip
     session.run("pairbot status --userdir user_data --last 4", lines=16, codes=(0, 1))
 

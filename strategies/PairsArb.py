@@ -8,7 +8,7 @@ from pathlib import Path
 if (_ROOT := str(Path(__file__).resolve().parents[1])) not in sys.path:
     sys.path.append(_ROOT)
 
-from pairbot_ext.strategy import PairsArb as _PairsArb
+from pairbot_ext.runtime.pairs_arb import PairsArb as _PairsArb
 
 
 class PairsArb(_PairsArb):

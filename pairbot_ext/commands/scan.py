@@ -73,7 +73,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     source.add_argument(
         "--symbols", nargs="+", metavar="SYMBOL", help="only these, e.g. ADA/USDT:USDT or ADA"
     )
-    add_config_options(source)
+    add_config_options(parser)
     window = parser.add_argument_group("formation")
     window.add_argument("--timeframe", default="1h", help="candle length (default: %(default)s)")
     window.add_argument(

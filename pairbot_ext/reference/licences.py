@@ -51,8 +51,8 @@ def closure(requirements: list[str]) -> dict[str, metadata.Distribution]:
 def licence_of(distribution: metadata.Distribution) -> str:
     """As its metadata say: the expression, else the classifiers, else the old field."""
     about = distribution.metadata
-    if expression := about.get("License-Expression"):
-        return str(expression)
+    if "License-Expression" in about:
+        return about["License-Expression"]
     classifiers = [
         line.rpartition(" :: ")[2]
         for line in about.get_all("Classifier") or []
@@ -60,7 +60,7 @@ def licence_of(distribution: metadata.Distribution) -> str:
     ]
     if classifiers:
         return ", ".join(classifiers)
-    first = str(about.get("License") or "").strip().partition("\n")[0]
+    first = str(about.json.get("license", "")).strip().partition("\n")[0]
     return re.sub(r"\s+", " ", first)[:_LONGEST] or UNSAID
 
 

@@ -15,7 +15,7 @@ OVERLAY = "pairbot.json"
 DEFAULT_CONFIG = "config.json"
 
 
-def add_config_options(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
+def add_config_options(parser: argparse.ArgumentParser) -> None:
     """Declare `-c` and `--userdir`; `complete` fills them in before the command runs."""
     parser.add_argument(
         "-c",
@@ -28,7 +28,7 @@ def add_config_options(parser: argparse.ArgumentParser | argparse._ArgumentGroup
     add_userdir_option(parser)
 
 
-def add_userdir_option(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
+def add_userdir_option(parser: argparse.ArgumentParser) -> None:
     """Declare `--userdir` alone."""
     parser.set_defaults(complete=complete)
     parser.add_argument(

@@ -5,7 +5,7 @@ STRATEGY = '''"""The installed package's strategy, where Freqtrade looks for it.
 Settings belong in pairbot.json, thresholds in the pairs file: this file follows the package.
 """
 
-from pairbot_ext.strategy import PairsArb as _PairsArb
+from pairbot_ext.runtime.pairs_arb import PairsArb as _PairsArb
 
 
 class PairsArb(_PairsArb):

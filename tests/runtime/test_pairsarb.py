@@ -37,7 +37,7 @@ def test_every_callback_is_tried() -> None:
 
     from scenario import REPO_ROOT
 
-    tree = ast.parse((REPO_ROOT / "pairbot_ext" / "strategy.py").read_text())
+    tree = ast.parse((REPO_ROOT / "pairbot_ext" / "runtime" / "pairs_arb.py").read_text())
     strategy = next(node for node in tree.body if isinstance(node, ast.ClassDef))
     methods = {node.name for node in strategy.body if isinstance(node, ast.FunctionDef)}
     # A bot never calls `advise_all_indicators`: it asks symbol by symbol.

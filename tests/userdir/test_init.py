@@ -122,7 +122,7 @@ def test_the_strategy_and_the_loss_load_from_there(tmp_path: Path) -> None:
     strategy = StrategyResolver.load_strategy(config)
     assert strategy.version() == __version__, "what /show_config says"
     assert HyperOptLossResolver.load_hyperoptloss(config) is not None
-    assert "pairbot_ext.strategy" in texts.STRATEGY
+    assert "pairbot_ext.runtime.pairs_arb" in texts.STRATEGY
 
 
 def test_return_targets_cannot_be_overlaid_so_the_file_stands_alone(owned: Path) -> None:
