@@ -203,4 +203,5 @@ def _is_pairs_file(text: str) -> bool:
 
 
 def _json(document: Mapping[str, object]) -> str:
-    return json.dumps(document, indent=4, ensure_ascii=False) + "\n"
+    # ASCII alone: Freqtrade reads its configuration in the encoding of the system.
+    return json.dumps(document, indent=4) + "\n"
