@@ -19,11 +19,11 @@ def test_every_command_takes_userdir(repo_root: Path) -> None:
         action.choices for action in build_parser()._actions if isinstance(action, argparse._SubParsersAction)
     )
     ours = {
-        name
+        name  # `health` asks the environment alone where no file is named
         for name, parser in choices.items()
         if any("-c" in action.option_strings for action in parser._actions)
     }
-    for name in ours:
+    for name in ours - {"health"}:
         assert any("--userdir" in action.option_strings for action in choices[name]._actions), name
     assert ELSEWHERE.isdisjoint(ours)
 

@@ -30,7 +30,7 @@ def test_the_wheel_works_from_an_empty_folder(repo_root: Path, tmp_path: Path) -
     install = ["install", "-q", "--no-deps", "--no-compile", "--target", str(site), str(wheel)]
     subprocess.run([*pip, *install], check=True)
 
-    environment = os.environ | {"PYTHONPATH": str(site)}
+    environment = os.environ | {"PYTHONPATH": str(site), "COLUMNS": "200"}
 
     def said(*arguments: str) -> str:
         done = subprocess.run(
