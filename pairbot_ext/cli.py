@@ -7,10 +7,20 @@ import pkgutil
 import sys
 from collections.abc import Sequence
 
-from pairbot_ext import __version__, commands
+from pairbot_ext import commands
 from pairbot_ext.support.errors import PairbotError
 from pairbot_ext.support.exitcode import ExitCode
 from pairbot_ext.support.terminal import speak_any_encoding
+
+
+class _Versions(argparse.Action):
+    """`--version`, gathered only when it is asked for."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from pairbot_ext.support.versions import lines
+
+        print("\n".join(lines()))
+        parser.exit()
 
 
 def build_parser(only: str | None = None) -> argparse.ArgumentParser:
@@ -19,7 +29,7 @@ def build_parser(only: str | None = None) -> argparse.ArgumentParser:
     :param only: load just this command where it exists: the others may need libraries that take a second.
     """
     parser = argparse.ArgumentParser(prog="pairbot", description="Pair trading for Freqtrade.")
-    parser.add_argument("--version", action="version", version=f"pairbot {__version__}")
+    parser.add_argument("--version", action=_Versions, nargs=0, help="of the package, and what it runs on")
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     names = sorted(module.name for module in pkgutil.iter_modules(commands.__path__))
     for name in [only] if only in names else names:
@@ -33,6 +43,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     args = build_parser(arguments[0] if arguments else None).parse_args(arguments)
     try:
+        if "complete" in args:
+            args.complete(args)
         code = int(args.run(args))
         sys.stdout.flush()
         return code

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pairbot_ext.support.errors import PairbotError
 from pairbot_ext.support.exitcode import ExitCode
+from pairbot_ext.userdir.options import add_config_options
 
 DESCRIPTION = """\
 `pairbot scan --every` asks before it takes many pairs away, and always with --ask. Without ID this shows what
@@ -34,10 +35,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.add_argument("id", nargs="?", metavar="ID", help="of the selection, as the message names it")
     parser.add_argument("--out", type=Path, metavar="FILE", help="pairs file (default: the configuration's)")
-    parser.add_argument(
-        "-c", "--config", action="append", metavar="FILE",
-        help="the bot's configuration (default: config.json)",
-    )  # fmt: skip
+    add_config_options(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)
 
@@ -47,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
     from pairbot_ext.pairs.renewal import note_of, proposal_text, renewal_text
     from pairbot_ext.pairs.renewal_files import accept_proposal, read_proposal
 
-    path, now = args.out or _pairs_file(args.config), datetime.now(UTC)
+    path, now = args.out or _pairs_file(args), datetime.now(UTC)
     if args.id is not None:
         fresh = accept_proposal(path, args.id.lower(), "pairbot accept", now)
         note = note_of(fresh)
@@ -62,11 +60,11 @@ def run(args: argparse.Namespace) -> int:
     return ExitCode.PROBLEM
 
 
-def _pairs_file(configs: list[str] | None) -> Path:
+def _pairs_file(args: argparse.Namespace) -> Path:
     from pairbot_ext.scan.options import read_config
     from pairbot_ext.settings import parse_settings
 
-    files, config = read_config(configs)
+    files, config = read_config(args.config, args.userdir)
     if not files:
         raise PairbotError("no configuration names the pairs file", remedy="Give --out FILE or -c FILE")
     return parse_settings(config.get("pairbot")).pairs_path()

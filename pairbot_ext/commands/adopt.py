@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from pairbot_ext.support.exitcode import ExitCode
+from pairbot_ext.userdir.options import add_config_options
 
 DESCRIPTION = """\
 Try the best epoch of `freqtrade hyperopt` on the candles after those it was chosen on. Where it makes more
@@ -31,19 +32,15 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
-        "--datadir", type=Path, required=True, metavar="DIR", help="candles, e.g. user_data/data/binance"
-    )
-    parser.add_argument(
-        "-c", "--config", action="append", metavar="FILE", help="the hyperopt's (default: config.json)"
-    )
+    parser.add_argument("--datadir", type=Path, metavar="DIR", help="candles (default: the configuration's)")
+    add_config_options(parser)
     parser.add_argument("--epochs", type=Path, metavar="FILE", help=".fthypt (default: the last hyperopt's)")
     parser.add_argument(
         "--timerange", metavar="A-B", help="to try it on (default: all candles after the hyperopt's)"
     )
     parser.add_argument(
-        "--out", type=Path, default=Path("strategies/PairsArb.json"), metavar="FILE",
-        help="parameter file beside the strategy (default: %(default)s)",
+        "--out", type=Path, metavar="FILE",
+        help="parameter file (default: PairsArb.json beside the strategy)",
     )  # fmt: skip
     costs = parser.add_argument_group("costs beside fees and funding, bp of one leg and fill; taken twice")
     costs.add_argument("--slippage-bp", type=float, default=1.0, metavar="BP", help="default: %(default)s")
@@ -58,15 +55,18 @@ def run(args: argparse.Namespace) -> int:
     from datetime import UTC, datetime
 
     from pairbot_ext.research.adopt import write_parameters
-    from pairbot_ext.research.adopt_session import adopt_plan, lines
+    from pairbot_ext.research.adopt_session import adopt_plan, lines, parameter_file
+    from pairbot_ext.scan.options import datadir_from
 
     now = datetime.now(UTC)
+    args.datadir = datadir_from(args)
     made = adopt_plan(args, now)
     for line in lines(made):
         print(line)
     if made.objections:
         print(f"Not written: {'; '.join(made.objections)}.", file=sys.stdout)
         return ExitCode.PROBLEM
-    write_parameters(args.out, made, now)
-    print(f"Wrote {args.out}: it replaces the thresholds of ALL pairs from the next start on.")
+    out = args.out or parameter_file(args)
+    write_parameters(out, made, now)
+    print(f"Wrote {out}: it replaces the thresholds of ALL pairs from the next start on.")
     return ExitCode.OK

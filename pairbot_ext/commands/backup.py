@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pairbot_ext.support.errors import PairbotError
 from pairbot_ext.support.exitcode import ExitCode
+from pairbot_ext.userdir.options import add_config_options
 
 if TYPE_CHECKING:
     from pairbot_ext.backup.archive import Manifest
@@ -50,10 +51,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def add_database_options(parser: argparse.ArgumentParser) -> None:
     """Whose database it is."""
-    parser.add_argument(
-        "-c", "--config", action="append", metavar="FILE",
-        help="the bot's configuration (default: config.json)",
-    )  # fmt: skip
+    add_config_options(parser)
     parser.add_argument("--db-url", metavar="URL", help="default: the configuration's, as Freqtrade finds it")
 
 
@@ -80,7 +78,7 @@ def database_of(args: argparse.Namespace) -> tuple[dict[str, Any], Database]:
     from pairbot_ext.preflight import load_config
     from pairbot_ext.support.redact import protect
 
-    config = load_config(args.config or (), live=False, strategy=None)
+    config = load_config(args.config or (), live=False, userdir=args.userdir)
     protect(config=config)
     return config, Database.at(args.db_url or str(config["db_url"]), Path(config["user_data_dir"]))
 

@@ -46,5 +46,8 @@ def run(args: argparse.Namespace) -> int:
     """Print what each model earned."""
     # Imported here: `pairbot --help` should not load Freqtrade.
     from pairbot_ext.research.compare_session import run_compare
+    from pairbot_ext.scan.options import datadir_from
+
+    args.datadir = datadir_from(args)
 
     return run_compare(args, sys.stdout)

@@ -18,8 +18,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "demo",
         help="the whole product on a simulated market: no account, no key, no network",
         description="Simulated market with planted mean reversion: candles are generated, pairs found and "
-        "traded. The PnL means nothing; the demo shows that both legs open, stay hedged and close together. "
-        "Run it in the cloned repository.",
+        "traded. The PnL means nothing; the demo shows that both legs open, stay hedged and close together.",
     )
     parser.add_argument(
         "--seed", type=int, default=DEFAULT_SEED, help=f"of the market (default: {DEFAULT_SEED})"

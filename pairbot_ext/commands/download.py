@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pairbot_ext.support.errors import PairbotError
 from pairbot_ext.support.exitcode import ExitCode
+from pairbot_ext.userdir.options import add_config_options
 
 if TYPE_CHECKING:
     from pairbot_ext.pairs import PairsFile
@@ -26,7 +27,6 @@ examples:
   pairbot download --pairs-file user_data/pairs.json --timerange 20250501-20260101
   pairbot download -- --erase -v
 """
-DEFAULT_CONFIG = "config.json"
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -38,13 +38,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
-        "-c",
-        "--config",
-        action="append",
-        metavar="FILE",
-        help=f"Freqtrade config (default: {DEFAULT_CONFIG})",
-    )
+    add_config_options(parser)
     parser.add_argument(
         "--pairs-file", type=Path, metavar="FILE", help="default: the config's pairbot.pairs_file"
     )
@@ -69,12 +63,14 @@ def run(args: argparse.Namespace) -> int:
     from pairbot_ext.scan.options import default_datadir, read_config
 
     passed_on = args.freqtrade_args[1:] if args.freqtrade_args[:1] == ["--"] else args.freqtrade_args
-    configs, config = read_config(args.config)
+    configs, config = read_config(args.config, args.userdir)
     settings, pairs_file = _pairs_file(args.pairs_file, config)
     if not pairs_file.pairs:
         print("The pairs file lists no pairs: nothing to download.")
         return ExitCode.OK
     datadir = args.datadir or default_datadir(config, pairs_file.exchange)
+    if args.userdir is not None:
+        passed_on = ["--userdir", str(args.userdir), *passed_on]
     symbols = pairs_file.pairs
     try:
         plan = plan_download(

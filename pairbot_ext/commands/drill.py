@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from pairbot_ext.support.errors import PairbotError
 from pairbot_ext.support.exitcode import ExitCode
+from pairbot_ext.userdir.options import add_config_options
 
 if TYPE_CHECKING:
     from pairbot_ext.rehearse.drill import Drill
@@ -49,9 +50,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
-        "-c", "--config", action="append", metavar="FILE", help="Freqtrade configuration (default: its own)"
-    )
+    add_config_options(parser)
     parser.add_argument("--pairs", type=Path, metavar="FILE", help="pairs file instead of the configured one")
     parser.add_argument(
         "--pair", action="append", metavar="ID", help="only this pair, may be given several times"
@@ -102,7 +101,9 @@ def run(args: argparse.Namespace) -> int:
         check_page(args.html)
     schedule = read_schedule(args.schedule) if args.schedule else None
     wanted = args.pair or ([schedule.pair] if schedule and schedule.pair else [])
-    setup = read_setup(args.config or (), pairs_file=args.pairs, datadir=args.datadir, pair_ids=wanted)
+    setup = read_setup(
+        args.config or (), pairs_file=args.pairs, datadir=args.datadir, pair_ids=wanted, userdir=args.userdir
+    )
     if args.search is not None:
         return _search(args, setup)
     drill = Drill(setup)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pairbot_ext.support.errors import PairbotError
 from pairbot_ext.support.exitcode import ExitCode
 from pairbot_ext.support.redact import scrub
+from pairbot_ext.userdir.options import add_config_options
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -56,7 +57,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "which", metavar="ID|all", help="a pair trade's id as `pairbot status` shows it, or all"
     )
-    parser.add_argument("-c", "--config", action="append", metavar="FILE", help="Freqtrade configuration")
+    add_config_options(parser)
     parser.add_argument("--db-url", metavar="URL", help="default: the configuration's")
     parser.add_argument("--direct", action="store_true", help="do not ask a running bot")
     parser.add_argument(
@@ -72,9 +73,9 @@ def run(args: argparse.Namespace) -> int:
     from pairbot_ext.host.botapi import BotApi
     from pairbot_ext.preflight import load_config
 
-    config = load_config(args.config or (), live=False, strategy=None)
+    config = load_config(args.config or (), live=False, userdir=args.userdir)
     only = None if args.which == "all" else args.which
-    pairs = [] if args.ignore_database else _open_pairs(args.db_url or str(config["db_url"]))
+    pairs = [] if args.ignore_database else open_pairs(args.db_url or str(config["db_url"]))
     if only is not None and not args.ignore_database and all(pair.trade.id != only for pair in pairs):
         raise PairbotError(
             f"no open pair trade has the id {only}", remedy="`pairbot status --open` shows them"
@@ -90,7 +91,8 @@ def run(args: argparse.Namespace) -> int:
     return _on_venue(args, config, pairs, only)
 
 
-def _open_pairs(url: str) -> list[PairStatus]:
+def open_pairs(url: str) -> list[PairStatus]:
+    """Open pair trades in the database at `url`. Raises PairbotError where it cannot be read."""
     from sqlalchemy import create_engine
     from sqlalchemy.exc import SQLAlchemyError
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pairbot_ext.support.errors import PairbotError
 from pairbot_ext.support.exitcode import ExitCode
+from pairbot_ext.userdir.options import add_config_options
 
 DESCRIPTION = """\
 Copies Freqtrade's tables and the journal into an empty database, in one transaction that is committed only
@@ -38,10 +39,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.add_argument("--from", dest="source", metavar="URL", help="default: the configuration's db_url")
     parser.add_argument("--to", dest="target", metavar="URL", help="default: the configuration's db_url")
-    parser.add_argument(
-        "-c", "--config", action="append", metavar="FILE",
-        help="the bot's configuration (default: config.json)",
-    )  # fmt: skip
+    add_config_options(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)
 
@@ -57,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
     from pairbot_ext.preflight import load_config
     from pairbot_ext.support.redact import protect
 
-    config = load_config(args.config or (), live=False, strategy=None)
+    config = load_config(args.config or (), live=False, userdir=args.userdir)
     protect(config=config)
     source, target = (
         Database.at(url or str(config["db_url"]), Path(config["user_data_dir"]))

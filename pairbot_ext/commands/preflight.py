@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from pairbot_ext.support.exitcode import ExitCode
+from pairbot_ext.userdir.options import add_config_options
 
 DESCRIPTION = """\
 Checks configuration, pairs file, strategy, database and disk, and with an exchange in reach clock, symbols,
@@ -36,13 +37,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
-        "-c",
-        "--config",
-        action="append",
-        metavar="FILE",
-        help="Freqtrade configuration, may be given several times (default: as freqtrade trade)",
-    )
+    add_config_options(parser)
     parser.add_argument(
         "-s", "--strategy", metavar="NAME", help="default: the configuration's, else PairsArb"
     )
@@ -66,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
         from pairbot_ext.preflight import Setup, load_config, run_checks
         from pairbot_ext.preflight.setup import TELEGRAM_URL
 
-        config = load_config(args.config or (), live=args.live, strategy=args.strategy)
+        config = load_config(args.config or (), live=args.live, strategy=args.strategy, userdir=args.userdir)
         live = args.live or not config.get("dry_run", True)
         setup = Setup(config, live=live, telegram_url=args.telegram_url or TELEGRAM_URL)
         report = run_checks(setup)

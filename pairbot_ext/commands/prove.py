@@ -9,6 +9,7 @@ import warnings
 from pathlib import Path
 
 from pairbot_ext.support.exitcode import ExitCode
+from pairbot_ext.userdir.options import USERDIR, add_userdir_option
 
 DESCRIPTION = """\
 Runs a script of claims with the engine's own parts (venue, journal, order guard, reconciler) on Binance's
@@ -28,7 +29,6 @@ examples:
   pairbot prove --read-only
   pairbot prove --fixture user_data/prove/report.json --output tests/prove/proven/2026-11.json
 """
-DIRECTORY = Path("user_data") / "prove"
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -52,7 +52,10 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         action="store_true",
         help="this account, which is not known here, is a demo account",
     )
-    parser.add_argument("--output", type=Path, metavar="FILE", help=f"default: {DIRECTORY / 'report.json'}")
+    add_userdir_option(parser)
+    parser.add_argument(
+        "--output", type=Path, metavar="FILE", help="default: prove/report.json in the userdir"
+    )
     parser.add_argument(
         "--fixture",
         type=Path,
@@ -71,12 +74,13 @@ def run(args: argparse.Namespace) -> int:
     from pairbot_ext.prove.hosts import LOOPBACK_VARIABLE, site_of
     from pairbot_ext.prove.proof import LEGS, Options, prove
 
+    output = args.output or (args.userdir or Path(USERDIR)) / "prove" / "report.json"
     loopback = os.environ.get(LOOPBACK_VARIABLE)
     site = site_of(args.host, loopback, read_only=args.read_only)
     options = Options(
         site=site,
         keys=keys_from(os.environ, is_demo=site.is_demo),
-        directory=DIRECTORY if args.output is None else args.output.parent,
+        directory=output.parent,
         legs=(args.legs[0], args.legs[1]) if args.legs else LEGS,
         read_only=args.read_only,
         accept_account=args.accept_account,
@@ -88,7 +92,7 @@ def run(args: argparse.Namespace) -> int:
             "ignore", message="Unverified HTTPS request is being made to host '127.0.0.1'"
         )
         report = prove(options, (lambda _line: None) if args.json else lambda line: print(line, flush=True))
-    written = report.write(DIRECTORY / "report.json" if args.output is None else args.output)
+    written = report.write(output)
     if args.json:
         print(json.dumps(report.to_json(), indent=2, ensure_ascii=False))
     else:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pairbot_ext.support.exitcode import ExitCode
+from pairbot_ext.userdir.options import add_config_options
 
 if TYPE_CHECKING:
     from pairbot_ext.rehearse.replay.session import Replayed
@@ -41,11 +42,10 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    add_config_options(parser)
     parser.add_argument(
-        "-c", "--config", action="append", metavar="FILE", help="Freqtrade configuration (default: its own)"
+        "--datadir", type=Path, metavar="DIR", help="Freqtrade's candles (default: the configuration's)"
     )
-    parser.add_argument("--userdir", type=Path, metavar="DIR", help="where Freqtrade looks for strategies/")
-    parser.add_argument("--datadir", type=Path, required=True, metavar="DIR", help="Freqtrade's candles")
     parser.add_argument("--timerange", required=True, metavar="FROM-TO", help="as freqtrade backtesting")
     parser.add_argument("--pairs", type=Path, metavar="FILE", help="pairs file instead of the configured one")
     parser.add_argument(
@@ -87,13 +87,14 @@ def run(args: argparse.Namespace) -> int:
     from pairbot_ext.rehearse.replay.session import replay
     from pairbot_ext.rehearse.replay.terms import terms_of
     from pairbot_ext.rehearse.show import Progress
+    from pairbot_ext.scan.options import datadir_from
 
     terms = terms_of(
         args.preset, latency_ms=args.latency_ms, spread_bp=args.spread_bp, depth_usdt=args.depth_usdt,
         partial_share=args.partial_share, fault_share=args.fault_share, ticks=args.ticks, seed=args.seed,
     )  # fmt: skip
     inputs = read_inputs(
-        args.config or (), datadir=args.datadir, timerange=args.timerange, pairs_file=args.pairs,
+        args.config or (), datadir=datadir_from(args), timerange=args.timerange, pairs_file=args.pairs,
         detail=args.detail, userdir=args.userdir,
     )  # fmt: skip
     with Progress(quiet=args.json, doing="replaying") as progress:

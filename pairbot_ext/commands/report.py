@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from pairbot_ext.support.errors import PairbotError
 from pairbot_ext.support.exitcode import ExitCode
+from pairbot_ext.userdir.options import add_config_options
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,7 +59,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         type=Path,
         metavar="FILE",
         help="the pairs file the trades were made with (default: the one the export's configuration names, "
-        "else pairs_config.json; none for a database with a journal)",
+        "else the configuration's; none for a database with a journal)",
     )
     parser.add_argument(
         "--datadir",
@@ -66,6 +67,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         metavar="DIR",
         help="candles: pictures, equity marked to market, hedge ratios of rolling models",
     )
+    add_config_options(parser)
     parser.add_argument("--strategy", help="strategy in an export with several")
     parser.add_argument("--out", type=Path, metavar="DIR", help="write HTML pages, PNGs, JSON and CSV there")
     parser.add_argument(
@@ -95,7 +97,7 @@ def run(args: argparse.Namespace) -> int:
 
     console = Console(stderr=args.json or args.csv)
     source = open_source(args.source, args.strategy)
-    pairs_file = _pairs_file(args.pairs_file, source)
+    pairs_file = _pairs_file(args, source)
     frames, funding = {}, {}
     if args.datadir is not None:
         frames = _candles(args.datadir, source, pairs_file)
@@ -157,24 +159,27 @@ def _side_by_side(first: Path, second: Path) -> int:
     return ExitCode.PROBLEM if found.apart else ExitCode.OK
 
 
-def _pairs_file(named: Path | None, source: Source) -> PairsFile | None:
+def _pairs_file(args: argparse.Namespace, source: Source) -> PairsFile | None:
     """The pairs file that was named, else the first of the usual ones there is.
 
     A journal knows legs and models itself; a file nobody named could be another bot's.
     """
     from pairbot_ext.pairs import load_pairs_file
+    from pairbot_ext.scan.options import read_config
+    from pairbot_ext.settings import parse_settings
 
-    if named is not None:
-        return load_pairs_file(named)
+    if args.pairs_file is not None:
+        return load_pairs_file(args.pairs_file)
     if source.journal:
         return None
-    for path in filter(None, (source.pairs_file, "pairs_config.json")):
+    settings = parse_settings(read_config(args.config, args.userdir)[1].get("pairbot"))
+    for path in filter(None, (source.pairs_file, settings.pairs_file)):
         if Path(path).is_file():
             return load_pairs_file(Path(path))
     if source.rows:
         raise PairbotError(
             "The pairs file these trades were made with is not here",
-            value=source.pairs_file or "pairs_config.json",
+            value=source.pairs_file or settings.pairs_file,
             remedy="Name it with --pairs-file FILE",
         )
     return None

@@ -31,6 +31,7 @@ examples:
   pairbot scan --exchange binance --universe 40 --out user_data/pairs.json --every week
 """
 MIN_FORMATION_CANDLES = 30
+DEFAULT_EXCHANGE = "binance"
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -38,6 +39,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     from pairbot_ext.scan.options import add_knob_options, add_renewal_options
     from pairbot_ext.settings.knobs import DEFAULT_RULE, Rule
     from pairbot_ext.tasks.options import add_task_options
+    from pairbot_ext.userdir.options import add_config_options
 
     parser = subparsers.add_parser(
         "scan",
@@ -51,7 +53,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--datadir",
         type=Path,
         metavar="DIR",
-        help="candles in Freqtrade's layout, e.g. user_data/data/binance",
+        help="candles in Freqtrade's layout, e.g. user_data/data/binance (with --userdir: those in it)",
     )
     source.add_argument(
         "--exchange",
@@ -71,9 +73,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     source.add_argument(
         "--symbols", nargs="+", metavar="SYMBOL", help="only these, e.g. ADA/USDT:USDT or ADA"
     )
-    source.add_argument(
-        "-c", "--config", action="append", metavar="FILE", help="default: config.json, if there"
-    )
+    add_config_options(parser)
     window = parser.add_argument_group("formation")
     window.add_argument("--timeframe", default="1h", help="candle length (default: %(default)s)")
     window.add_argument(
@@ -171,7 +171,7 @@ def _exchange_of(datadir: Path | None) -> str:
     is_exchange = name.isidentifier() and any(
         Path(folder, "abstract", f"{name}.py").exists() for folder in folders
     )
-    return name if is_exchange else "binance"
+    return name if is_exchange else DEFAULT_EXCHANGE
 
 
 def _draw(args: argparse.Namespace, candles: Candles, epochs: Sequence[Epoch]) -> None:
@@ -207,10 +207,13 @@ def _draw(args: argparse.Namespace, candles: Candles, epochs: Sequence[Epoch]) -
 def _check_usage(args: argparse.Namespace) -> None:
     from pairbot_ext.tasks.options import workers_from
 
+    if args.userdir is not None and not (args.datadir or args.exchange or args.import_table):
+        args.datadir = args.userdir / "data" / (args.exchange_name or DEFAULT_EXCHANGE)
     has_candles = args.datadir is not None or args.exchange is not None
     if has_candles == (args.import_table is not None):
         raise PairbotError(
-            "scan needs one source", remedy="Give --datadir DIR, --exchange NAME or --import-table FILE"
+            "scan needs one source",
+            remedy="Give --datadir DIR, --userdir DIR, --exchange NAME or --import-table FILE",
         )
     if args.universe < 2:
         raise PairbotError("--universe must hold two symbols at least", value=args.universe)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from pairbot_ext.support.errors import PairbotError
 from pairbot_ext.support.exitcode import ExitCode
+from pairbot_ext.userdir.options import add_config_options
 
 DESCRIPTION = """\
 Shows pair trades as the bot's journal has them: state, legs, hedge error, naked time, profit with fees and
@@ -36,13 +38,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
-        "-c",
-        "--config",
-        action="append",
-        metavar="FILE",
-        help="Freqtrade configuration (default: config.json)",
-    )
+    add_config_options(parser)
     parser.add_argument("--db-url", metavar="URL", help="default: the configuration's, as Freqtrade finds it")
     parser.add_argument("--open", action="store_true", help="only pair trades that are not finished")
     parser.add_argument("--orders", action="store_true", help="with every order")
@@ -63,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
     from pairbot_ext.control.views import trade_view
     from pairbot_ext.journal.ledger import has_journal, read_heard, read_ledger
 
-    url = args.db_url or database_url(args.config)
+    url = args.db_url or database_url(args.config, args.userdir)
     try:
         engine = create_engine(read_only(url))
         is_there = has_journal(engine)
@@ -87,11 +83,11 @@ def run(args: argparse.Namespace) -> int:
     return ExitCode.PROBLEM if needs_you else ExitCode.OK
 
 
-def database_url(configs: list[str] | None) -> str:
+def database_url(configs: list[str] | None, userdir: Path | None = None) -> str:
     """Where the bot of these configurations keeps its trades."""
     from pairbot_ext.preflight import load_config
 
-    return str(load_config(configs or (), live=False, strategy=None)["db_url"])
+    return str(load_config(configs or (), live=False, strategy=None, userdir=userdir)["db_url"])
 
 
 def shown(url: str) -> str:

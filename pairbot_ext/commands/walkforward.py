@@ -39,19 +39,16 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     from pairbot_ext.scan.options import add_knob_options
     from pairbot_ext.settings.knobs import DEFAULT_RULE, Rule
     from pairbot_ext.tasks.options import add_task_options
+    from pairbot_ext.userdir.options import add_config_options
 
-    parser.add_argument(
-        "--datadir", type=Path, required=True, metavar="DIR", help="candles, e.g. user_data/data/binance"
-    )
+    parser.add_argument("--datadir", type=Path, metavar="DIR", help="candles (default: the configuration's)")
     parser.add_argument(
         "--pairs-file", type=Path, metavar="FILE", help="walk-forward pairs file instead of a scan"
     )
     parser.add_argument(
         "--symbols", nargs="+", metavar="SYMBOL", help="only these, e.g. ADA/USDT:USDT or ADA"
     )
-    parser.add_argument(
-        "-c", "--config", action="append", metavar="FILE", help="default: config.json, if there"
-    )
+    add_config_options(parser)
     parser.add_argument("--timeframe", default="1h", help="candle length (default: %(default)s)")
     parser.add_argument(
         "--formation", type=int, default=1440, metavar="CANDLES", help="window length (default: %(default)s)"
@@ -98,5 +95,8 @@ def run(args: argparse.Namespace) -> int:
     """Print the verdict and what it rests on."""
     # Imported here: `pairbot --help` should not load Freqtrade.
     from pairbot_ext.research.session import run_walkforward
+    from pairbot_ext.scan.options import datadir_from
+
+    args.datadir = datadir_from(args)
 
     return run_walkforward(args, sys.stdout)

@@ -124,8 +124,8 @@ def run_backtest(console: Console, workplace: Workplace, *, seed: int) -> Backte
         workplace,
         "backtest",
         [
-            "offline", "--", "backtesting", "--strategy", "PairsArb", "-c", "config.json",
-            "-c", workplace.shown(folder / "pairs.json.overlay.json"), "-c", workplace.shown(mark),
+            "offline", "--", "backtesting",
+            "-c", workplace.shown(workplace.config), "-c", workplace.shown(mark),
             "--datadir", workplace.shown(datadir.path),
             "--timerange", f"{traded_from:%Y%m%d}-{datadir.end:%Y%m%d}",
             "--export", "trades", "--backtest-directory", workplace.shown(folder / "backtest"),

@@ -150,7 +150,7 @@ class BotProcess(_Process):
 
     :param name: of its files: NAME.json, NAME.log, NAME.sqlite in the demo's folder; earlier ones are
         replaced.
-    :param settings: configuration beyond config.json and the exchange's overlay.
+    :param settings: configuration beyond pairbot.json and the exchange's overlay.
     """
 
     def __init__(
@@ -170,7 +170,7 @@ class BotProcess(_Process):
         super().__init__(
             workplace,
             [
-                str(freqtrade_command()), "trade", "--strategy", "PairsArb", "-c", "config.json",
+                str(freqtrade_command()), "trade", "-c", str(workplace.config),
                 "-c", str(config), "-c", str(exchange.overlay), "--db-url", f"sqlite:///{self.database}",
             ],
             workplace.folder / f"{name}.log",

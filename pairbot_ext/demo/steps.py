@@ -14,6 +14,9 @@ from pathlib import Path
 from rich.console import Console
 
 from pairbot_ext.support.errors import PairbotError
+from pairbot_ext.userdir.apply import apply
+from pairbot_ext.userdir.options import OVERLAY
+from pairbot_ext.userdir.plan import make_plan
 
 _TAIL_LINES = 15
 
@@ -22,32 +25,36 @@ _TAIL_LINES = 15
 class Workplace:
     """Where the demo works.
 
-    :param root: the repository: holds config.json and strategies/PairsArb.py.
-    :param folder: everything the demo writes, emptied of earlier results at the start.
+    :param root: the working directory.
+    :param folder: a userdir with everything the demo writes, emptied of earlier results at the start.
     """
 
     root: Path
     folder: Path
 
+    @property
+    def config(self) -> Path:
+        """What `pairbot init` makes of the folder."""
+        return self.folder / OVERLAY
+
+    def prepare(self) -> None:
+        """`pairbot init` of the folder. Raises PairbotError where a file of somebody else is in the way."""
+        apply(make_plan(self.folder, (), self.root))
+
     def shown(self, path: Path) -> str:
-        """`path` as a user in the repository would type it."""
+        """`path` as a user in the working directory would type it."""
         return str(path.relative_to(self.root)) if path.is_relative_to(self.root) else str(path)
 
 
 def find_workplace(folder: Path | None) -> Workplace:
-    """The repository in the working directory, and the demo's folder in it (default user_data/demo).
+    """The demo's folder, a userdir of its own in any directory (default user_data/demo).
 
-    :raises PairbotError: the working directory is not the repository.
+    :raises PairbotError: it cannot be written, or a file of somebody else is in the way.
     """
     root = Path.cwd()
-    for needed in ("config.json", "strategies/PairsArb.py"):
-        if not (root / needed).is_file():
-            raise PairbotError(
-                f"The demo runs the repository's own strategy, and {needed} is not in this directory",
-                value=root,
-                remedy="Change into the cloned repository and run it there (or `make demo`)",
-            )
-    return Workplace(root, (folder or root / "user_data" / "demo").resolve())
+    workplace = Workplace(root, (folder or root / "user_data" / "demo").resolve())
+    workplace.prepare()
+    return workplace
 
 
 def pairbot_command(*arguments: str) -> list[str]:

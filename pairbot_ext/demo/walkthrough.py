@@ -129,8 +129,8 @@ def _trade(workplace: Workplace, transcript: _Transcript, chat: FakeTelegram) ->
         exchange.control.state()
         with BotProcess(workplace, exchange, "bot", settings) as bot:
             transcript.title("Preflight")
-            config = ["-c", "config.json", "-c", workplace.shown(workplace.folder / "bot.json")]
-            config += ["-c", workplace.shown(exchange.overlay)]
+            files = (workplace.config, workplace.folder / "bot.json", exchange.overlay)
+            config = [part for path in files for part in ("-c", workplace.shown(path))]
             _run(workplace, transcript, "preflight", *config, codes=(0, 1))
             bot.wait_for("start trading", bot.is_running, _READY_SECS)
             database = f"sqlite:///{workplace.shown(bot.database)}"

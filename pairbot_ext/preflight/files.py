@@ -172,6 +172,10 @@ def versions(setup: Setup) -> Finding:
     return Finding(Status.PASS, shown, numbers=installed)
 
 
+OF_A_DRY_RUN = ".dryrun."
+"""In the names Freqtrade and `pairbot init` give a dry-run's database."""
+
+
 def database(setup: Setup) -> Finding:
     """The database can be written: without it no order's intent is durable, so nothing is entered."""
     shown = make_url(str(setup.config.get("db_url", "")))
@@ -181,6 +185,13 @@ def database(setup: Setup) -> Finding:
             setup.grave,
             "in memory: pair trades are forgotten when the bot stops",
             'Set "db_url": "sqlite:///tradesv3.sqlite"',
+        )
+    if setup.live and path is not None and OF_A_DRY_RUN in path.name:
+        return Finding(
+            Status.FAIL,
+            f"{path.name} is a dry-run's: its trades would be taken for positions on the venue",
+            'Name another "db_url" in the file that says "dry_run": false, such as '
+            f'"sqlite:///{path.with_name(path.name.replace(OF_A_DRY_RUN, "."))}"',
         )
     try:
         if path is not None and not path.exists():

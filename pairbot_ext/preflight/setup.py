@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import ccxt
@@ -353,11 +354,13 @@ def _short(error: BaseException) -> str:
     return " <- ".join(text if len(text) <= 240 else text[:237] + "..." for text in texts)
 
 
-def load_config(files: Sequence[str], *, live: bool, strategy: str | None = None) -> Config:
+def load_config(
+    files: Sequence[str], *, live: bool, strategy: str | None = None, userdir: Path | None = None
+) -> Config:
     """The configuration `freqtrade trade` would run with, environment variables included.
 
     :param files: as with Freqtrade's `-c`; none means its default file.
-    :param live: as if `dry_run` were false.
+    :param live: as if `dry_run` were false. :param userdir: as with `--userdir`.
     :raises PairbotError: a file is missing or malformed.
     """
     from freqtrade.commands.arguments import Arguments
@@ -366,6 +369,7 @@ def load_config(files: Sequence[str], *, live: bool, strategy: str | None = None
     from pairbot_ext.host.access import read_configuration
 
     arguments = ["trade", *(part for file in files for part in ("-c", file))]
+    arguments += [] if userdir is None else ["--userdir", str(userdir)]
     parsed = Arguments(arguments).get_parsed_arg()
     parsed["strategy"] = strategy
     try:
@@ -373,7 +377,8 @@ def load_config(files: Sequence[str], *, live: bool, strategy: str | None = None
     except (FreqtradeException, AttributeError, TypeError, OSError) as error:
         # AttributeError and TypeError: valid JSON that is no object.
         raise PairbotError(
-            f"the configuration cannot be read: {error}", remedy="Correct the file, or name another with -c"
+            f"the configuration cannot be read: {error}",
+            remedy="Correct the file, or name another with -c; `pairbot init` makes one",
         ) from error
     if live:
         config["dry_run"] = False

@@ -88,6 +88,7 @@ def read_setup(
     pairs_file: Path | None = None,
     datadir: Path | None = None,
     pair_ids: Sequence[str] = (),
+    userdir: Path | None = None,
 ) -> Setup:
     """Read what `freqtrade trade` would run with.
 
@@ -98,7 +99,7 @@ def read_setup(
         lacks what a rehearsal relies on.
     """
     private.check((*private.BOT, *private.REHEARSAL), "a drill")
-    config = load_config(files, live=True)
+    config = load_config(files, live=True, userdir=userdir)
     settings = parse_settings(config.get("pairbot"))
     path = pairs_file or settings.pairs_path()
     document = load_pairs_file(path)

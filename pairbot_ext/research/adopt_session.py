@@ -12,12 +12,22 @@ from pairbot_ext.research.adopt import Check, Stretch, best_epoch, check, latest
 from pairbot_ext.research.costs import CostModel
 from pairbot_ext.research.ledger import TrialLedger, trial_of
 from pairbot_ext.research.market import load_market
+from pairbot_ext.research.recheck import STRATEGY, strategy_folder
 from pairbot_ext.research.session import terms_of
 from pairbot_ext.research.walkforward import Plan, with_whitelist
 from pairbot_ext.scan.options import read_config
 from pairbot_ext.settings import parse_settings
 from pairbot_ext.startup.checks import required_startup_candles
 from pairbot_ext.support.errors import DataError, PairbotError
+
+
+def parameter_file(args: argparse.Namespace) -> Path:
+    """Where Freqtrade looks for the strategy's parameters: beside the strategy.
+
+    :param args: the command's. :raises PairbotError: there is no strategy.
+    """
+    _, config = read_config(args.config, args.userdir)
+    return strategy_folder(config) / f"{STRATEGY}.json"
 
 
 def adopt_plan(args: argparse.Namespace, now: datetime) -> Check:
@@ -29,7 +39,7 @@ def adopt_plan(args: argparse.Namespace, now: datetime) -> Check:
         raise PairbotError(
             "a cost in bp is below 0", value=min(args.slippage_bp, args.legging_bp), remedy="Give 0 or more"
         )
-    _, config = read_config(args.config)
+    _, config = read_config(args.config, args.userdir)
     settings = parse_settings(config.get("pairbot"))
     pairs_file = load_pairs_file(settings.pairs_path())
     user_data = Path(config.get("user_data_dir") or "user_data")

@@ -22,6 +22,7 @@ from pairbot_ext.report.pairing import load_export
 from pairbot_ext.research.account import Terms
 from pairbot_ext.research.outcome import Outcome
 from pairbot_ext.support.errors import PairbotError
+from pairbot_ext.userdir.texts import STRATEGY as STRATEGY_TEXT
 
 STRATEGY = "PairsArb"
 EXACT = ("pair", "enter_tag", "open_date", "close_date", "is_short", "exit_reason", "amount")
@@ -55,7 +56,6 @@ class Recheck:
 
     :param config: the user's, merged; money and slots are taken from `terms`.
     :param folder: an empty one, for its files.
-    :raises PairbotError: the strategy is not there.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class Recheck:
         raw = {**_USUAL, **{name: value for name, value in config.items() if name not in _LEFT_OUT}}
         raw |= {
             "strategy": STRATEGY,
-            "strategy_path": str(_strategies(config)),
+            "strategy_path": str(_strategies(config, folder)),
             "user_data_dir": str(folder / "user_data"),
             "timeframe": pairs_file.timeframe,
             "fee": terms.fee,
@@ -162,8 +162,20 @@ def _in_order(trades: pd.DataFrame) -> pd.DataFrame:
     return same.sort_values(["open_date", "pair"]).reset_index(drop=True)
 
 
-def _strategies(config: Mapping[str, Any]) -> Path:
-    """Where the strategy is: the configured folder, the user's, or the one beside the package."""
+def _strategies(config: Mapping[str, Any], folder: Path) -> Path:
+    """The user's strategy, whose parameters lie beside it; else the package's, put into `folder`."""
+    try:
+        return strategy_folder(config)
+    except PairbotError:
+        (folder / f"{STRATEGY}.py").write_text(STRATEGY_TEXT, encoding="utf-8")
+        return folder
+
+
+def strategy_folder(config: Mapping[str, Any]) -> Path:
+    """Where the strategy is: the configured folder, the user's, or the one beside the package.
+
+    :raises PairbotError: in none of them.
+    """
     places = [
         config.get("strategy_path"),
         Path(config.get("user_data_dir") or "user_data") / "strategies",
@@ -173,7 +185,7 @@ def _strategies(config: Mapping[str, Any]) -> Path:
         if (Path(place) / f"{STRATEGY}.py").is_file():
             return Path(place).resolve()
     raise PairbotError(
-        "the strategy that should confirm the trades is not there",
+        "the strategy is not there",
         value=f"{STRATEGY}.py, looked for in {', '.join(str(place) for place in filter(None, places))}",
-        remedy="Name its folder as strategy_path in the configuration, or give --no-check",
+        remedy="Name its folder as strategy_path in the configuration; `pairbot init` puts it into a userdir",
     )

@@ -55,7 +55,7 @@ def run_walkforward(args: argparse.Namespace, out: TextIO) -> int:
     with ExitStack() as stack:
         recheck = None
         if args.check and plan.pairs_file.pairs:
-            _, config = read_config(args.config)
+            _, config = read_config(args.config, args.userdir)
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pairbot-check-")))
             recheck = Recheck(plan.pairs_file, config, plan.terms, args.datadir, folder)
             stack.callback(recheck.close)
@@ -114,7 +114,7 @@ def prepare(
         raise PairbotError(
             "a cost in bp is below 0", value=min(args.slippage_bp, args.legging_bp), remedy="Give 0 or more"
         )
-    _, config = read_config(args.config)
+    _, config = read_config(args.config, args.userdir)
     settings = parse_settings(config.get("pairbot"))
     plan = plan_from(args, config, settings, models)
     ledger = TrialLedger(args.ledger) if args.ledger is not None else TrialLedger.beside(args.datadir)

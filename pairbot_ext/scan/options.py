@@ -25,16 +25,20 @@ _GROUPS: tuple[tuple[str, str, Mapping[str, Knob]], ...] = (
 )
 
 
-def read_config(given: Sequence[str] | None) -> tuple[list[str], dict[str, Any]]:
-    """(files, merged config). Without files the working directory's config.json, if there is one."""
+def read_config(given: Sequence[str] | None, userdir: Path | None = None) -> tuple[list[str], dict[str, Any]]:
+    """(files, merged config). Without files the working directory's config.json, if there is one.
+
+    :param userdir: in the place of the configuration's, as Freqtrade's `--userdir`.
+    """
     from freqtrade.configuration.load_config import load_from_files
     from freqtrade.exceptions import OperationalException
 
     files = list(given or ([DEFAULT_CONFIG] if Path(DEFAULT_CONFIG).is_file() else []))
+    named = {} if userdir is None else {"user_data_dir": str(userdir)}
     if not files:
-        return [], {}
+        return [], dict(named)
     try:
-        return files, load_from_files(files)
+        return files, load_from_files(files) | named
     except (OperationalException, AttributeError, TypeError, OSError) as error:
         # AttributeError and TypeError: valid JSON that is no object.
         raise SettingsError(f"config {', '.join(files)} cannot be read: {error}") from error
@@ -46,6 +50,22 @@ def default_datadir(config: dict[str, Any], exchange: str) -> Path:
         return Path(config["datadir"])
     name = config.get("exchange", {}).get("name") or exchange
     return Path(config.get("user_data_dir") or "user_data") / "data" / name.lower()
+
+
+def datadir_from(args: argparse.Namespace) -> Path:
+    """`--datadir`, else the configuration's.
+
+    :param args: of a command with `-c`, `--userdir` and `--datadir`.
+    :raises SettingsError: none was named and there is none.
+    """
+    if args.datadir is not None:
+        return Path(args.datadir)
+    datadir = default_datadir(read_config(args.config, args.userdir)[1], "binance")
+    if not datadir.is_dir():
+        raise SettingsError(
+            f"there are no candles in {datadir}", remedy="Name a Freqtrade data directory with --datadir"
+        )
+    return datadir
 
 
 def add_knob_options(parser: argparse.ArgumentParser) -> None:

@@ -57,7 +57,7 @@ def run_scan(args: argparse.Namespace, draw: Draw) -> int:
 
     :param draw: draws every selected pair, with its models of all epochs.
     """
-    _, config = read_config(args.config)
+    _, config = read_config(args.config, args.userdir)
     knobs = knobs_from(args, config)
     if args.out is not None:
         check_replaceable(args.out)
@@ -150,7 +150,7 @@ def _scan(args: argparse.Namespace, knobs: ScanKnobs, draw: Draw) -> int:
 def _from_exchange(args: argparse.Namespace) -> Candles:
     from pairbot_ext.scan.live import from_exchange
 
-    files, _ = read_config(args.config)
+    files, _ = read_config(args.config, args.userdir)
     args.end = args.end or datetime.now(tz=UTC)
     args.exchange_name = args.exchange
     logger = logging.getLogger("freqtrade")

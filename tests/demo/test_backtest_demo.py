@@ -15,8 +15,9 @@ from pairbot_ext.support.errors import PairbotError
 
 
 @pytest.mark.process
-def test_the_demo_ends_with_hedged_pair_trades_and_a_picture(repo_root: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "demo"
+def test_the_demo_ends_with_hedged_pair_trades_and_a_picture(tmp_path: Path) -> None:
+    """From an empty folder: nothing of a checkout is needed."""
+    folder = tmp_path / "user_data" / "demo"
     done = subprocess.run(
         [
             sys.executable,
@@ -26,10 +27,8 @@ def test_the_demo_ends_with_hedged_pair_trades_and_a_picture(repo_root: Path, tm
             "--part",
             "backtest",
             "--json",
-            "--folder",
-            str(folder),
         ],
-        cwd=repo_root,
+        cwd=tmp_path,
         capture_output=True,
         text=True,
         timeout=300,
@@ -54,7 +53,11 @@ def test_the_demo_ends_with_hedged_pair_trades_and_a_picture(repo_root: Path, tm
     )
 
 
-def test_elsewhere_it_says_where_to_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(PairbotError, match="cloned repository"):
-        find_workplace(None)
+def test_somebody_elses_configuration_is_not_overwritten(tmp_path: Path) -> None:
+    """I18."""
+    theirs = tmp_path / "pairbot.json"
+    theirs.write_text("{}")
+    with pytest.raises(PairbotError, match=r"pairbot\.json in .* was not written by pairbot init"):
+        find_workplace(tmp_path)
+    assert theirs.read_text() == "{}"
+    assert list(tmp_path.iterdir()) == [theirs]

@@ -228,6 +228,12 @@ def test_database_is_not_changed(make_setup: MakeSetup, tmp_path: Path) -> None:
     assert path.read_bytes() == before
 
 
+def test_a_dry_runs_database_is_no_live_bots(make_setup: MakeSetup, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/pairbot.dryrun.sqlite"
+    check("database", make_setup(db_url=url), Status.FAIL, "a dry-run's")
+    check("database", make_setup(db_url=url, live=False), Status.PASS, "will be created")
+
+
 def test_database_in_memory(make_setup: MakeSetup) -> None:
     check("database", make_setup(db_url="sqlite://"), Status.FAIL, "in memory")
 

@@ -3,6 +3,7 @@
 import json
 from contextlib import closing
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -142,3 +143,29 @@ def test_flatten_never_turns_a_position() -> None:
 def test_a_database_address_is_shown_without_its_password() -> None:
     assert shown("postgresql://bot:secret@db/trades") == "postgresql://bot:***@db/trades"
     assert "secret" not in shown("postgresql//bot:secret@db")
+
+
+def test_a_userdir_is_not_taken_from_under_open_pairs_and_a_report_says_no_amount(
+    live: Rig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    live.open("ADA-ALGO")
+    monkeypatch.chdir(tmp_path)
+    assert main(["init"]) == 0
+    config = tmp_path / "user_data" / "pairbot.json"
+    written = config.read_text()
+    config.write_text(json.dumps(json.loads(written) | {"db_url": url(live)}))
+    capsys.readouterr()
+    assert main(["init", "--remove"]) == 1
+    assert "1 live pair trades are open" in capsys.readouterr().out
+    assert config.is_file()
+
+    assert main(["doctor", "--json"]) == 0
+    (reported,) = json.loads(capsys.readouterr().out)["pair_trades"]
+    assert (reported["pair"], reported["state"]) == ("ADA-ALGO", "HEDGED")
+    assert len(reported["orders"]) == 2
+    assert {"amount", "filled", "price", "profit"}.isdisjoint(reported["orders"][0].keys() | reported.keys())
+
+    live.close("ADA-ALGO")
+    config.write_text(written)
+    assert main(["init", "--remove"]) == 0
+    assert not config.exists()

@@ -29,6 +29,7 @@ NOT_FOR_OPERATORS = (
     "preflight/",
     "prove/",
     "rehearse/",
+    "userdir/",
 )
 """The simulated exchange, and commands whose messages go to whoever has just typed them. The preflight and
 the proof have pages of their own."""

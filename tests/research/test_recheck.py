@@ -86,12 +86,12 @@ class OneLegLess:
         pass
 
 
-def test_without_a_strategy_to_ask_the_remedy_is_said(tmp_path, monkeypatch, capsys) -> None:
+def test_without_a_strategy_in_any_folder_the_packages_own_confirms(tmp_path, monkeypatch, capsys) -> None:
     """An installed package has no strategies folder beside it."""
     datadir = tmp_path / "binance"
     write_synthetic_datadir(datadir, seed=4, symbols=COINS, planted=PLANTED, candles=420)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("pairbot_ext.research.recheck.pairbot_ext.__file__", str(Path("/nowhere/a/b.py")))
     given = f"walkforward --datadir {datadir} --formation {FORMATION} --rule naive --placebos 20 --jobs 1"
-    assert main([*given.split(), "--ledger", "ledger.jsonl"]) == 2
-    assert "--no-check" in capsys.readouterr().err
+    assert main([*given.split(), "--ledger", "ledger.jsonl", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["confirmed_by_freqtrade"] is True

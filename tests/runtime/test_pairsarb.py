@@ -37,11 +37,11 @@ def test_every_callback_is_tried() -> None:
 
     from scenario import REPO_ROOT
 
-    tree = ast.parse((REPO_ROOT / "strategies" / "PairsArb.py").read_text())
+    tree = ast.parse((REPO_ROOT / "pairbot_ext" / "runtime" / "pairs_arb.py").read_text())
     strategy = next(node for node in tree.body if isinstance(node, ast.ClassDef))
     methods = {node.name for node in strategy.body if isinstance(node, ast.FunctionDef)}
     # A bot never calls `advise_all_indicators`: it asks symbol by symbol.
-    elsewhere = {"__init__", "ft_bot_start", "ft_bot_cleanup", "plot_config", "_overrides"}
+    elsewhere = {"__init__", "ft_bot_start", "ft_bot_cleanup", "plot_config", "version", "_overrides"}
     elsewhere |= {"advise_all_indicators"}
     assert methods - elsewhere == set(INSIDE)
 

@@ -119,7 +119,7 @@ def read_inputs(
         lacks what a replay relies on.
     """
     private.check((*private.BOT, *private.REHEARSAL, *private.REPLAY), "a replay")
-    config = load_config(files, live=True)
+    config = load_config(files, live=True, userdir=userdir)
     raw = json.loads(json.dumps(config["original_config"], default=str))
     path = pairs_file or parse_settings(config.get("pairbot")).pairs_path()
     document = load_pairs_file(path)
