@@ -10,7 +10,7 @@ from pairbot_ext.preflight.setup import Setup
 
 
 def api_server(setup: Setup) -> Finding:
-    """Its address is free, and this machine's alone. Freqtrade waits for ever for a server whose port is taken."""
+    """Its address is free, and this machine's alone. For one that is taken Freqtrade waits for ever."""
     config = setup.config.get("api_server") or {}
     if not config.get("enabled"):
         return Finding(Status.PASS, "the API server is off: no page, no metrics, no commands but Telegram's")
