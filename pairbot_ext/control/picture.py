@@ -11,17 +11,11 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
+from pairbot_ext.control.course import Course, course_of
 from pairbot_ext.model.records import PairTrade
-from pairbot_ext.model.thresholds import Thresholds
 from pairbot_ext.signals.book import SignalBook
-from pairbot_ext.signals.paths import SpreadPath
-from pairbot_ext.stats.arrays import FloatArray
 from pairbot_ext.support.clock import as_datetime
-from pairbot_ext.support.errors import DataError
 
-CANDLES = 240
-MOST_CANDLES = 1000
-"""An old pair trade is shown from its entry, but not beyond this."""
 LEG_A, LEG_B, SPREAD, ENTRY, EXIT, STOP = "#0072B2", "#D55E00", "#333333", "#0072B2", "#009E73", "#CC3311"
 
 _ONE_AT_A_TIME = threading.Lock()
@@ -35,60 +29,18 @@ def pair_png(book: SignalBook, pair_id: str, trade: PairTrade | None, now: datet
     :raises DataError: there are no candles of the pair.
     :raises ImportError: matplotlib is not installed.
     """
-    end = book.grid.rows_closed_by(now)
-    opened = None if trade is None else as_datetime(trade.created_ms)
-    first = max(0, end - CANDLES)
-    if opened is not None:
-        first = max(0, end - MOST_CANDLES, min(first, book.grid.rows_closed_by(opened) - 20))
-    path = next((each for each in reversed(book.paths) if each.pair.id == pair_id), None)
-    if trade is not None:
-        legs, limits = trade.symbols, trade.plan.thresholds
-    elif path is not None:
-        legs = path.pair.symbols
-        limits = book.thresholds(path.pair) or _own_thresholds(path)
-    else:
-        raise DataError(f"there are no candles of pair {pair_id} to draw", remedy="Is it in the pairs file?")
-    if first >= end or any(symbol not in book.grid.log_close for symbol in legs):
-        raise DataError(f"there are no candles of pair {pair_id} to draw", remedy="Ask after the next candle")
-    log_a, log_b = (book.grid.log_close[symbol][first:end] for symbol in legs)
-    if trade is not None:
-        model = trade.plan.model
-        z = (log_a - model.alpha - model.beta * log_b - model.mu) / model.sigma
-    else:
-        assert path is not None
-        z = _path_z(path, first, end)
-    when = [book.grid.candle(row) + book.grid.step for row in range(first, end)]
+    course = course_of(book, pair_id, trade, now)
     with _ONE_AT_A_TIME:
-        return _draw(pair_id, legs, when, (log_a, log_b), z, limits, trade, opened)
+        return _draw(pair_id, course, trade)
 
 
-def _own_thresholds(path: SpreadPath) -> Thresholds:
-    return path.pair.own_thresholds
-
-
-def _path_z(path: SpreadPath, first: int, end: int) -> FloatArray:
-    """z of the rows [first, end), NaN before the model begins and after it ends."""
-    z = np.full(end - first, np.nan)
-    start, stop = max(first, path.first_row), min(end, path.first_row + path.z.size)
-    if start < stop:
-        z[start - first : stop - first] = path.z[start - path.first_row : stop - path.first_row]
-    return z
-
-
-def _draw(
-    pair_id: str,
-    legs: tuple[str, str],
-    when: list[datetime],
-    log_prices: tuple[FloatArray, FloatArray],
-    z: FloatArray,
-    limits: Thresholds,
-    trade: PairTrade | None,
-    opened: datetime | None,
-) -> bytes:
+def _draw(pair_id: str, course: Course, trade: PairTrade | None) -> bytes:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
     from matplotlib.figure import Figure
 
+    when, z, limits = course.when, course.z, course.limits
+    opened = None if trade is None else as_datetime(trade.created_ms)
     figure = Figure(figsize=(8, 6), layout="constrained", facecolor="white")
     FigureCanvasAgg(figure)
     upper, lower = figure.subplots(2, 1, sharex=True, gridspec_kw={"height_ratios": [3, 2]})
@@ -117,7 +69,7 @@ def _draw(
     upper.set_title(title, fontsize=11)
     upper.set_ylabel("z")
     upper.legend(loc="upper left", fontsize=8, ncols=3)
-    for symbol, name, prices, color in zip(legs, "AB", log_prices, (LEG_A, LEG_B), strict=True):
+    for symbol, name, prices, color in zip(course.legs, "AB", course.log_prices, (LEG_A, LEG_B), strict=True):
         present = prices[np.isfinite(prices)]
         if present.size:
             index = 100 * np.exp(prices - present[0])

@@ -7,15 +7,14 @@ whole by the loop, never changed in place; what closes takes Freqtrade's exit lo
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.orm import Session
 
+from pairbot_ext.control.accounts import AccountReader, Accounts, LivePrices
 from pairbot_ext.control.heard import streams_view
 from pairbot_ext.control.picture import pair_png
 from pairbot_ext.control.refusals import NotNowError, UnknownPairError
@@ -31,11 +30,8 @@ from pairbot_ext.control.views import (
     WatchedView,
     trade_view,
 )
-from pairbot_ext.desk.audible import Audible
 from pairbot_ext.desk.trade_desk import TradeDesk
-from pairbot_ext.host.bridge import Bridge
-from pairbot_ext.journal.ledger import read_ledger, read_money, status_of
-from pairbot_ext.model.plan import EntryPlan
+from pairbot_ext.journal.ledger import read_ledger
 from pairbot_ext.model.records import PairTrade
 from pairbot_ext.model.states import Goal, PairState
 from pairbot_ext.model.thresholds import ExitReason
@@ -70,40 +66,6 @@ class PairsNow:
     candle_secs: int
 
 
-class _Live:
-    """Prices the bot has seen last, and what Freqtrade's trades would make at them (`views.Market`)."""
-
-    def __init__(self, bridge: Bridge, audible: Audible, book: SignalBook | None, now: datetime) -> None:
-        self._bridge = bridge
-        self._audible = audible
-        self._book = book
-        self._now = now
-
-    def price(self, symbol: str) -> float | None:
-        known = self._audible.price(symbol)
-        return self._bridge.last_rate(symbol) if known is None else (known.bid + known.ask) / 2
-
-    def source(self, symbol: str) -> tuple[str | None, float | None]:
-        known = self._audible.price(symbol)
-        if known is None:
-            return "REST", None
-        return str(known.source), self._audible.age_secs(known)
-
-    def profit(self, symbol: str, price: float) -> float | None:
-        try:
-            trade = self._bridge.open_trade(symbol)
-        except SQLAlchemyError:
-            return None
-        return None if trade is None else float(trade.calculate_profit(price).total_profit)
-
-    def z(self, plan: EntryPlan, price_a: float | None, price_b: float | None) -> float | None:
-        if price_a and price_b:
-            return plan.model.z(math.log(price_a), math.log(price_b))
-        if self._book is None or not (rows := self._book.grid.rows_closed_by(self._now)):
-            return None
-        return finite(self._book.z(plan, self._book.grid.candle(rows - 1)))
-
-
 class PairService:
     """See the module. Every method may raise PairbotError with a sentence for the operator.
 
@@ -113,6 +75,7 @@ class PairService:
     def __init__(self, desk: TradeDesk, pairs_now: Callable[[], PairsNow]) -> None:
         self._desk = desk
         self._pairs_now = pairs_now
+        self.accounts = AccountReader(desk.journal, desk.bridge)
 
     # -- looking -----------------------------------------------------------------------------------
 
@@ -293,25 +256,18 @@ class PairService:
         )
 
     def _open_views(self, pairs: PairsNow, now_ms: int) -> list[PairTradeView]:
-        trades = self._desk.journal.open_pair_trades()
-        if not trades:
-            return []
-        try:
-            with Session(self._desk.bridge.engine) as session:
-                money = read_money(session)
-        except SQLAlchemyError:
-            logger.warning("Freqtrade's accounts cannot be read: profit and funding are left out")
-            money = {}
-        market = _Live(self._desk.bridge, self._desk.hearing.audible, pairs.book, as_datetime(now_ms))
+        accounts = self.accounts.now()
+        market = self.market(pairs, accounts, now_ms)
         return [
-            trade_view(
-                status_of(trade, list(self._desk.journal.orders_of(trade.id)), money),
-                now_ms,
-                candle_secs=pairs.candle_secs,
-                market=market,
-            )
-            for trade in trades
+            trade_view(status, now_ms, candle_secs=pairs.candle_secs, market=market)
+            for status in accounts.statuses
         ]
+
+    def market(self, pairs: PairsNow, accounts: Accounts, now_ms: int) -> LivePrices:
+        """Prices now."""
+        return LivePrices(
+            self._desk.bridge, self._desk.hearing.audible, pairs.book, accounts.lines, as_datetime(now_ms)
+        )
 
     def _last_closed(self, pair_id: str, pairs: PairsNow, now_ms: int) -> PairTradeView | None:
         try:

@@ -7,11 +7,13 @@ to the old ones goes with them.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, cast
 
 from fastapi import APIRouter, Depends
 from freqtrade.freqtradebot import FreqtradeBot
+from freqtrade.persistence import Trade
 from freqtrade.rpc.api_server import ApiServer
 from freqtrade.rpc.api_server.api_auth import http_basic_or_jwt_token
 from freqtrade.rpc.api_server.deps import get_rpc, is_trading_mode
@@ -33,6 +35,20 @@ _HELP_GROUP = 1
 _END_SECS = 2.0
 _MENU_TRIES, _MENU_PAUSE_SECS = 300, 0.2
 """How long the menu waits for Telegram to answer at all; Freqtrade gives up after three attempts."""
+
+
+@dataclass(frozen=True)
+class Routes:
+    """Routes of the API server.
+
+    :param is_private: below /api/v1 and behind the login of Freqtrade's own private routes; else public, and
+        below nothing.
+    :param lasts: whether an answer takes long: no database session is kept for it.
+    """
+
+    router: APIRouter
+    is_private: bool = True
+    lasts: bool = False
 
 
 class Chat:
@@ -154,24 +170,34 @@ async def _add_to_menu(telegram: Telegram, menu: Mapping[str, str]) -> None:
         logger.warning(f"The commands could not be put into Telegram's menu, they work: {error.message}")
 
 
-def add_api_routes(bot: FreqtradeBot, make_router: Callable[[Any], APIRouter]) -> None:
-    """Add routes to a bot's API server, once, behind the login of Freqtrade's own private routes.
+def add_api_routes(bot: FreqtradeBot, make_routers: Callable[[Any], Sequence[Routes]]) -> None:
+    """Add routes to a bot's API server, once.
 
-    :param make_router: builds the router; its argument is the dependency that gives the user's name.
+    :param make_routers: builds them; its argument is the dependency that gives the user's name, and refuses
+        a request without Freqtrade's login.
     """
     server = next((mod for mod in bot.rpc.registered_modules if isinstance(mod, ApiServer)), None)
     if server is None or getattr(server.app.state, _MARK, False):
         return
     setattr(server.app.state, _MARK, True)
-    server.app.include_router(
-        make_router(http_basic_or_jwt_token),
-        prefix=API_PREFIX,
-        # `get_rpc` gives each request a database session of its own and takes it back.
-        dependencies=[Depends(http_basic_or_jwt_token), Depends(is_trading_mode), Depends(get_rpc)],
-    )
-    routes = server.app.router.routes
-    # Freqtrade's last route answers every path that is left: ours go before it, in one assignment, since
-    # the server is serving already.
-    routes[:] = [*routes[:-2], routes[-1], routes[-2]]
+    for each in make_routers(http_basic_or_jwt_token):
+        behind: list[Any] = []
+        if each.is_private:
+            behind = [Depends(http_basic_or_jwt_token), Depends(is_trading_mode)]
+        if each.is_private and not each.lasts:
+            # It gives each request a database session of its own and takes it back at its end.
+            behind.append(Depends(get_rpc))
+        server.app.include_router(
+            each.router, prefix=API_PREFIX if each.is_private else "", dependencies=behind
+        )
+        routes = server.app.router.routes
+        # Freqtrade's last route answers every path that is left: ours go before it, in one assignment, since
+        # the server is serving already.
+        routes[:] = [*routes[:-2], routes[-1], routes[-2]]
     # The description of the API was perhaps asked for before.
     server.app.openapi_schema = None
+
+
+def give_session_back() -> None:
+    """A thread that is done with Freqtrade's database."""
+    Trade.session.remove()

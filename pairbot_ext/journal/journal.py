@@ -145,6 +145,7 @@ class Journal(JournalReader):
             event = Event(trade.id, now, "planned", {"pair": plan.pair_id, "z": round(plan.z, 4)})
             self._commit_or_refuse(trade_write(trade), event_write(event))
             self._trades[trade.id] = trade
+            self.changes += 1
         return trade
 
     def change_pair_trade(self, pair_trade_id: str, **changes: Any) -> PairTrade:
@@ -154,6 +155,7 @@ class Journal(JournalReader):
             trade = replace(self._trades[pair_trade_id], updated_ms=self._clock.now_ms(), **changes)
             self._trades[pair_trade_id] = trade
             self._unsaved_trades.add(pair_trade_id)
+            self.changes += 1
             self._queued()
         return trade
 
@@ -188,6 +190,7 @@ class Journal(JournalReader):
             if self.is_degraded and may_use_file:
                 orders = [self._kept_in_file(order) for order in orders]
             self._orders |= {order.client_id: order for order in orders}
+            self.changes += 1
         return list(orders)
 
     def _kept_in_file(self, order: OrderRecord) -> OrderRecord:
@@ -224,6 +227,7 @@ class Journal(JournalReader):
         with self._lock:
             order = replace(self._orders[client_id], **changes)
             self._orders[client_id] = order
+            self.changes += 1
             if not self.is_degraded:
                 try:
                     self._commit(order_write(order))
@@ -252,6 +256,7 @@ class Journal(JournalReader):
         with self._lock:
             self._commit_or_refuse(write)
             self._settings[key] = write.values["value"]
+            self.changes += 1
 
     def forget_final(self, older_than_ms: int) -> None:
         """Drop pair trades from memory that became final before then (they stay in the database)."""
@@ -347,6 +352,7 @@ class Journal(JournalReader):
         self._unsaved_events.clear()
         if not self._unsaved_orders:
             self._queued_since_ms = None
+        self.changes += 1
 
     def _commit_or_refuse(self, *writes: Write) -> None:
         try:

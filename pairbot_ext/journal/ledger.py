@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Engine, Row, inspect, select, text
+from sqlalchemy import Engine, Row, bindparam, inspect, select, text
 from sqlalchemy.orm import Session
 
 from pairbot_ext.journal.journal import signed_fill
@@ -65,6 +65,8 @@ class PairStatus:
 
 HEARD = "heard"
 """Setting that holds the prices last heard."""
+MOST_ASKED = 1_000
+"""Orders named in one question; more are looked up among all."""
 
 
 def has_journal(engine: Engine) -> bool:
@@ -92,7 +94,8 @@ def read_ledger(
             order_of(row)
             for row in session.scalars(select(OrderRow).where(OrderRow.pair_trade_id.in_(ids))).all()
         ]
-        money = read_money(session)
+        few = only_open or last is not None
+        money = read_money(session, [each.order_id for each in orders if each.order_id] if few else None)
         return [
             status_of(pair_trade_of(row), [order for order in orders if order.pair_trade_id == row.id], money)
             for row in reversed(rows)
@@ -108,16 +111,23 @@ def read_heard(engine: Engine) -> dict[str, Any] | None:
         return None if row is None else dict(json.loads(row.value))
 
 
-def read_money(session: Session) -> dict[tuple[str, str], Row[Any]]:
-    """Freqtrade's accounts by (symbol, exchange order id)."""
+def read_money(session: Session, order_ids: Sequence[str] | None = None) -> dict[tuple[str, str], Row[Any]]:
+    """Freqtrade's accounts by (symbol, exchange order id).
+
+    :param order_ids: of these orders alone: a bot has thousands of closed pair trades behind it. Where there
+        are more than MOST_ASKED, all are read.
+    """
     if not inspect(session.get_bind()).has_table("trades"):
         return {}
-    rows = session.execute(
-        text(
-            "SELECT o.ft_pair, o.order_id, t.id, t.is_open, t.realized_profit, t.close_profit_abs, "
-            "t.funding_fees FROM orders o JOIN trades t ON t.id = o.ft_trade_id"
-        )
-    ).all()
+    question = (
+        "SELECT o.ft_pair, o.order_id, t.id, t.is_open, t.realized_profit, t.close_profit_abs, "
+        "t.funding_fees FROM orders o JOIN trades t ON t.id = o.ft_trade_id"
+    )
+    if order_ids is None or len(order_ids) > MOST_ASKED:
+        rows = session.execute(text(question)).all()
+    else:
+        asked = text(f"{question} WHERE o.order_id IN :ids").bindparams(bindparam("ids", expanding=True))
+        rows = session.execute(asked, {"ids": list(order_ids)}).all()
     return {(row.ft_pair, row.order_id): row for row in rows}
 
 

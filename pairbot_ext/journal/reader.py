@@ -30,6 +30,8 @@ class JournalReader:
         self._trades: dict[str, PairTrade] = {}
         self._orders: dict[str, OrderRecord] = {}
         self._settings: dict[str, str] = {}
+        self.changes = 0
+        """Grows whenever something is changed or stored: who shows the journal looks again only then."""
 
     def pair_trade(self, pair_trade_id: str) -> PairTrade | None:
         """One pair trade; None where it is unknown or final since the bot started."""

@@ -205,10 +205,11 @@ class PairsRuntime:
         self._learn_names()
         if self._bot is not None:
             from pairbot_ext.control.attach import Control
+            from pairbot_ext.page import make_page
             from pairbot_ext.runtime.renewals import Renewals
 
             self._renewals = Renewals(self.settings.pairs_path(), self._bot.journal)
-            self._control = Control(self._bot, self._pairs_now)
+            self._control = Control(self._bot, self._pairs_now, make_page)
             self._control.attach()
         knows_markets = strategy.config.get("runmode") in NON_UTIL_MODES
         if report is not None:
