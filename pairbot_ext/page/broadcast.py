@@ -17,7 +17,7 @@ from pairbot_ext.page.sheet import Look
 
 logger = logging.getLogger(__name__)
 
-LOOK_EVERY_SECS = 0.25
+LOOK_EVERY_SECS = 0.3
 HEARTBEAT_SECS = 10.0
 """A viewer that is gone is found when something is sent to it."""
 STREAM_SECS = 600.0
@@ -39,7 +39,7 @@ class Broadcast:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
         self._number = 0
-        self._whole: bytes | dict[str, Any] | None = None
+        self._whole: bytes | Callable[[], dict[str, Any]] | None = None
         self._change = b""
         self._is_closed = False
 
@@ -93,9 +93,9 @@ class Broadcast:
 
     def _all(self) -> bytes:
         """Encoded when somebody wants it, once."""
-        if isinstance(self._whole, dict):
-            self._whole = _frame("whole", self._whole)
-        assert isinstance(self._whole, bytes)
+        if callable(self._whole):
+            self._whole = _frame("whole", self._whole())
+        assert self._whole is not None
         return self._whole
 
     async def _work(self) -> None:

@@ -72,14 +72,17 @@ def _shown(event: EventRow, pair_id: str | None) -> dict[str, Any]:
         detail = {"detail": event.detail}
     if not isinstance(detail, dict):
         detail = {"detail": detail}
-    pair = pair_id or detail.pop("pair", None)
+    named = detail.pop("pair", None)
+    pair = pair_id or named
     return {
         "id": event.id,
         "at_ms": event.at_ms,
         "kind": event.kind,
         "trade": event.pair_trade_id,
         "pair": pair if pair is None else str(pair),
-        "text": ", ".join(f"{key} {_plain(value)}" for key, value in detail.items() if value is not None),
+        "text": ", ".join(
+            f"{key} {_plain(value)}" for key, value in detail.items() if value not in (None, "")
+        ),
     }
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pairbot_ext.control.accounts import Accounts, LivePrices, ProfitLine
+from pairbot_ext.control.accounts import Accounts, ProfitLine
 from pairbot_ext.control.service import PairService, PairsNow
 from pairbot_ext.control.views import OverviewView, PairTradeView, WatchedView
 from pairbot_ext.desk.trade_desk import TradeDesk
@@ -62,15 +62,16 @@ class _Live:
 class Look:
     """What one look has found.
 
-    :param whole: the document. :param change: what is to be merged into the last one; None where nothing has
-        changed. A row that is null there is gone.
+    :param whole: makes the document: only who has just come needs it.
+    :param change: what is to be merged into the last one; None where nothing has changed. A row that is null
+        there is gone.
     """
 
-    whole: Document
+    whole: Callable[[], Document]
     change: Document | None
 
 
-@dataclass
+@dataclass(slots=True)
 class _Price:
     price: float | None
     at_ms: int | None
@@ -99,25 +100,49 @@ class Sheet:
         self._pairs_now = pairs_now
         self._history = History(desk.journal, desk.bridge)
         self._slow = _Slow()
-        self._read: dict[str, tuple[int, int]] = {}
+        self._asked: dict[str, tuple[int, int | None]] = {}
         self._readings: list[Reading] = []
         self._rules: dict[str, Row] = {}
-        self._last: Document = {"head": {}, "pairs": {}, "rules": {}}
+        self._live: dict[str, Row] = {}
+        self._head: Row = {}
 
     def look(self, service: PairService) -> Look:
         """Bring everything up to date. Raises PairbotError."""
         now_ms, pairs, accounts = self._desk.clock.now_ms(), self._pairs_now(), service.accounts.now()
+        before, before_live, before_head, before_rules = self._slow, self._live, self._head, self._rules
         self._build(service, pairs, accounts, now_ms)
-        prices = self._prices(service.market(pairs, accounts, now_ms), now_ms)
-        rows = {name: {**row, **self._now(name, prices)} for name, row in self._slow.rows.items()}
-        new_events = self._history.fresh()
-        parts = {"head": self._head(), "pairs": rows, "rules": self._rules_now()}
-        change = _difference(self._last, parts)
-        if new_events:
+        prices = self._prices(now_ms)
+        self._live = {name: _now(each, prices) for name, each in self._slow.live.items()}
+        self._head = self._head_now()
+        self._read_rules()
+        change: Document = {}
+        if head := _fields(before_head, self._head):
+            change["head"] = head
+        if self._slow is before:
+            # The same rows: only what moves with prices can be another.
+            rows = {
+                name: found for name, row in self._live.items() if (found := _fields(before_live[name], row))
+            }
+        else:
+            rows = _rows(_merged(before, before_live), self._merged())
+        if rows:
+            change["pairs"] = rows
+        if self._rules is not before_rules and (rules := _rows(before_rules, self._rules)):
+            change["rules"] = rules
+        if new_events := self._history.fresh():
             change["journal"] = new_events
-        self._last = parts
-        whole = {"at_ms": now_ms, **parts, "journal": self._history.latest()}
-        return Look(whole, {"at_ms": now_ms, **change} if change else None)
+        return Look(self._whole, {"at_ms": now_ms, **change} if change else None)
+
+    def _whole(self) -> Document:
+        return {
+            "head": self._head,
+            "pairs": self._merged(),
+            "rules": self._rules,
+            "journal": self._history.latest(),
+        }
+
+    def _merged(self) -> dict[str, Row]:
+        return _merged(self._slow, self._live)
 
     # -- what changes with an event ----------------------------------------------------------------
 
@@ -147,48 +172,36 @@ class Sheet:
 
     # -- what changes with prices ------------------------------------------------------------------
 
-    def _prices(self, market: LivePrices, now_ms: int) -> Callable[[str], _Price]:
+    def _prices(self, now_ms: int) -> Callable[[str], _Price]:
+        """What the bot has seen last, as `LivePrices` tells it; each symbol is looked up once."""
         known: dict[str, _Price] = {}
-        quotes = self._desk.risk.quotes
+        audible, bridge = self._desk.hearing.audible, self._desk.bridge
 
         def price(symbol: str) -> _Price:
-            if symbol not in known:
-                value = market.price(symbol)
-                source, age_secs = market.source(symbol) if value is not None else (None, None)
-                at_ms = None
-                if age_secs is not None:
-                    at_ms = now_ms - round(1000 * age_secs)
-                elif (number := quotes.number(symbol)) > 0:
-                    # A book has no time of its own: when this page has first seen that it was read again.
-                    before = self._read.get(symbol)
-                    if before is None or before[0] != number:
-                        self._read[symbol] = (number, now_ms if before is not None else 0)
-                    at_ms = self._read[symbol][1] or None
-                known[symbol] = _Price(value, at_ms, source)
-            return known[symbol]
+            found = known.get(symbol)
+            if found is None:
+                best = audible.price(symbol)
+                if best is not None:
+                    found = _Price((best.bid + best.ask) / 2, best.arrived_ms, str(best.source))
+                else:
+                    found = _Price(bridge.last_rate(symbol), self._asked_ms(symbol, now_ms), "REST")
+                known[symbol] = found
+            return found
 
         return price
 
-    def _now(self, name: str, prices: Callable[[str], _Price]) -> Row:
-        live = self._slow.live[name]
-        a, b = (prices(symbol) for symbol in live.symbols)
-        z = live.model.z(a.price, b.price) if live.model is not None else None
-        times = [each.at_ms for each in (a, b) if each.at_ms is not None]
-        row: Row = {
-            "z": live.candle_z if z is None else z,
-            "is_live": z is not None,
-            "price_a": a.price,
-            "price_b": b.price,
-            "price_ms": min(times) if len(times) == 2 else None,
-            "price_source": a.source,
-        }
-        if live.profits:
-            row["pnl"] = _profit(live.profits, (a.price, b.price))
-        return row
+    def _asked_ms(self, symbol: str, now_ms: int) -> int | None:
+        """A book that was asked for has no time of its own: when it was seen here that it was read again.
+        None before the second one."""
+        number = self._desk.risk.quotes.number(symbol)
+        before = self._asked.get(symbol)
+        if before is None or before[0] != number:
+            self._asked[symbol] = (number, None if before is None else now_ms)
+        return self._asked[symbol][1]
 
     # -- the bot -----------------------------------------------------------------------------------
 
-    def _head(self) -> Row:
+    def _head_now(self) -> Row:
         desk = self._desk
         risk, trip, audible = desk.risk.state, desk.risk.trip, desk.hearing.audible
         silent = [each.name for each in audible.reports() if not each.is_fresh] if audible.is_on else []
@@ -202,7 +215,7 @@ class Sheet:
             "unread_secs": round(desk.reconciler.unreadable_secs),
         }
 
-    def _rules_now(self) -> dict[str, Row]:
+    def _read_rules(self) -> None:
         readings = self._desk.risk.snapshot()
         if readings != self._readings:
             self._readings = readings
@@ -217,7 +230,6 @@ class Sheet:
                 }
                 for each in readings
             }
-        return self._rules
 
 
 def _short(value: float | None) -> float | None:
@@ -320,24 +332,39 @@ def _profit(
     return None if total is None else round(total, 4)
 
 
-def _difference(before: Document, after: Document) -> Document:
-    """What is to be merged into `before`: changed fields of the head and of each row, null for a row gone."""
-    found: Document = {}
-    head = {key: value for key, value in after["head"].items() if before["head"].get(key, ...) != value}
-    if head:
-        found["head"] = head
-    for part in ("pairs", "rules"):
-        old, new = before[part], after[part]
-        if old is new:
-            continue
-        changed: dict[str, Any] = dict.fromkeys(old.keys() - new.keys())
-        for name, row in new.items():
-            known = old.get(name)
-            # A row of another state has other fields.
-            if known is None or known.keys() != row.keys():
-                changed[name] = {**row, "is_new": True}
-            elif known != row:
-                changed[name] = {key: value for key, value in row.items() if known[key] != value}
-        if changed:
-            found[part] = changed
-    return found
+def _now(live: _Live, prices: Callable[[str], _Price]) -> Row:
+    a, b = prices(live.symbols[0]), prices(live.symbols[1])
+    z = live.model.z(a.price, b.price) if live.model is not None else None
+    row: Row = {
+        "z": live.candle_z if z is None else z,
+        "is_live": z is not None,
+        "price_a": a.price,
+        "price_b": b.price,
+        "price_ms": None if a.at_ms is None or b.at_ms is None else min(a.at_ms, b.at_ms),
+        "price_source": a.source,
+    }
+    if live.profits:
+        row["pnl"] = _profit(live.profits, (a.price, b.price))
+    return row
+
+
+def _merged(slow: _Slow, live: Mapping[str, Row]) -> dict[str, Row]:
+    return {name: {**row, **live[name]} for name, row in slow.rows.items()}
+
+
+def _fields(before: Row, after: Row) -> Row:
+    """What is another value in `after`; both have the same fields, or `before` none."""
+    return {key: value for key, value in after.items() if before.get(key, ...) != value}
+
+
+def _rows(before: Mapping[str, Row], after: Mapping[str, Row]) -> Document:
+    """What is to be merged into `before`: changed fields of each row, null for a row gone."""
+    changed: dict[str, Any] = dict.fromkeys(before.keys() - after.keys())
+    for name, row in after.items():
+        known = before.get(name)
+        # A row of another state has other fields.
+        if known is None or known.keys() != row.keys():
+            changed[name] = {**row, "is_new": True}
+        elif known != row:
+            changed[name] = _fields(known, row)
+    return changed

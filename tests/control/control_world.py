@@ -55,24 +55,32 @@ class RealTime:
 class SpreadMarket(FixedMarket):
     """Hourly candles whose pairs have a mean-reverting spread that ends at `Z_AT_END`."""
 
-    def __init__(self, now_ms: int, seed: int = 5) -> None:
+    def __init__(
+        self,
+        now_ms: int,
+        seed: int = 5,
+        legs: dict[str, tuple[str, str, float]] = LEGS,
+        z_at_end: dict[str, float] = Z_AT_END,
+    ) -> None:
         rng = np.random.default_rng(seed)
+        self.legs = legs
         self._end_ms = now_ms // HOUR_MS * HOUR_MS
         self._closes: dict[str, np.ndarray] = {}
         self.alpha: dict[str, float] = {}
-        for pair_id, (leg_a, leg_b, beta) in LEGS.items():
-            log_b = log(float(PRICES[leg_b])) + np.cumsum(rng.normal(0, 0.004, CANDLES))
+        price = {name: float(PRICES.get(name, 1)) for a, b, _ in legs.values() for name in (a, b)}
+        for pair_id, (leg_a, leg_b, beta) in legs.items():
+            log_b = log(price[leg_b]) + np.cumsum(rng.normal(0, 0.004, CANDLES))
             z = np.zeros(CANDLES)
             for row in range(1, CANDLES):
                 z[row] = np.clip(0.93 * z[row - 1] + rng.normal(0, 0.25), -1.8, 1.8)
             # The last day runs out to the entry threshold, and crosses it on the last closed candle.
-            z[-12:] = np.linspace(z[-13], np.sign(Z_AT_END[pair_id]) * 1.9, 12)
-            z[-1] = Z_AT_END[pair_id]
-            self.alpha[pair_id] = log(float(PRICES[leg_a])) - beta * log(float(PRICES[leg_b]))
+            z[-12:] = np.linspace(z[-13], np.sign(z_at_end[pair_id]) * 1.9, 12)
+            z[-1] = z_at_end[pair_id]
+            self.alpha[pair_id] = log(price[leg_a]) - beta * log(price[leg_b])
             log_a = self.alpha[pair_id] + beta * log_b + SIGMA * z
             self._closes[leg_a], self._closes[leg_b] = np.exp(log_a), np.exp(log_b)
-        super().__init__({name: Decimal(1) for name in SYMBOLS})
-        self.prices = {name: self._on_tick(name, float(self._closes[name][-1])) for name in SYMBOLS}
+        super().__init__({name: Decimal(1) for name in price})
+        self.prices = {name: self._on_tick(name, float(self._closes[name][-1])) for name in price}
 
     def _on_tick(self, symbol: str, price: float) -> Decimal:
         tick = self._symbols[symbol].price_tick
@@ -80,7 +88,7 @@ class SpreadMarket(FixedMarket):
 
     def move_z(self, pair_id: str, z: float) -> None:
         """Put leg A's price where the pair's z is this, now."""
-        leg_a, leg_b, beta = LEGS[pair_id]
+        leg_a, leg_b, beta = self.legs[pair_id]
         price = exp(self.alpha[pair_id] + beta * log(float(self.prices[leg_b])) + SIGMA * z)
         self.prices[leg_a] = self._on_tick(leg_a, price)
 
@@ -115,7 +123,7 @@ def write_pairs(path: Path, market: SpreadMarket, now: datetime) -> PairsFile:
                 alpha=market.alpha[pair_id], mu=0.0, sigma=SIGMA, half_life_hours=9.5, adf_p=0.001,
                 coint_p=0.002, entry_z=2.0, exit_z=0.3, stop_z=4.0, max_half_lives=4.0,
             )
-            for pair_id, (leg_a, leg_b, beta) in LEGS.items()
+            for pair_id, (leg_a, leg_b, beta) in market.legs.items()
         ),
     )  # fmt: skip
     made = PairsFile(

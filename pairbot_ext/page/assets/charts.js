@@ -15,6 +15,12 @@ export function colour(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 }
 
+/** The day where a day begins, the time elsewhere, UTC. */
+function label(secs) {
+  const text = new Date(1000 * secs).toISOString();
+  return secs % 86400 === 0 ? text.slice(5, 10) : text.slice(11, 16);
+}
+
 /**
  * A chart that fills the width of its figure.
  * lines: [{label, colour, dash, digits}]; levels: [{value, colour, dash}]; marks: [{x, y, colour, up}].
@@ -75,7 +81,8 @@ export class Chart {
       legend: { show: false },
       cursor: { show: true, points: { show: true }, drag: { x: false, y: false } },
       scales: yRange ? { y: { range: yRange } } : {},
-      axes: [{ ...axis, space: 70 }, { ...axis, size: 64 }],
+      padding: [8, 14, 0, 0],
+      axes: [{ ...axis, space: 70, values: (_, times) => times.map(label) }, { ...axis, size: 64 }],
       series: [{}, ...this.lines.map((line) => ({
         label: line.label, stroke: colour(line.colour), width: 1.6, dash: line.dash, spanGaps: false, points: { show: false },
       }))],
@@ -101,6 +108,8 @@ export class Chart {
       ctx.stroke();
     }
     ctx.setLineDash([]);
+    ctx.restore();
+    ctx.save();
     for (const each of this.options.marks) {
       const x = plot.valToPos(each.x, "x", true);
       const y = plot.valToPos(each.y, "y", true);

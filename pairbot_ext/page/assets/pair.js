@@ -212,7 +212,7 @@ export function show(place, name) {
     }
     if (parts.has("rules") || parts.has("whole")) {
       const mine = [...state.rules.values()].filter((rule) => rule.pair === name);
-      rulesPlace.replaceChildren(mine.length ? bars(mine) : el("p", { class: "small" }, "It is not open."));
+      rulesPlace.replaceChildren(mine.length ? bars(mine) : el("p", { class: "small" }, row.trade ? "No loop has judged them yet." : "It is not open."));
     }
   }
 

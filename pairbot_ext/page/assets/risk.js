@@ -118,7 +118,8 @@ export function show(place) {
       rule.pair, title(rule.rule), `${number(rule.value, 4)} ${rule.unit}`, `${number(rule.limit, 4)} ${rule.unit}`,
       `${(100 * share(rule)).toFixed(0)} %`,
     ]);
-    closest.replaceChildren(table("The fifteen closest", ["Pair", "Rule", "Now", "Limit", "Of it"], rows));
+    if (rows.length === 0) closest.replaceChildren(el("p", { class: "small" }, "No pair is open."));
+    else closest.replaceChildren(table("The fifteen closest", ["Pair", "Rule", "Now", "Limit", "Of it"], rows));
   }
 
   function update(parts) {
