@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
-from control_world import control_rig
+from control_world import control_rig, kept_logging
 from harness import Rig
 from telegram.ext import Application, ApplicationBuilder
 
@@ -19,17 +18,8 @@ from pairbot_ext.sim.telegram_api import FakeTelegram
 
 @pytest.fixture(autouse=True)
 def _logging_stays() -> Iterator[None]:
-    """Whatever a bot does to logging is undone; other tests silence it altogether."""
-    root, factory = logging.getLogger(), logging.getLogRecordFactory()
-    handlers, level, disabled = list(root.handlers), root.level, logging.root.manager.disable
-    logging.disable(logging.NOTSET)
-    yield
-    for handler in set(root.handlers) - set(handlers):
-        root.removeHandler(handler)
-        handler.close()
-    root.setLevel(level)
-    logging.setLogRecordFactory(factory)
-    logging.disable(disabled)
+    with kept_logging():
+        yield
 
 
 _real_sleep = asyncio.sleep

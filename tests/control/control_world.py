@@ -5,6 +5,7 @@ Nothing has to wait for a candle: the last closed one carries the signal. The ve
 
 from __future__ import annotations
 
+import logging
 import secrets
 import socket
 import time
@@ -170,6 +171,23 @@ def control_rig(directory: Path, *, dry_run: bool = True, start: bool = True, **
         yield rig
     finally:
         rig.stop()
+
+
+@contextmanager
+def kept_logging() -> Iterator[None]:
+    """Whatever a bot does to logging is undone; other tests silence it altogether."""
+    root, factory = logging.getLogger(), logging.getLogRecordFactory()
+    handlers, level, disabled = list(root.handlers), root.level, logging.root.manager.disable
+    logging.disable(logging.NOTSET)
+    try:
+        yield
+    finally:
+        for handler in set(root.handlers) - set(handlers):
+            root.removeHandler(handler)
+            handler.close()
+        root.setLevel(level)
+        logging.setLogRecordFactory(factory)
+        logging.disable(disabled)
 
 
 def telegram_block(fake: FakeTelegram) -> dict[str, Any]:

@@ -157,10 +157,10 @@ class Tab:
 class Browser:
     """One Chromium; tabs do not share what they have stored."""
 
-    def __init__(self, address: str) -> None:
-        self._socket = connect(address, max_size=None)
+    def __init__(self, socket: ClientConnection, host: str) -> None:
+        self._socket = socket
         self._numbers = itertools.count(1)
-        self._host = address.split("/")[2]
+        self._host = host
 
     def _call(self, method: str, **parameters: Any) -> dict[str, Any]:
         number = next(self._numbers)
@@ -182,10 +182,6 @@ class Browser:
         finally:
             self._call("Target.disposeBrowserContext", browserContextId=context)
 
-    def close(self) -> None:
-        """The connection; the process is its maker's."""
-        self._socket.close()
-
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
@@ -200,11 +196,8 @@ def chromium() -> Iterator[Browser]:
         try:
             port = _until(lambda: _port(Path(folder)), "Chromium to come up")
             version = requests.get(f"http://127.0.0.1:{port}/json/version", timeout=20).json()
-            browser = Browser(version["webSocketDebuggerUrl"])
-            try:
-                yield browser
-            finally:
-                browser.close()
+            with connect(version["webSocketDebuggerUrl"], max_size=None) as socket:
+                yield Browser(socket, f"127.0.0.1:{port}")
         finally:
             process.terminate()
             try:

@@ -4,7 +4,7 @@
 import { announce, byId, el, put } from "./dom.js";
 import * as api from "./api.js";
 
-let open = null;
+let asked = {};
 
 function draw(question, changed) {
   put(byId("confirm-title"), question.title);
@@ -14,15 +14,15 @@ function draw(question, changed) {
     [el("dt", {}, name), el("dd", {}, value)]));
   put(byId("confirm-yes"), question.title);
   byId("confirm-yes").disabled = false;
-  open = { ...open, ticket: question.ticket };
 }
 
 /** Show what an action would do; nothing is done before a person says yes. */
 export async function ask(action, id = "all", changed = "") {
   notice("");
-  open = { action, id };
   try {
-    draw(await api.post("pairs_ask", { action, id }), changed);
+    const question = await api.post("pairs_ask", { action, id });
+    asked = { action, id, ticket: question.ticket };
+    draw(question, changed);
     const dialog = byId("confirm");
     if (!dialog.open) dialog.showModal();
   } catch (error) {
@@ -32,7 +32,7 @@ export async function ask(action, id = "all", changed = "") {
 }
 
 async function act() {
-  const { ticket, action, id } = open;
+  const { ticket, action, id } = asked;
   byId("confirm-yes").disabled = true;
   put(byId("confirm-changed"), "");
   put(byId("confirm-yes"), "Wait…");
@@ -41,7 +41,7 @@ async function act() {
     close();
     notice(done.result);
   } catch (error) {
-    if (error instanceof api.Refused && error.status === 409 && open !== null) {
+    if (error instanceof api.Refused && error.status === 409 && byId("confirm").open) {
       await ask(action, id, error.message);
     } else {
       close();
@@ -51,7 +51,6 @@ async function act() {
 }
 
 function close() {
-  open = null;
   if (byId("confirm").open) byId("confirm").close();
 }
 
@@ -66,4 +65,3 @@ export function notice(text, isBad = false) {
 
 byId("confirm-no").addEventListener("click", close);
 byId("confirm-yes").addEventListener("click", act);
-byId("confirm").addEventListener("close", () => { open = null; });
