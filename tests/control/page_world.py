@@ -38,10 +38,11 @@ def many_legs(count: int) -> dict[str, tuple[str, str, float]]:
 
 
 @contextmanager
-def page_rig(directory: Path, *, pairs: int, open_pairs: int, **config: Any) -> Iterator[HeardRig]:
+def page_rig(
+    directory: Path, *, legs: dict[str, tuple[str, str, float]], open_pairs: int
+) -> Iterator[HeardRig]:
     """A dry-run bot with an API server on a free port; `open_pairs` of its pairs want to be entered."""
     (directory / "user_data").mkdir(parents=True, exist_ok=True)
-    legs = many_legs(pairs)
     z_at_end = {
         pair_id: (2.4 if number % 2 else -2.3) if number < open_pairs else 0.8
         for number, pair_id in enumerate(legs)
@@ -52,9 +53,9 @@ def page_rig(directory: Path, *, pairs: int, open_pairs: int, **config: Any) -> 
     write_pairs(path, market, datetime.now(UTC))
     rig = HeardRig(
         directory, clock, dry_run=True, market=market, symbols=tuple(market.prices), strategy="PairsArb",
-        strategy_path=str(REPO_ROOT / "strategies"), stake_amount=100, max_open_trades=2 * pairs,
+        strategy_path=str(REPO_ROOT / "strategies"), stake_amount=100, max_open_trades=2 * len(legs),
         dry_run_wallet=WALLET, api_server=api_block(),
-        pairbot={"pairs_file": str(path), "leverage": 2, "streams": True, "risk": OFF}, **config,
+        pairbot={"pairs_file": str(path), "leverage": 2, "streams": True, "risk": OFF},
     )  # fmt: skip
     rig.gateway.limits = RateLimits(enforced=False)
     rig.desk.limiter.after({"X-MBX-USED-WEIGHT-1M": "0"})
@@ -67,9 +68,8 @@ def page_rig(directory: Path, *, pairs: int, open_pairs: int, **config: Any) -> 
         rig.close_down()
 
 
-def close_and_reopen(rig: HeardRig) -> None:
+def close_one(rig: HeardRig, name: str) -> None:
     """One pair trade that has been closed: what a past is made of."""
-    name = next(iter(rig.market.legs))
     rig.bot.strategy.pairs._control.service.close(name, "the past")
     assert any(row.state == "CLOSED" for row in rig.pair_trades())
 
