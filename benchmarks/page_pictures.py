@@ -87,6 +87,11 @@ def pictures(rig: Any, tab: Tab, out: Path) -> None:
             take(tab, out / f"page-{name}-{look}.png")
     tab.size(*WIDE)
     tab.scheme("light")
+    tab.value("location.hash = '#/pair/ADA_ALGO'")
+    tab.until("document.querySelector('.orders') !== null")
+    tab.value("document.querySelector('.orders').scrollIntoView({block: 'center'})")
+    time.sleep(1.0)
+    take(tab, out / "page-orders.png")
     tab.value("location.hash = '#/pairs'")
     tab.click('table.pairs tbody tr:has(a[href="#/pair/ADA_ALGO"]) button')
     tab.until("document.querySelector('#confirm').open")
@@ -102,7 +107,9 @@ def main(argv: list[str]) -> int:
     logging.disable(logging.WARNING)
     with (
         tempfile.TemporaryDirectory() as folder,
-        page_world.page_rig(Path(folder), legs=LEGS, open_pairs=4) as rig,
+        page_world.page_rig(
+            Path(folder), legs=LEGS, open_pairs=4, wallet=1_000, risk={"break_stop": None}
+        ) as rig,
         chromium() as browser,
         browser.tab() as tab,
     ):

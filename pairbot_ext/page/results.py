@@ -121,7 +121,7 @@ def _says(kind: str, document: dict[str, Any]) -> str:
     if kind == "walk-forward":
         low, high = (*_numbers(document.get("interval_95_bp")), None, None)[:2]
         net = _bp(document.get("net_bp"))
-        text = f"{document.get('evidence')}: net {net} a pair trade"
+        text = f"evidence: {document.get('evidence')}; net {net} a pair trade"
         return f"{text}, 95 % interval {_bp(low)} to {_bp(high)}" if low is not None else text
     if kind == "comparison":
         return f"{len(document['variants'])} models side by side"

@@ -39,7 +39,12 @@ def many_legs(count: int) -> dict[str, tuple[str, str, float]]:
 
 @contextmanager
 def page_rig(
-    directory: Path, *, legs: dict[str, tuple[str, str, float]], open_pairs: int
+    directory: Path,
+    *,
+    legs: dict[str, tuple[str, str, float]],
+    open_pairs: int,
+    wallet: int = WALLET,
+    risk: dict[str, Any] = OFF,
 ) -> Iterator[HeardRig]:
     """A dry-run bot with an API server on a free port; `open_pairs` of its pairs want to be entered."""
     (directory / "user_data").mkdir(parents=True, exist_ok=True)
@@ -54,8 +59,8 @@ def page_rig(
     rig = HeardRig(
         directory, clock, dry_run=True, market=market, symbols=tuple(market.prices), strategy="PairsArb",
         strategy_path=str(REPO_ROOT / "strategies"), stake_amount=100, max_open_trades=2 * len(legs),
-        dry_run_wallet=WALLET, api_server=api_block(),
-        pairbot={"pairs_file": str(path), "leverage": 2, "streams": True, "risk": OFF},
+        dry_run_wallet=wallet, api_server=api_block(),
+        pairbot={"pairs_file": str(path), "leverage": 2, "streams": True, "risk": risk},
     )  # fmt: skip
     rig.gateway.limits = RateLimits(enforced=False)
     rig.desk.limiter.after({"X-MBX-USED-WEIGHT-1M": "0"})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import re
 from types import SimpleNamespace
 from typing import Any
@@ -67,6 +68,18 @@ def test_the_page_itself_holds_no_data_and_allows_nothing_from_elsewhere(world: 
     assert re.findall(r"<script(?![^>]*\bsrc=)|<style|\son\w+=|style=|https?://", page.text) == []
     again = requests.get(f"{world.url}/pairs", headers={"If-None-Match": page.headers["etag"]}, timeout=20)
     assert (again.status_code, again.content) == (304, b"")
+
+
+def test_what_others_have_made_is_listed_and_as_they_publish_it() -> None:
+    found = assets()
+    listed = dict(
+        re.findall(r"^(\S+) +\S+ +([0-9a-f]{64})$", found["vendor/ASSETS.txt"].content.decode(), re.M)
+    )
+    made = {
+        name.removeprefix("vendor/"): asset for name, asset in found.items() if name.startswith("vendor/")
+    }
+    del made["ASSETS.txt"]
+    assert listed == {name: hashlib.sha256(asset.content).hexdigest() for name, asset in made.items()}
 
 
 def test_every_file_of_the_page_is_served_and_asks_for_nothing_elsewhere(world: World) -> None:

@@ -70,7 +70,7 @@ def test_one_pair_with_its_course_and_every_step_of_its_orders(seen: Tab, world:
     seen.until("document.querySelectorAll('.plot canvas').length === 3", "three charts")
     said = seen.value("[...document.querySelectorAll('.plot')].map((e) => e.getAttribute('aria-label'))")
     assert said[0].startswith("z of the spread, with entries and exits. ")
-    assert "1 pair trades in it" in said[0]
+    assert "1 pair trade in it" in said[0]
     # Something is drawn.
     assert seen.value(
         "[...document.querySelectorAll('.plot canvas')].every((c) => "
@@ -117,7 +117,7 @@ def test_risk_exposure_journal_and_results(seen: Tab, world: World) -> None:
     see(seen, "#/results", "#view table a")
     results = seen.text("#view")
     assert "planted for a test" in results
-    assert "none: net -3.20 bp a pair trade, 95 % interval -9.00 bp to +2.50 bp" in results
+    assert "evidence: none; net -3.20 bp a pair trade, 95 % interval -9.00 bp to +2.50 bp" in results
     seen.click("#view table a")
     seen.until("document.querySelectorAll('.plot canvas').length === 1", "the weeks")
     assert "fees" in seen.text("#view")

@@ -177,7 +177,9 @@ class Browser:
         context = self._call("Target.createBrowserContext")["browserContextId"]
         target = self._call("Target.createTarget", url="about:blank", browserContextId=context)["targetId"]
         try:
-            with connect(f"ws://{self._host}/devtools/page/{target}", max_size=None) as socket:
+            with connect(
+                f"ws://{self._host}/devtools/page/{target}", max_size=None, ping_interval=None
+            ) as socket:
                 yield Tab(socket)
         finally:
             self._call("Target.disposeBrowserContext", browserContextId=context)
@@ -196,7 +198,7 @@ def chromium() -> Iterator[Browser]:
         try:
             port = _until(lambda: _port(Path(folder)), "Chromium to come up")
             version = requests.get(f"http://127.0.0.1:{port}/json/version", timeout=20).json()
-            with connect(version["webSocketDebuggerUrl"], max_size=None) as socket:
+            with connect(version["webSocketDebuggerUrl"], max_size=None, ping_interval=None) as socket:
                 yield Browser(socket, f"127.0.0.1:{port}")
         finally:
             process.terminate()

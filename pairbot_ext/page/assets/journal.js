@@ -27,7 +27,7 @@ export function show(place) {
   place.replaceChildren(
     el("section", { "aria-labelledby": "journal-title" },
       el("div", { class: "bar" }, el("h2", { id: "journal-title" }, "Journal"),
-        el("label", { for: "journal-filter" }, "Only"), filter),
+        el("label", { for: "journal-filter" }, "Filter"), filter),
       el("p", { class: "small" }, "What happened to pair trades, orders and risk, in UTC. New events appear at the top."),
       none, list, more));
 

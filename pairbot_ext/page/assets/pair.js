@@ -125,7 +125,7 @@ class Charts {
     const from = when(1000 * times[0]).slice(0, 16);
     this.z.set([times, z], known.length === 0 ? "No z is known." :
       `${known.length} values since ${from} UTC, between ${signed(Math.min(...known))} and `
-      + `${signed(Math.max(...known))}, now ${signed(known.at(-1))}; ${count} pair trades in it.`);
+      + `${signed(Math.max(...known))}, now ${signed(known.at(-1))}; ${count} pair trade${count === 1 ? "" : "s"} in it.`);
     this.spread.set([times, spread], `Now ${signed(spread.findLast((value) => value !== null), 4)}.`);
     this.prices.set([times, pricesA, pricesB],
       `${coin(chart.legs[0])} at ${number(pricesA.findLast((v) => v !== null), 5)}, `

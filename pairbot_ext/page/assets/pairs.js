@@ -144,7 +144,7 @@ export function show(place) {
     el("section", { "aria-labelledby": "pairs-title" },
       el("div", { class: "bar" },
         el("h2", { id: "pairs-title" }, "All pairs"), count,
-        el("label", { for: "filter" }, "Only"), filter,
+        el("label", { for: "filter" }, "Filter"), filter,
         el("button", { type: "button", id: "close-all", on: { click: () => ask("close", "all") } }, "Close all…")),
       el("table", { class: "pairs", role: "table", "aria-describedby": "gauge-note" },
         el("thead", { role: "rowgroup" },
