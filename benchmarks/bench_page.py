@@ -22,7 +22,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
@@ -168,33 +168,37 @@ def main(argv: list[str]) -> int:
         block = rig.bot.config["api_server"]
         url = f"http://127.0.0.1:{block['listen_port']}/pairs"
         print(f"{open_pairs} of {PAIRS} pairs open, {CLOSED} closed pair trades in the database", flush=True)
-        paths = ("pairs", f"pairs/{list(rig.market.legs)[3]}")
+        # Freqtrade's own answer about the same trades is the alternative.
+        paths = ("pairs", f"pairs/{list(rig.market.legs)[3]}", "status")
         for path in paths:
             before = serving_secs()
             times = asked(rig, f"/api/v1/{path}", args.asked)
             each = 1000 * (serving_secs() - before) / args.asked
             print(told(f"GET /{path} between two loops", times, "ms"), f"({each:.1f} ms of processor time)")
-            if quantiles(times, n=100)[98] > 50:
+            if path != "status" and quantiles(times, n=100)[98] > 50:
                 missed.append(f"GET /{path} p99 above 50 ms")
-        with looping(rig), browser.tab() as tab:
-            for path in paths:
-                times = asked(rig, f"/api/v1/{path}", args.asked)
-                print(told(f"GET /{path} while the bot loops", times, "ms"), flush=True)
+        with browser.tab() as tab, ExitStack() as loops:
             # The browser would keep what it has received for whoever listens.
             tab.call("Network.disable")
             tab.size(1280, 900)
             tab.go(url)
             log_in(tab, block["username"], block["password"])
             tab.until(f"document.querySelectorAll('table.pairs tbody tr').length === {PAIRS}")
+            late = update_secs(rig, tab, 40)
+            print(told("an update after its change, between two loops", late, "s"), flush=True)
+            if quantiles(late, n=100)[98] > 0.5:
+                missed.append("an update after more than 0.5 s")
+            loops.enter_context(looping(rig))
+            for path in paths:
+                times = asked(rig, f"/api/v1/{path}", args.asked)
+                print(told(f"GET /{path} while the bot loops", times, "ms"), flush=True)
             paints = [first_paint_secs(tab, url) for _ in range(9)]
             print(told("first paint", [paint for paint, _ in paints], "s"))
             print(told("all 50 rows there", [rows for _, rows in paints], "s"), flush=True)
             if median(paint for paint, _ in paints) > 1:
                 missed.append("first paint after more than 1 s")
             late = update_secs(rig, tab, 40)
-            print(told("an update after its change", late, "s"), flush=True)
-            if quantiles(late, n=100)[98] > 0.5:
-                missed.append("an update after more than 0.5 s")
+            print(told("an update after its change, while the bot loops", late, "s"), flush=True)
             with page_world.wandering(rig):
                 time.sleep(3)
                 watched = percent_over(60)

@@ -99,8 +99,8 @@ class PairService:
         return PairView(
             pair=pair_id,
             currency=self._desk.watch.currency,
-            watched=next((each for each in self._watched(pairs, now_ms) if each.pair == pair_id), None),
-            open=next((each for each in self._open_views(pairs, now_ms) if each.pair == pair_id), None),
+            watched=next(iter(self._watched(pairs, now_ms, pair_id)), None),
+            open=next(iter(self._open_views(pairs, now_ms, pair_id)), None),
             last_closed=self._last_closed(pair_id, pairs, now_ms),
         )
 
@@ -255,12 +255,14 @@ class PairService:
             "no pair and no open pair trade has this id", value=repr(shown), remedy="/pairs lists them"
         )
 
-    def _open_views(self, pairs: PairsNow, now_ms: int) -> list[PairTradeView]:
+    def _open_views(self, pairs: PairsNow, now_ms: int, only: str | None = None) -> list[PairTradeView]:
+        """Of every open pair trade, or of one pair alone."""
         accounts = self.accounts.now()
         market = self.market(pairs, accounts, now_ms)
         return [
             trade_view(status, now_ms, candle_secs=pairs.candle_secs, market=market)
             for status in accounts.statuses
+            if only is None or status.trade.plan.pair_id == only
         ]
 
     def market(self, pairs: PairsNow, accounts: Accounts, now_ms: int) -> LivePrices:
@@ -277,7 +279,8 @@ class PairService:
         closed = [status for status in latest if status.trade.state.is_final]
         return trade_view(closed[-1], now_ms, candle_secs=pairs.candle_secs) if closed else None
 
-    def _watched(self, pairs: PairsNow, now_ms: int) -> list[WatchedView]:
+    def _watched(self, pairs: PairsNow, now_ms: int, only: str | None = None) -> list[WatchedView]:
+        """Of every pair of the file, or of one alone."""
         now = as_datetime(now_ms)
         open_ids = {trade.plan.pair_id: trade.id for trade in self._desk.journal.open_pair_trades()}
         latest: dict[str, tuple[Pair, Epoch]] = {}
@@ -302,6 +305,7 @@ class PairService:
                 pair_trade=open_ids.get(pair.id),
             )
             for pair, epoch in latest.values()
+            if only is None or pair.id == only
             for levels in [pair.thresholds or pair.own_thresholds]
         ]
 
