@@ -32,7 +32,7 @@ for _folder in ("rig", "control", "page"):
     sys.path.insert(0, str(REPO_ROOT / "tests" / _folder))
 
 import page_world  # noqa: E402
-from browser import Tab, chromium  # noqa: E402
+from browser import CHROMIUM, Tab, chromium  # noqa: E402
 from page_stage import log_in  # noqa: E402
 
 from benchmarks.processes import machine_said  # noqa: E402
@@ -153,6 +153,9 @@ def main(argv: list[str]) -> int:
     )
     parser.add_argument("--asked", type=int, default=400, help="requests of each kind (default: 400)")
     args = parser.parse_args(argv)
+    if CHROMIUM is None:
+        print("no Chromium here (apt-get install chromium): nothing is measured", file=sys.stderr)
+        return 0
     logging.disable(logging.WARNING)
     missed = []
     print(machine_said(), flush=True)
