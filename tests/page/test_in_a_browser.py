@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 from browser import Browser, Tab
+from heard_rig import until
 from page_stage import World, log_in
 
 ROW = 'table.pairs tbody tr:has(a[href="#/pair/{}"])'
@@ -266,3 +267,15 @@ def test_structure_for_a_screen_reader(seen: Tab) -> None:
 def test_nothing_was_asked_of_anybody_else_and_nothing_went_wrong(seen: Tab, world: World) -> None:
     assert {url for url in seen.requests if not url.startswith(world.url + "/")} == set()
     assert seen.faults == []
+
+
+def test_who_leaves_is_no_longer_worked_for(seen: Tab, world: World) -> None:
+    broadcast = world.control._page.broadcast
+    assert broadcast.viewers == 1
+    seen.go("about:blank")
+    until(lambda: broadcast.viewers == 0, 20, "the viewer to be gone")
+    seen.call(
+        "Page.navigateToHistoryEntry", entryId=seen.call("Page.getNavigationHistory")["entries"][-2]["id"]
+    )
+    until(lambda: broadcast.viewers == 1, 20, "the viewer to be back")
+    seen.until("document.body.dataset.connection === 'live'")

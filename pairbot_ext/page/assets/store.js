@@ -125,9 +125,13 @@ export function connect(said, needsLogin) {
     }
   }
 
+  // A page that a browser keeps for "back" would go on listening; when it is back, it connects again.
+  const hide = () => current?.abort();
+  addEventListener("pagehide", hide);
   document.addEventListener("visibilitychange", visibility);
   stop.signal.addEventListener("abort", () => {
     document.removeEventListener("visibilitychange", visibility);
+    removeEventListener("pagehide", hide);
     clearTimeout(hideTimer);
     current?.abort();
     wakeUp();
