@@ -17,7 +17,7 @@ from pairbot_ext.page.sheet import Look
 
 logger = logging.getLogger(__name__)
 
-LOOK_EVERY_SECS = 0.3
+LOOK_EVERY_SECS = 0.35
 HEARTBEAT_SECS = 10.0
 """A viewer that is gone is found when something is sent to it."""
 STREAM_SECS = 600.0
