@@ -217,7 +217,8 @@ def main(argv: list[str]) -> int:
                 time.sleep(5)
                 first = tab.heap_bytes()
                 nodes = tab.value("document.querySelectorAll('*').length")
-                time.sleep(0 if args.short else 60 * args.minutes)
+                args.minutes = 0.0 if args.short else args.minutes
+                time.sleep(60 * args.minutes)
                 last = tab.heap_bytes()
                 grown = 100 * (last / first - 1)
                 later = tab.value("document.querySelectorAll('*').length")

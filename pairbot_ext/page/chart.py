@@ -9,7 +9,8 @@ import numpy as np
 from sqlalchemy.exc import SQLAlchemyError
 
 from pairbot_ext.control.course import course_of
-from pairbot_ext.control.service import NotNowError, PairsNow
+from pairbot_ext.control.refusals import NotNowError
+from pairbot_ext.control.service import PairsNow
 from pairbot_ext.desk.trade_desk import TradeDesk
 from pairbot_ext.journal.ledger import PairStatus, read_ledger
 from pairbot_ext.stats.arrays import FloatArray

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from pairbot_ext.control.service import EVERYTHING, NotNowError, PairService
+from pairbot_ext.control.refusals import NotNowError
+from pairbot_ext.control.service import EVERYTHING, PairService
 from pairbot_ext.control.views import ActionView, OverviewView, PairTradeView, View, WatchedView
 from pairbot_ext.support.clock import Clock
 

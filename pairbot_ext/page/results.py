@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pairbot_ext.control.service import UnknownPairError
+from pairbot_ext.control.refusals import UnknownPairError
 
 LEFT_OUT = frozenset(
     {"data", "logs", "backtest_results", "hyperopt_results", "freqaimodels", "models", "plot", "strategies"}

@@ -12,8 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.exc import SQLAlchemyError
 
 from pairbot_ext.control.api import IdInPath, PairId, answer_of, name_of
+from pairbot_ext.control.refusals import NotNowError
 from pairbot_ext.control.refusing import NOT_KEPT, FromHere, Refusing, as_json
-from pairbot_ext.control.service import NotNowError, PairService, PairsNow
+from pairbot_ext.control.service import PairService, PairsNow
 from pairbot_ext.desk.trade_desk import TradeDesk
 from pairbot_ext.host.rpc import Routes, give_session_back
 from pairbot_ext.page.broadcast import Broadcast

@@ -12,8 +12,8 @@ import pytest
 import requests
 from page_stage import World
 
+from pairbot_ext.control.refusals import NotNowError
 from pairbot_ext.control.refusing import MOST_BODY_BYTES
-from pairbot_ext.control.service import NotNowError
 from pairbot_ext.model.states import PairState
 from pairbot_ext.page.confirm import Action, Confirmations
 from pairbot_ext.page.files import assets
@@ -33,6 +33,7 @@ ACTIONS = (
     "pairs/unlock",
     "pairs/halt",
     "pairs/resume",
+    "pairs/accept",
 )
 
 
