@@ -19,6 +19,9 @@ VIEWS = ("#/pairs", "#/pair/ADA_ALGO", "#/risk", "#/journal", "#/results")
 def see(tab: Tab, view: str, selector: str) -> None:
     """Go to a view and wait for something in it."""
     tab.value(f"location.hash = {json.dumps(view)}")
+    # The view before it may have such an element, too.
+    heading = f"#{view.split('/')[1]}-title"
+    tab.until(f"document.querySelector('{heading}') !== null", f"the heading of {view}")
     tab.until(f"document.querySelector({json.dumps(selector)}) !== null", f"{selector} in {view}")
 
 
