@@ -29,7 +29,7 @@ WRITTEN = {
 @pytest.mark.parametrize("rule", list(WRITTEN))
 def test_what_the_readme_says_is_what_the_code_makes(rule) -> None:
     page = (ROOT / "docs/statistics/walkforward.md").read_text(encoding="utf-8")
-    command = re.search(rf"pairbot (walkforward .*--rule {rule} .*)", page)
+    command = re.search(rf"pairbot (walkforward .*--rule {rule} .*)", page.replace("\\\n", " "))
     assert command is not None
     arguments = command[1].replace("DIR", str(REAL_DATADIR)).replace("config.json", str(ROOT / "config.json"))
     args = build_parser("walkforward").parse_args(arguments.split())
