@@ -23,18 +23,17 @@ def compare_sheet(result: Comparison) -> bytes:
     figure = Figure(figsize=(11, 4), layout="constrained", facecolor="white")
     FigureCanvasAgg(figure)
     nets, running = figure.subplots(1, 2)
-    for place, (name, each) in enumerate(result.variants.items()):
+    for place, each in enumerate(result.variants.values()):
         colour = f"C{place}"
         low, high = each.interval_95
         nets.plot([low, high], [place, place], color=colour, lw=2)
         nets.plot([each.figures.net], [place], "o", color=colour)
         sums = np.array([100 * total for total in accumulate(each.weekly.to_numpy(), initial=0.0)])
-        running.plot(range(len(sums)), sums, color=colour, lw=1.4, label=name)
+        running.plot(range(len(sums)), sums, color=colour, lw=1.4)
     nets.axvline(0, color="#888888", lw=0.8)
     nets.set_yticks(range(len(result.variants)), list(result.variants))
     nets.invert_yaxis()
     nets.set(title="Net per pair trade, 95 % interval", xlabel="bp of N_A + N_B")
     running.axhline(0, color="#888888", lw=0.8)
-    running.set(title="Running net", xlabel="week", ylabel="% of the wallet")
-    running.legend(fontsize=8)
+    running.set(title="Running net, colours as on the left", xlabel="week", ylabel="% of the wallet")
     return png_bytes(figure, _DPI)

@@ -29,7 +29,7 @@ class Command:
     """One simple command.
 
     :ivar page: relative to the checkout. :ivar line: of the block. :ivar text: as it stands, its lines joined.
-    :ivar words: program and arguments, without assignments, redirections and a final ellipsis.
+    :ivar words: program and arguments, without assignments and redirections.
     :ivar writes: the file its output goes to.
     """
 
@@ -123,8 +123,6 @@ def simple_commands(typed: str, page: str, line: int) -> Iterator[Command]:
             words = [word for at, word in enumerate(words) if at or word not in _KEYWORDS]
             while words and (_ASSIGNMENT.fullmatch(words[0]) or words[0] in _KEYWORDS or words[0] == "sudo"):
                 words = words[1:]
-            while words and words[-1] in {"...", "…"}:
-                words = words[:-1]
             if words and words[0] != "for":
                 yield Command(page, line, typed, tuple(words), writes)
             words, writes = [], None
