@@ -18,7 +18,9 @@ from docsite.versions import write_index
 def main(argv: Sequence[str] | None = None) -> int:
     """Returns Sphinx's exit code: 0, or 1 where a page has a fault or a link is dead."""
     parser = argparse.ArgumentParser(prog="python -m docsite", description=__doc__)
-    parser.add_argument("--out", type=Path, default=ROOT / "site", help="folder of all versions (default: site)")
+    parser.add_argument(
+        "--out", type=Path, default=ROOT / "site", help="folder of all versions (default: site)"
+    )
     parser.add_argument("--linkcheck", action="store_true", help="ask the external links, build nothing")
     args = parser.parse_args(argv)
 

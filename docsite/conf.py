@@ -1,9 +1,10 @@
 """Sphinx's configuration. The pages lie in docs/ and know nothing of it."""
 
+from pygments.lexers.special import TextLexer
+
 from docsite import hooks
 from docsite.places import ROOT
 from docsite.places import version as package_version
-from pygments.lexers.special import TextLexer
 
 project = "pairbot"
 author = "the authors of pairbot-ext"

@@ -1,7 +1,7 @@
 """The navigation is the start page: each heading of docs/index.md with the pages its list names.
 
-So a page needs no directive, and what a reader of the forge sees is what the site's sidebar shows. A README.md in a
-folder of docs/ heads the other pages of that folder. Pages that nobody names stand under `REST`.
+So a page needs no directive, and what a reader of the forge sees is what the site's sidebar shows. A
+README.md in a folder of docs/ heads the other pages of that folder. Pages that nobody names are under `REST`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def groups(start_page: str, pages: Iterable[str]) -> list[Group]:
     """What the sidebar shows.
 
     :param start_page: the text of docs/index.md.
-    :param pages: every page but the start page, without the suffix. Those below a folder's README are its own.
+    :param pages: every page but the start page, without the suffix; those below a README are its own.
     """
     listed = set(pages)
     heads = {page.removesuffix("README") for page in listed if page.endswith("/README")}

@@ -14,7 +14,9 @@ _PAGE = """<!doctype html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <title>pairbot: documentation</title>
-<style>body {{ font: 1rem/1.5 system-ui, sans-serif; max-width: 40rem; margin: 3rem auto; padding: 0 1rem }}</style>
+<style>
+body {{ font: 1rem/1.5 system-ui, sans-serif; max-width: 40rem; margin: 3rem auto; padding: 0 1rem }}
+</style>
 <h1>pairbot: documentation</h1>
 <ul>
 {rows}
@@ -24,7 +26,7 @@ _PAGE = """<!doctype html>
 
 
 def built(site: Path) -> list[str]:
-    """The versions in the folder, newest first: each a folder that is named by a version and has a start page."""
+    """The versions in the folder, newest first: a folder named by a version, with a start page."""
     found = []
     for page in site.glob("*/index.html"):
         try:

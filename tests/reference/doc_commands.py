@@ -1,7 +1,7 @@
 """Every command line of README and docs: the fenced blocks without a language, or with a shell's.
 
-A block whose commands begin with `$ ` has its output beside them; any other block that begins with a command holds
-nothing but commands.
+A block whose commands begin with `$ ` has its output beside them; any other block that begins with a command
+holds nothing but commands.
 """
 
 from __future__ import annotations
@@ -15,8 +15,36 @@ from pathlib import Path
 SHELLS = frozenset({"", "sh", "bash", "console", "shell"})
 OURS = frozenset({"pairbot", "freqtrade", "make", "python"})
 OTHERS = frozenset(
-    "apt-get cat cd chromium chmod chown cp createdb curl docker echo export git grep install journalctl ln mkdir mv "
-    "openssl pip podman promtool psql read rm sqlite3 sudo systemctl systemd-analyze systemd-creds tee umask".split()
+    [
+        *(
+            "cat",
+            "cd",
+            "chown",
+            "chromium",
+            "cp",
+            "createdb",
+            "curl",
+            "docker",
+            "echo",
+            "export",
+            "git",
+            "grep",
+        ),
+        *(
+            "install",
+            "journalctl",
+            "ln",
+            "mkdir",
+            "openssl",
+            "pip",
+            "read",
+            "sudo",
+            "systemctl",
+            "tee",
+            "umask",
+        ),
+        "useradd",
+    ]
 )
 _FENCE = re.compile(r"^( *)(`{3,})([^\n`]*)\n(.*?)^\1\2 *$", re.MULTILINE | re.DOTALL)
 _PLACEHOLDER = re.compile(r"<[a-z][^<>\n]*>")
@@ -28,7 +56,8 @@ _KEYWORDS = frozenset({"do", "done", "then", "fi"})
 class Command:
     """One simple command.
 
-    :ivar page: relative to the checkout. :ivar line: of the block. :ivar text: as it stands, its lines joined.
+    :ivar page: relative to the checkout. :ivar line: of the block.
+    :ivar text: as it stands, its lines joined.
     :ivar words: program and arguments, without assignments and redirections.
     :ivar writes: the file its output goes to.
     """
@@ -55,7 +84,11 @@ def pages(root: Path) -> list[Path]:
 
 def commands_of(root: Path) -> list[Command]:
     """Of all pages, in order. Raises ValueError for a block that mixes commands with something else."""
-    return [command for page in pages(root) for command in commands_in(page.read_text("utf-8"), page.relative_to(root))]
+    return [
+        command
+        for page in pages(root)
+        for command in commands_in(page.read_text("utf-8"), page.relative_to(root))
+    ]
 
 
 def commands_in(text: str, page: Path) -> Iterator[Command]:
@@ -69,7 +102,7 @@ def commands_in(text: str, page: Path) -> Iterator[Command]:
 
 
 def typed_lines(block: str, where: str) -> Iterator[str]:
-    """What a person types of a block: lines joined where they go on, heredocs in one piece with their command."""
+    """What a person types of a block: lines joined where they go on, heredocs with their command."""
     lines = re.sub(r"\\\n\s*", " ", block).splitlines()
     prompts = any(line.startswith("$ ") for line in lines)
     meant = [line for line in lines if line.strip() and not line.startswith("#")]

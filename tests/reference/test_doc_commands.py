@@ -7,6 +7,7 @@ import re
 import subprocess
 from functools import cache
 from importlib.metadata import entry_points
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -36,8 +37,20 @@ THEIRS = {
 }
 """Files that are neither in the checkout nor written by a command of the pages."""
 WRITING = frozenset(
-    "--out --pairs-out --overlay-out --html --output --png --csv --write --store --logfile --screenshot --state "
-    "--backtest-directory --markdown --legging".split()
+    [
+        *(
+            "--out",
+            "--pairs-out",
+            "--overlay-out",
+            "--html",
+            "--output",
+            "--png",
+            "--csv",
+            "--write",
+            "--store",
+        ),
+        *("--logfile", "--screenshot", "--state", "--backtest-directory", "--markdown", "--legging"),
+    ]
 )
 _FILE = re.compile(r"[\w./$-]+\.(?:json|zip|sqlite|md|yaml|yml|toml|service|timer|lock|html|png)")
 _FOLDER = re.compile(r"(?:docs|tests|deploy|strategies|benchmarks|user_data)/[\w./$-]+")
@@ -65,7 +78,8 @@ def test_commands_are_found() -> None:
 
 def test_what_a_block_says_is_read_as_a_shell_reads_it() -> None:
     page = (
-        "```\npairbot scan --out a.json \\\n    --end X   # why\nA=1 sudo make demo && (cd x; freqtrade trade) &\n```\n"
+        "```\npairbot scan --out a.json \\\n    --end X   # why\n"
+        "A=1 sudo make demo && (cd x; freqtrade trade) &\n```\n"
         "```\npairbot: 3 pairs\n```\n```json\nmake\n```\n"
         "```\n$ cat > f.json <<'EOF'\n{}\nEOF\n$ pairbot status > s.txt\npairbot status of yesterday\n```\n"
     )
@@ -132,7 +146,7 @@ def test_docker_composes_what_there_is(command: Command) -> None:
         file = words[words.index("-f") + 1] if words[1] == "-f" else "compose.yaml"
         services = yaml.safe_load((ROOT / file).read_text("utf-8"))["services"].values()
         profiles = {profile for service in services for profile in service.get("profiles", [])}
-        assert {value for option, value in zip(words, words[1:], strict=False) if option == "--profile"} <= profiles
+        assert {value for option, value in pairwise(words) if option == "--profile"} <= profiles
 
 
 @cache
@@ -141,7 +155,7 @@ def written() -> frozenset[str]:
     found = {command.writes for command in COMMANDS if command.writes}
     for command in COMMANDS:
         words = [part for word in command.words for part in word.split("=", 1)]
-        found |= {value for option, value in zip(words, words[1:], strict=False) if option in WRITING}
+        found |= {value for option, value in pairwise(words) if option in WRITING}
     for name, values in STANDS_FOR.items():
         found |= {file.replace(name, value) for file in found for value in values}
     return frozenset(found | {f"{file}.overlay.json" for file in found})

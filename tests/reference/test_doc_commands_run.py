@@ -23,7 +23,7 @@ def test_every_reason_belongs_to_a_command() -> None:
 
 @pytest.fixture
 def database(tmp_path: Path) -> Path:
-    """Of a bot in dry-run that has closed one pair and holds another. It has ended, and its virtual clock with it."""
+    """Of a bot in dry-run that has closed one pair and holds another; its virtual clock has ended with it."""
     with rig(tmp_path, dry_run=True) as bot:
         bot.open("ADA-ALGO", "XRP-DOGE")
         bot.close("ADA-ALGO")
