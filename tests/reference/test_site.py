@@ -41,10 +41,8 @@ class Page(HTMLParser):
             self.links.append(values["href"])
 
 
-@pytest.fixture(scope="module")
-def site(repo_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def built_site(repo_root: Path, root: Path) -> Path:
     """As `make site` builds it, of a copy that holds what it needs and the files pages link to."""
-    root = tmp_path_factory.mktemp("clean")
     named = {
         target.relative_to(repo_root)
         for page in (repo_root / "docs").rglob("*.md")
@@ -59,35 +57,48 @@ def site(repo_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         elif not target.exists():
             shutil.copy(source, target)
     done = subprocess.run(
-        [sys.executable, "-m", "docsite"], cwd=root, capture_output=True, text=True, timeout=300, check=False
+        [sys.executable, "-m", "docsite"],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
     return root / "site"
 
 
-@pytest.fixture(scope="module")
-def pages(site: Path) -> dict[Path, Page]:
-    """Every HTML file of the version."""
-    return {path: Page(path.read_text(encoding="utf-8")) for path in (site / version()).rglob("*.html")}
-
-
-def test_every_page_is_in_the_navigation(site, pages, repo_root) -> None:
+def test_it_is_whole(repo_root: Path, tmp_path: Path) -> None:
+    """One test: it takes seconds to build."""
+    site = built_site(repo_root, tmp_path)
     start = site / version() / "index.html"
+    pages = {path: Page(path.read_text(encoding="utf-8")) for path in start.parent.rglob("*.html")}
+
+    # Every page is in the navigation.
     sidebar = start.read_text(encoding="utf-8").split('class="sidebar-tree"')[1].split("</aside>")[0]
     shown = {link.partition("#")[0] for link in Page(sidebar).links}
     docs = repo_root / "docs"
     wanted = {str(page.relative_to(docs).with_suffix(".html")) for page in docs.rglob("*.md")}
     assert wanted - shown == {"index.html"}
 
-
-def test_nothing_is_loaded_from_elsewhere(site, pages) -> None:
+    # Nothing is loaded from elsewhere.
     loads = {urlsplit(url) for page in pages.values() for url in page.loads}
     assert {url.geturl() for url in loads if url.scheme not in {"", "data"} or url.netloc} == set()
     styles = "\n".join(path.read_text(encoding="utf-8") for path in site.rglob("*.css"))
     assert re.findall(r"(?:url\(|@import)\s*[\"']?(?:https?:)?//[^)\s]*", styles) == []
 
+    assert broken_links(pages) == []
 
-def test_every_link_within_the_site_leads_somewhere(pages) -> None:
+    # The search knows the pages' words, and the index this version.
+    words = (site / version() / "searchindex.js").read_text(encoding="utf-8")
+    assert '"runbook"' in words
+    assert "cointegr" in words
+    listed = json.loads((site / "versions.json").read_text())
+    assert listed == [{"version": version(), "url": f"{version()}/index.html"}]
+
+
+def broken_links(pages: dict[Path, Page]) -> list[str]:
+    """Links within the site to a file or an anchor that is not there."""
     broken = []
     for path, page in pages.items():
         for link in page.links:
@@ -98,19 +109,10 @@ def test_every_link_within_the_site_leads_somewhere(pages) -> None:
             anchor = unquote(url.fragment)
             if not target.exists() or (anchor and anchor not in pages[target].ids):
                 broken.append(f"{path.name}: {link}")
-    assert broken == []
+    return broken
 
 
-def test_words_of_the_pages_are_found_by_the_search(site) -> None:
-    index = (site / version() / "searchindex.js").read_text(encoding="utf-8")
-    assert '"runbook"' in index
-    assert '"cointegr"' in index or "cointegr:" in index
-
-
-def test_the_index_lists_every_version_newest_first(tmp_path: Path, site: Path) -> None:
-    assert json.loads((site / "versions.json").read_text()) == [
-        {"version": version(), "url": f"{version()}/index.html"}
-    ]
+def test_the_index_lists_every_version_newest_first(tmp_path: Path) -> None:
     for name in ("0.9", "0.10", "0.10rc1", "drafts"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "index.html").touch()
