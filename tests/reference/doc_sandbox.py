@@ -38,9 +38,10 @@ NOT_RUN = {
     r"pairbot prove.*": "asks Binance's demo venue; tests/prove/test_whole_proof.py asks a stand-in",
     r"pairbot replay .*": "hours, of months of candles; tests/rehearse/test_replay.py plays days",
     r"pairbot demo.*|.*user_data/demo/.*": "minutes; tests/demo/test_backtest_demo.py",
-    r".*user_data/walkthrough/.*": "written, and run, by `python -m pairbot_ext.demo.walkthrough`",
     r".* DIR( .*)?|python -m benchmarks.*": "a study: an hour to days, most on real candles",
     r"\.venv/bin/dask .*": "a cluster's; tests/tasks/test_cluster.py has one",
+    r"pairbot init(?: --check| --userdir .*)?": "changes which configuration the others read; tests/userdir",
+    r"freqtrade .* FROM-": "names a day of the reader's",
     r"pairbot drill(?: --seeds 300| --html \S+| --search .*| --schedule .*)?": "minutes; tests/rehearse",
     r"pairbot drill --fault kill-entry .*": "of the demo's pairs; `--fault kill` is run with PAIRBOT_CHAOS=1",
     r"pairbot walkforward .*--pairs-file .*|pairbot report a\.json b\.json": "of results of the reader's; "
@@ -48,6 +49,8 @@ NOT_RUN = {
     r"pairbot report backtest-result-.*|pairbot status .*live-sim.*": "of a file of the reader's",
 }
 """By what the whole command looks like. Any command that is not here is run."""
+TRANSCRIPTS = ("docs/chat-transcript.md", "docs/install-transcript.md", "docs/upgrade-transcript.md")
+"""Written by a program that runs what they show, and says so in their first lines."""
 LONG = r"pairbot (?:drill --fault kill$|compare |walkforward )"
 """Run with PAIRBOT_CHAOS=1 alone."""
 COINS = ("ADA", "LINK", "SOL", "DOT")
@@ -58,6 +61,8 @@ START, CANDLES = datetime(2025, 5, 1, tzinfo=UTC), 7_400
 
 def reason_not_to(command: Command) -> str | None:
     """Why it is not run; None where it is."""
+    if command.page in TRANSCRIPTS:
+        return "the page is written by what runs it"
     text = " ".join(command.words)
     return next((why for pattern, why in NOT_RUN.items() if re.fullmatch(pattern, text)), None)
 

@@ -32,6 +32,7 @@ THEIRS = {
     "tradesv3.sqlite": "a bot's database",
     "tradesv3.dryrun.sqlite": "a bot's database",
     "backtest-result-2026-02-01_12-00-00.zip": "written by `freqtrade backtesting`",
+    "user_data/pairbot.json": "written by `pairbot init`",
     "legging.json": "written by `pairbot replay --legging`",
     "b.json": "another result like a.json",
 }

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from doc_commands import commands_of
-from doc_sandbox import LONG, NOT_RUN, Sandbox, reason_not_to
+from doc_sandbox import LONG, NOT_RUN, TRANSCRIPTS, Sandbox, reason_not_to
 from harness import rig
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -19,6 +19,9 @@ def test_every_reason_belongs_to_a_command() -> None:
     """Reasons that nobody has any more would hide commands to come."""
     texts = [" ".join(command.words) for command in commands_of(ROOT)]
     assert [pattern for pattern in NOT_RUN if not any(re.fullmatch(pattern, text) for text in texts)] == []
+    for page in TRANSCRIPTS:
+        head = (ROOT / page).read_text(encoding="utf-8")[:300]
+        assert re.search(r"[Ww]ritten by `python -m \w", head), page
 
 
 @pytest.fixture
