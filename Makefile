@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/.installed
 PYTEST_WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format docs data backtest trade bench mutants chaos compat lock clean
+.PHONY: help install demo test lint format docs site linkcheck data backtest trade bench mutants chaos compat lock clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -41,6 +41,12 @@ format: $(INSTALLED) ## let ruff format and fix the code
 docs: $(INSTALLED) ## write what is generated from the code: configuration, schemas, states, rooms
 	$(BIN)/python -m pairbot_ext.reference
 
+site: $(INSTALLED) ## docs/ as a site with search in site/<version>/; an unknown link or anchor is an error
+	$(BIN)/python -m docsite
+
+linkcheck: $(INSTALLED) ## ask every external link of docs/ (internet)
+	$(BIN)/python -m docsite --linkcheck
+
 data: $(INSTALLED) ## download the candles of the committed pairs (internet)
 	$(BIN)/pairbot download
 
@@ -71,4 +77,4 @@ lock: $(INSTALLED) ## pin the dependencies anew
 	  --extra dev pyproject.toml -o requirements.lock
 
 clean: ## remove .venv and caches
-	rm -rf $(VENV) .compat .pytest_cache .mypy_cache .ruff_cache .import_linter_cache *.egg-info
+	rm -rf $(VENV) .compat .pytest_cache .mypy_cache .ruff_cache .import_linter_cache site *.egg-info

@@ -13,6 +13,7 @@ from rich.console import Console
 from pairbot_ext.models.protocol import SpreadModel
 from pairbot_ext.models.variants import FROZEN, VARIANTS
 from pairbot_ext.research.compare import compare
+from pairbot_ext.research.compare_sheet import compare_sheet
 from pairbot_ext.research.compare_text import as_json, compare_page, sentences, tables
 from pairbot_ext.research.session import prepare, written
 from pairbot_ext.scan.model_option import model_of
@@ -42,6 +43,8 @@ def run_compare(args: argparse.Namespace, out: TextIO) -> int:
             console.print(table)
     if args.out is not None:
         written("--out", args.out, compare_page(result, plan.costs).encode())
+    if args.png is not None:
+        written("--png", args.png, compare_sheet(result))
     return ExitCode.OK
 
 

@@ -47,7 +47,8 @@ def answer(capsys: pytest.CaptureFixture[str], arguments: Sequence[str]) -> str:
 
 
 def test_every_model_on_the_same_epochs_and_draws(datadir, tmp_path, monkeypatch, capsys) -> None:
-    text = answer(capsys, command("compare", datadir, "--json", "--out", "page.html", "--models", *MODELS))
+    written = ("--out", "page.html", "--png", "sheet.png")
+    text = answer(capsys, command("compare", datadir, "--json", *written, "--models", *MODELS))
     result = json.loads(text)
     assert list(result["variants"]) == ["frozen", *MODELS]
     default = result["variants"]["frozen"]
@@ -62,6 +63,7 @@ def test_every_model_on_the_same_epochs_and_draws(datadir, tmp_path, monkeypatch
             assert each["weekly"] != default["weekly"], name
     assert result["trials"] == 4
     page = Path("page.html").read_text(encoding="utf-8")
+    assert Path("sheet.png").read_bytes().startswith(b"\x89PNG")
     assert page.count("plotly-graph-div") >= 3
     assert all(name.partition(":")[0] in page for name in MODELS)
 

@@ -1,4 +1,4 @@
-"""The out-of-sample figures the README and the walk-forward's page quote, made anew by today's code."""
+"""The out-of-sample figures the README and two pages quote, made anew by today's code."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ WRITTEN = {
 @pytest.mark.parametrize("rule", list(WRITTEN))
 def test_what_the_readme_says_is_what_the_code_makes(rule) -> None:
     page = (ROOT / "docs/statistics/walkforward.md").read_text(encoding="utf-8")
-    command = re.search(rf"pairbot (walkforward .*--rule {rule} .*)", page)
+    command = re.search(rf"pairbot (walkforward .*--rule {rule} .*)", page.replace("\\\n", " "))
     assert command is not None
     arguments = command[1].replace("DIR", str(REAL_DATADIR)).replace("config.json", str(ROOT / "config.json"))
     args = build_parser("walkforward").parse_args(arguments.split())
@@ -43,8 +43,9 @@ def test_what_the_readme_says_is_what_the_code_makes(rule) -> None:
         "low": number(low, 0, signed=True),
         "high": number(high, 0, signed=True),
     }
-    readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
     wanted = WRITTEN[rule].format(**{name: re.escape(value) for name, value in figures.items()})
-    assert re.search(wanted, readme), f"{rule}: the code makes {figures}"
+    for name in ("README.md", "docs/what-to-expect.md"):
+        text = " ".join((ROOT / name).read_text(encoding="utf-8").split())
+        assert re.search(wanted, text), f"{name}, {rule}: the code makes {figures}"
     said = f"net {figures['net']} bp per pair trade"
     assert said in " ".join(page.split()), f"docs/statistics/walkforward.md does not say: {said}"
