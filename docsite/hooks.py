@@ -8,8 +8,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from sphinx.util.logging import getLogger
+
 from docsite import navigation
 from docsite.places import forge
+
+_logger = getLogger(__name__)
 
 _LINK = re.compile(r"(?<=\]\()(\.{1,2}/[^)\s#]+)(#[^)\s]*)?(?=\))")
 
@@ -23,7 +27,11 @@ def connect(app: Any, root: Path) -> None:
     address = forge(root)
 
     def on_read(app: Any, page: str, source: list[str]) -> None:
-        text = outside(source[0], (root / "docs" / page).parent, root, address)
+        text = source[0]
+        try:
+            text = outside(text, (root / "docs" / page).parent, root, address)
+        except ValueError as error:
+            _logger.warning("%s", error, location=page)
         others = app.env.found_docs - {app.config.root_doc}
         if page == app.config.root_doc:
             text += "".join(
@@ -49,12 +57,12 @@ def outside(text: str, folder: Path, root: Path, address: str | None) -> str:
         if target.is_relative_to(root / "docs"):
             return link[0]
         if not target.exists():
-            raise ValueError(f"{folder}: {link[0]} leads nowhere")
+            raise ValueError(f"link to {link[1]} leads nowhere")
         if address is not None:
             kind = "tree" if target.is_dir() else "blob"
             return f"{address}/{kind}/main/{quote(str(target.relative_to(root)))}{link[2] or ''}"
         if target.is_dir():
-            raise ValueError(f"{folder}: {link[0]} is a folder, and pyproject.toml names no forge to show it")
+            raise ValueError(f"link to {link[1]} is a folder, and pyproject.toml names no forge to show it")
         return f"path:{link[1]}"
 
     return _LINK.sub(place, text)
