@@ -8,6 +8,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from pairbot_ext.report.document import Report
@@ -234,11 +235,17 @@ def _cell(value: Any) -> Any:
 def plain(value: Any) -> Any:
     """JSON's own types: NaN and infinities as None, times as ISO 8601, text without secrets."""
     if isinstance(value, Mapping):
-        return {without_secrets(str(key)): plain(each) for key, each in value.items()}
+        return {_clean(str(key)): plain(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
         return [plain(each) for each in value]
     if isinstance(value, datetime):
         return value.isoformat()
     if isinstance(value, float):
         return value if math.isfinite(value) else None
-    return without_secrets(value) if isinstance(value, str) else value
+    return _clean(value) if isinstance(value, str) else value
+
+
+@lru_cache(maxsize=4096)
+def _clean(text: str) -> str:
+    """`without_secrets`; the names of columns, symbols and reasons come again with every pair trade."""
+    return without_secrets(text)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from pairbot_ext.candles.files import candle_length
 from pairbot_ext.report import wording
 from pairbot_ext.report.database import JournalTrade
 from pairbot_ext.report.equity import EquityPath, marked_path, realized_path
@@ -158,9 +159,7 @@ def build_report(
 
 
 def _seconds(timeframe: str) -> int:
-    from freqtrade.exchange import timeframe_to_seconds
-
-    return int(timeframe_to_seconds(timeframe))
+    return int(candle_length(timeframe).total_seconds())
 
 
 def _models(

@@ -60,7 +60,7 @@ def clustered_mean(values: ArrayLike, when: Sequence[datetime]) -> ClusteredMean
     :param values: one result per pair trade, shape (n,), any unit.
     :param when: when each was opened, UTC; its week (from Monday 00:00 UTC) is its cluster.
     """
-    from scipy.stats import t
+    from scipy.special import stdtrit
 
     x = np.asarray(values, dtype=np.float64)
     if x.size != len(when):
@@ -75,7 +75,7 @@ def clustered_mean(values: ArrayLike, when: Sequence[datetime]) -> ClusteredMean
         return ClusteredMean(int(x.size), count, mean, sd, nan, nan, nan, nan)
     sums = np.bincount(member, weights=x - mean)
     se = float(np.sqrt(count / (count - 1) * np.sum(sums**2)) / x.size)
-    reach = float(t.ppf(0.5 + CONFIDENCE / 2, count - 1))
+    reach = float(stdtrit(count - 1, 0.5 + CONFIDENCE / 2))
     return ClusteredMean(
         n=int(x.size),
         weeks=count,
@@ -84,16 +84,16 @@ def clustered_mean(values: ArrayLike, when: Sequence[datetime]) -> ClusteredMean
         se=se,
         low=mean - reach * se,
         high=mean + reach * se,
-        detectable=(reach + float(t.ppf(POWER, count - 1))) * se,
+        detectable=(reach + float(stdtrit(count - 1, POWER))) * se,
     )
 
 
 def best_of_chance(lines: int) -> float:
     """By how many standard errors the best of `lines` independent results without any edge stands out on
     average (Blom 1958: the normal quantile of (k − 0.375)/(k + 0.25))."""
-    from scipy.stats import norm
+    from scipy.special import ndtri
 
-    return float(norm.ppf((lines - 0.375) / (lines + 0.25)))
+    return float(ndtri((lines - 0.375) / (lines + 0.25)))
 
 
 def _week(moment: datetime) -> int:

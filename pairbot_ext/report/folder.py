@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from pairbot_ext.candles.files import candle_length
 from pairbot_ext.report.data_files import as_json, pairs_csv, trades_csv
 from pairbot_ext.report.document import Report
 from pairbot_ext.report.figures import equity_figure, png_bytes
@@ -93,9 +94,7 @@ def _spans(report: Report, pair_id: str) -> list[PairSpan]:
 
 
 def _seconds(timeframe: str) -> int:
-    from freqtrade.exchange import timeframe_to_seconds
-
-    return int(timeframe_to_seconds(timeframe))
+    return int(candle_length(timeframe).total_seconds())
 
 
 def _picture(report: Report, pair_id: str, spans: Sequence[PairSpan]) -> PairPicture | None:

@@ -11,6 +11,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
 
 from pairbot_ext.support.errors import DataError
@@ -62,7 +63,7 @@ class PairTrade:
     half_life_hours: float | None = None
     was_aborted: bool = False
 
-    @property
+    @cached_property
     def legs(self) -> tuple[LegTrade, ...]:
         """Every leg in order of opening, leg A first where they opened together."""
         return tuple(sorted((*self.legs_a, *self.legs_b), key=lambda leg: leg.opened))
@@ -72,7 +73,7 @@ class PairTrade:
         """When the first leg opened."""
         return self.legs[0].opened
 
-    @property
+    @cached_property
     def closed(self) -> datetime | None:
         """When the last leg closed; None while one is open."""
         ends = [leg.closed for leg in self.legs]

@@ -4,11 +4,13 @@ The strategy is thin: every decision is made in the rooms of this package. What 
 inherits from it (`strategies/PairsArb.py`, `pairbot init`), so that package and strategy are of one version.
 """
 
+from copy import deepcopy
 from datetime import datetime
 from typing import Any
 
 from freqtrade.persistence import Order, Trade
 from freqtrade.strategy import DecimalParameter, IntParameter, IStrategy
+from freqtrade.strategy.parameters import BaseParameter
 from pandas import DataFrame, concat
 
 from pairbot_ext import __version__
@@ -50,6 +52,14 @@ class PairsArb(IStrategy):
     max_half_lives = DecimalParameter(1.0, 8.0, default=OFF, decimals=1, space="sell")
     window_candles = IntParameter(240, 1440, default=int(OFF), space="buy")
     max_half_life_hours = IntParameter(2, 96, default=int(OFF), space="buy")
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Freqtrade stores what it loads in the class's own parameters, and reads a strategy's file anew for
+        each bot and backtest: one class must not inherit what was loaded for another."""
+        super().__init_subclass__(**kwargs)
+        for name, value in vars(PairsArb).items():
+            if name not in vars(cls) and isinstance(value, BaseParameter | dict):
+                setattr(cls, name, deepcopy(value))
 
     def __init__(self, config: dict[str, Any]) -> None:
         super().__init__(config)
