@@ -35,6 +35,6 @@ def test_what_was_loaded_for_one_class_is_not_another_s() -> None:
 def test_what_a_class_sets_itself_stays() -> None:
     class Mine(PairsArb):
         timeframe = "15m"
-        order_time_in_force = {"entry": "GTC", "exit": "GTC"}
+        order_types = PairsArb.order_types | {"exit": "limit"}
 
-    assert (Mine.timeframe, Mine.order_time_in_force["entry"]) == ("15m", "GTC")
+    assert (Mine.timeframe, Mine.order_types["exit"]) == ("15m", "limit")

@@ -41,7 +41,15 @@ def test_every_callback_is_tried() -> None:
     strategy = next(node for node in tree.body if isinstance(node, ast.ClassDef))
     methods = {node.name for node in strategy.body if isinstance(node, ast.FunctionDef)}
     # A bot never calls `advise_all_indicators`: it asks symbol by symbol.
-    elsewhere = {"__init__", "ft_bot_start", "ft_bot_cleanup", "plot_config", "version", "_overrides"}
+    elsewhere = {
+        "__init__",
+        "__init_subclass__",
+        "ft_bot_start",
+        "ft_bot_cleanup",
+        "plot_config",
+        "version",
+        "_overrides",
+    }
     elsewhere |= {"advise_all_indicators"}
     assert methods - elsewhere == set(INSIDE)
 
