@@ -12,7 +12,7 @@ from deployed_bot import DeployedBot
 from freqtrade.rpc.api_server import ApiServer
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DeployedBot]:
     """A bot with two pairs open. Whoever changes it takes another."""
     root, factory = logging.getLogger(), logging.getLogRecordFactory()
