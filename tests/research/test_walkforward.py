@@ -15,9 +15,10 @@ import pytest
 from walkforward_market import CANDLES, COINS, FORMATION, PLANTED
 
 from pairbot_ext.cli import main
-from pairbot_ext.research import session, walkforward
+from pairbot_ext.research import placebos, session, walkforward
 from pairbot_ext.research.costs import CostModel
 from pairbot_ext.sim.datadir import write_synthetic_datadir
+from pairbot_ext.stats import multiplicity, shifted
 
 
 @pytest.fixture(scope="module")
@@ -177,3 +178,21 @@ def test_killed_and_resumed_it_prints_the_same_bytes(tmp_path, capsys) -> None:
     killed.kill()
     assert killed.wait() == -signal.SIGKILL
     assert answer(capsys, [*arguments, "--store", str(store)]) == whole
+
+
+def test_the_nulls_of_the_calibrated_rule_are_made_once_an_epoch(datadir, monkeypatch, capsys) -> None:
+    """The scan's, then one for all shuffled universes: each of their own would take hours."""
+    made: list[tuple[int, int]] = []
+
+    def counted(log_prices, *, threads=None, progress=None):
+        made.append(log_prices.shape)
+        return shifted.shifted_null(log_prices, shifts=40)
+
+    monkeypatch.setattr(multiplicity, "shifted_null", counted)
+    monkeypatch.setattr(placebos, "shifted_null", counted)
+    options = ("--rule", "calibrated", "--backend", "serial", "--json")
+    result = json.loads(answer(capsys, command(datadir, *options)))
+    assert len(result["placebos"]["phase-shuffled"]["t"]) == 20
+    epochs = len(made) // 2
+    assert made[:epochs] == made[epochs:]
+    assert epochs > 1
