@@ -41,6 +41,8 @@ from pairbot_ext.sim.venue.engine import VenueOptions
 PAIRS, TENTHS, GROWTH_PERCENT = 20, 10, 5
 RELOAD_CANDLES = 50
 STAKE, WALLET = 100.0, 100_000.0
+KEPT = 400
+"""Orders, fills and bookings that the venue still shows."""
 MIB = 2**20
 
 
@@ -124,10 +126,10 @@ class Soak(Machine):
         self.gateway.log.requests.clear()
         self.told.clear()
         self.messages.clear()
-        del engine.fills[:-400]
-        for order_id in list(engine.orders)[:-400]:
-            if order_id not in engine.open_orders:
-                del engine.orders[order_id]
+        del engine.fills[:-KEPT], engine.account.income[:-KEPT]
+        for order in list(engine.orders.values())[:-KEPT]:
+            if order.order_id not in engine.open_orders:
+                engine.forget(order)
 
     def take_mark(self) -> Mark:
         gc.collect()

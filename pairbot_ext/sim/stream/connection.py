@@ -120,6 +120,11 @@ class Connection:
             self.end = why
             self.on_frames()
 
+    def leave(self) -> None:
+        """Nobody reads on: what was queued goes with the client."""
+        self.end = self.end or "left"
+        self._frames.clear()
+
     def drop(self, now_ms: int, reason: str) -> None:
         """Close and forget what was queued."""
         if not self.end:

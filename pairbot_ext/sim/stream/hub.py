@@ -21,7 +21,7 @@ from pairbot_ext.sim.stream.requests import RequestError, answer
 from pairbot_ext.sim.venue.stream_faults import Update
 from pairbot_ext.sim.venue.tape import BookServed, Happening, ListenKeyEnded
 
-_MOST_REMEMBERED = 1000
+_MOST_REMEMBERED = 100
 _WORDS = ("ws", "stream")
 
 
@@ -101,7 +101,7 @@ class StreamHub:
 
     def leave(self, connection: Connection) -> None:
         """The connection is gone."""
-        connection.end = connection.end or "left"
+        connection.leave()
         if connection in self._connections:
             self._connections.remove(connection)
             self._ended.append(connection)

@@ -49,6 +49,7 @@ class Account:
         self._mark = mark
         self.wallet = ZERO
         self.income: list[Income] = []
+        self._booked = 0
         self.positions: dict[str, Position] = {}
         self.dual_side = False
         self.multi_assets = False
@@ -77,7 +78,8 @@ class Account:
         if amount:
             self.wallet += amount
             self.updated_ms = now_ms
-            self.income.append(Income(len(self.income) + 1, kind, symbol, amount, now_ms, trade_id=trade_id))
+            self._booked += 1
+            self.income.append(Income(self._booked, kind, symbol, amount, now_ms, trade_id=trade_id))
         return amount
 
     def apply_fill(

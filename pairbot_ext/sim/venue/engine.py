@@ -309,17 +309,19 @@ class Engine:
         if order_id is not None:
             order = self.orders.get(order_id)
         elif client_order_id is not None:
-            order = next(
-                (
-                    o
-                    for o in reversed(self._by_client_id.get(client_order_id, []))
-                    if o.request.symbol == symbol
-                ),
-                None,
-            )
+            named = reversed(self._by_client_id.get(client_order_id, []))
+            order = next((each for each in named if each.request.symbol == symbol), None)
         if order is None or order.request.symbol != symbol or not self.remembered(order):
             return None
         return order
+
+    def forget(self, order: Order) -> None:
+        """Let go of an order that has ended: of a long simulation's memory, not of Binance's."""
+        del self.orders[order.order_id]
+        named = self._by_client_id[order.request.client_order_id]
+        named.remove(order)
+        if not named:
+            del self._by_client_id[order.request.client_order_id]
 
     def remembered(self, order: Order) -> bool:
         """Whether queries still show the order."""
