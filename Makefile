@@ -64,10 +64,11 @@ mutants: $(INSTALLED) ## remove each safeguard, then change the order path at ra
 	$(BIN)/python tests/rig/mutants.py
 	$(BIN)/python tests/rig/order_path_mutants.py --page docs/mutants.md
 
-chaos: $(INSTALLED) ## every fault on every send, kills and Ctrl+C, in real freqtrade processes (long)
-	PAIRBOT_CHAOS=1 $(BIN)/python -m pytest -q tests/desk/test_real_processes.py \
-	  tests/desk/test_real_bullets.py tests/desk/test_heard_hour.py tests/pairtrade/test_protocol_machine.py \
-	  tests/pairtrade/test_decision_table.py tests/entry/test_who_may_enter.py tests/rehearse/test_crash_everywhere.py
+chaos: $(INSTALLED) ## 10,000 random schedules, death at every effect, every fault on every send, real processes (long)
+	PAIRBOT_CHAOS=1 $(BIN)/python -m pytest -q -n $(PYTEST_WORKERS) --dist worksteal \
+	  tests/desk/test_real_processes.py tests/desk/test_real_bullets.py tests/desk/test_heard_hour.py \
+	  tests/pairtrade/test_protocol_machine.py tests/pairtrade/test_decision_table.py \
+	  tests/entry/test_who_may_enter.py tests/rehearse/test_crash_everywhere.py tests/rehearse/test_seeds.py
 
 compat: $(INSTALLED) ## contract and core suite on other releases of Freqtrade and ccxt, the table in the docs (long)
 	$(BIN)/python -m compat
