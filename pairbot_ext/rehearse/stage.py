@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable
 from contextlib import suppress
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ from pairbot_ext.rehearse.setup import (
     chosen,
     write_pairs,
 )
-from pairbot_ext.rehearse.trouble import impatient_sqlite, rewrite_pairs, spoiled
+from pairbot_ext.rehearse.trouble import Spoiling, impatient_sqlite, rewrite_pairs
 from pairbot_ext.rehearse.verdict import books_disagree
 from pairbot_ext.sim.market.books import BookShape
 from pairbot_ext.sim.rest.messages import Request
@@ -92,6 +93,7 @@ class Stage(Machine):
         self.kills = self.crashes = 0
         self.transport.watcher = self
         self._course = Course(scenario.steps)
+        self._spoiling = Spoiling(directory / DATABASE)
         self._said: list[tuple[Command, str | None]] = []
         self.is_dead = self.is_over = False
         self._phase, self._phase_ms = "start", self.began_ms
@@ -296,7 +298,8 @@ class Stage(Machine):
             case plan.Kill():
                 self.die()
             case plan.Database():
-                self._until(effect.lasts_secs, spoiled(self.directory / DATABASE, effect.how).close)
+                self._spoiling.begin(effect.how)
+                self._until(effect.lasts_secs, partial(self._spoiling.end, effect.how))
             case plan.PairsFile():
                 rewrite_pairs(self.pairs_path, self.document, effect.how)
             case plan.SecondBot():
@@ -306,7 +309,7 @@ class Stage(Machine):
 
     def fault_for(self, effect: plan.Fault) -> None:
         """Install a rule about requests, and its end."""
-        rule = effect.rule
+        rule = effect.rule.model_copy()  # a step may happen again before this ends
         self.gateway.faults.add(rule)
         if effect.lasts_secs is not None:
             self._until(effect.lasts_secs, lambda: self.gateway.faults.remove(rule))

@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import resource
 import sqlite3
+from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,19 +20,41 @@ from pairbot_ext.pairs.files import write_json
 logger = logging.getLogger(__name__)
 
 
-def spoiled(database: Path, how: str) -> ExitStack:
-    """Nothing can be written to the database until it is closed: "locked" by another process, or "full"."""
-    stack = ExitStack()
-    if how == "full":
-        stack.enter_context(_full_disk())
-        return stack
-    connection = sqlite3.connect(database, isolation_level=None)
-    stack.callback(connection.close)
-    try:
-        connection.execute("BEGIN IMMEDIATE")
-    except sqlite3.OperationalError:
-        logger.info("The bot is writing at this instant: the database cannot be taken from it")
-    return stack
+class Spoiling:
+    """What keeps the database from being written: "locked" by another process, or a "full" disk.
+
+    Troubles of one kind may overlap: the first of them begins it, the last one over ends it.
+    """
+
+    def __init__(self, database: Path) -> None:
+        self._database = database
+        self._begun: Counter[str] = Counter()
+        self._stacks: dict[str, ExitStack] = {}
+
+    def begin(self, how: str) -> None:
+        """Nothing can be written from now on."""
+        self._begun[how] += 1
+        if self._begun[how] == 1:
+            trouble = _full_disk() if how == "full" else _lock(self._database)
+            stack = self._stacks[how] = ExitStack()
+            stack.enter_context(trouble)
+
+    def end(self, how: str) -> None:
+        """One of those begun is over."""
+        self._begun[how] -= 1
+        if not self._begun[how]:
+            self._stacks.pop(how).close()
+
+
+@contextmanager
+def _lock(database: Path) -> Iterator[None]:
+    connection = sqlite3.connect(database, isolation_level=None, timeout=0)
+    with closing(connection):
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            logger.info("The bot is writing at this instant: the database cannot be taken from it")
+        yield
 
 
 def rewrite_pairs(path: Path, document: PairsFile, how: str) -> None:

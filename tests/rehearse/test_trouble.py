@@ -1,0 +1,87 @@
+"""Troubles of the bot's machine that overlap: each lasts to its own end, and none outlives the last."""
+
+from __future__ import annotations
+
+import resource
+import sqlite3
+from pathlib import Path
+
+import pytest
+from drill_world import drilled, user_setup
+
+from pairbot_ext.rehearse import schedule as plan
+from pairbot_ext.rehearse.clock import VirtualTime
+from pairbot_ext.rehearse.setup import START
+from pairbot_ext.rehearse.stage import Stage
+from pairbot_ext.rehearse.trouble import Spoiling
+from pairbot_ext.sim.rest.messages import Request
+from pairbot_ext.sim.venue.faults import FaultRule
+
+
+def is_writable(database: Path) -> bool:
+    connection = sqlite3.connect(database, timeout=0)
+    try:
+        with connection:
+            connection.execute("CREATE TABLE t (c)")
+            connection.execute("DROP TABLE t")
+    except sqlite3.Error:
+        return False
+    finally:
+        connection.close()
+    return True
+
+
+@pytest.mark.parametrize("how", ["full", "locked"])
+def test_the_first_begins_it_and_the_last_ends_it(tmp_path: Path, how: str) -> None:
+    database, before = tmp_path / "trades.sqlite", resource.getrlimit(resource.RLIMIT_FSIZE)
+    sqlite3.connect(database).close()
+    spoiling = Spoiling(database)
+    for _ in range(2):
+        spoiling.begin(how)
+        spoiling.begin(how)
+        assert not is_writable(database)
+        spoiling.end(how)
+        assert not is_writable(database)
+        spoiling.end(how)
+        assert is_writable(database)
+    assert resource.getrlimit(resource.RLIMIT_FSIZE) == before
+
+
+@pytest.mark.parametrize("how", ["full", "locked"])
+@pytest.mark.parametrize("apart_secs", [0.0, 15.0, 45.0])
+def test_a_database_spoiled_twice_is_a_drill_like_any_other(
+    tmp_path: Path, how: str, apart_secs: float
+) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    scenario = plan.Scenario(
+        name="twice", title="A database spoiled twice",
+        steps=tuple(
+            plan.Step(
+                at=plan.InPhase(phase="held", secs=1 + later), effect=plan.Database(how=how, lasts_secs=30)
+            )
+            for later in (0.0, apart_secs)
+        ),
+    )  # fmt: skip
+    result = drilled(user_setup(tmp_path), scenario)
+    assert (result.outcome, result.broken) == ("flat", [])
+    assert resource.getrlimit(resource.RLIMIT_FSIZE) == before
+    (tmp_path / "still").write_text("this process can write")
+
+
+def test_a_fault_that_happens_twice_lasts_to_the_second_s_end(tmp_path: Path) -> None:
+    """Both come of one step: the first one's end is not the second's."""
+    rule = FaultRule.model_validate({"when": {"call": "POST /fapi/v1/order"}, "answer": "html_503"})
+    fault = plan.Fault(rule=rule, lasts_secs=30)
+    setup, clock = user_setup(tmp_path / "user"), VirtualTime(START)
+    scenario = plan.Scenario(name="again", title="A fault, twice", steps=())
+    request = Request("GET", "/fapi/v1/time")
+    with clock.running():
+        stage = Stage(tmp_path / "bot", clock, setup, setup.pairs[0], scenario, seed=1)
+        lasting = []
+        for _ in range(5):
+            if len(lasting) < 2:
+                stage.fault_for(fault)
+            stage.before(request)
+            lasting.append(len(stage.gateway.faults))
+            clock.advance(20_000)
+    assert lasting == [1, 2, 1, 0, 0]
