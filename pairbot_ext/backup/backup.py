@@ -38,14 +38,17 @@ class Wanted:
     config: Mapping[str, Any] | None
 
 
-def back_up(wanted: Wanted, target: Path, now: datetime, keep: int | None = None) -> tuple[Path, Manifest]:
+def back_up(
+    wanted: Wanted, target: Path, now: datetime, *, is_folder: bool = False, keep: int | None = None
+) -> tuple[Path, Manifest]:
     """Write a backup, then read it again. Returns its file and what is in it.
 
-    :param target: a new file, or a folder that gets one named after `now`, UTC.
+    :param target: a new file, or where `is_folder` a folder, made if need be, that gets one named after
+        `now`, UTC.
     :param keep: of a folder: remove all but so many of the newest backups that were named so.
     :raises PairbotError: the file exists, cannot be written, or the database cannot be read.
     """
-    folder, path = (target, target / _NAME.format(now)) if target.is_dir() else (target.parent, target)
+    folder, path = (target, target / _NAME.format(now)) if is_folder else (target.parent, target)
     if path.exists():
         raise PairbotError(
             f"{path} exists; it was not overwritten", remedy="Choose another name, or a folder"
@@ -61,7 +64,7 @@ def back_up(wanted: Wanted, target: Path, now: datetime, keep: int | None = None
             f"the backup {path} cannot be written: {getattr(error, 'strerror', None) or error}",
             remedy="Free the disk, or choose a folder you may write to; nothing was left there",
         ) from error
-    if target.is_dir() and keep is not None:
+    if is_folder and keep is not None:
         for old in sorted(each for each in folder.iterdir() if _NAMED.fullmatch(each.name))[:-keep]:
             old.unlink(missing_ok=True)
     return path, manifest

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,7 +40,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "target", type=Path, metavar="FILE", help="new file, or a folder that gets one named after the time"
+        "target", metavar="FILE", help="new file, or a folder (ends in /) that gets one named after the time"
     )
     add_database_options(parser)
     parser.add_argument(
@@ -61,9 +62,11 @@ def run(args: argparse.Namespace) -> int:
 
     if args.keep is not None and args.keep < 1:
         raise PairbotError("--keep must leave one backup at least", value=args.keep)
+    target = Path(args.target)
+    is_folder = target.is_dir() or args.keep is not None or args.target.endswith(("/", os.sep))
     config, database = database_of(args)
     wanted = Wanted(database, pairs_file_of(config), config.get("original_config", {}))
-    path, manifest = back_up(wanted, args.target, datetime.now(UTC), args.keep)
+    path, manifest = back_up(wanted, target, datetime.now(UTC), is_folder=is_folder, keep=args.keep)
     if args.json:
         print_json(manifest, file=str(path), notes=list(lost_journal(manifest)))
     else:

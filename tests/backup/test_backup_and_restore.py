@@ -211,6 +211,20 @@ def test_a_folder_gets_backups_named_by_their_time_and_keeps_the_newest(bot: Rig
     ]
 
 
+@pytest.mark.parametrize("arguments", [["new/"], ["new/deep/"], ["new", "--keep", "3"]])
+def test_a_folder_that_is_not_there_is_made(bot: Rig, tmp_path: Path, arguments: list[str]) -> None:
+    assert command(bot, "backup", f"{tmp_path}/{arguments[0]}", *arguments[1:]) == 0
+    made = [path.name for path in (tmp_path / arguments[0]).iterdir()]
+    assert made == ["pairbot-backup-20260202T010005Z.zip"]
+
+
+@pytest.mark.parametrize("arguments", [["taken/"], ["taken", "--keep", "3"], ["taken"]])
+def test_a_file_is_no_folder(bot: Rig, tmp_path: Path, arguments: list[str]) -> None:
+    (tmp_path / "taken").write_text("something else")
+    assert command(bot, "backup", f"{tmp_path}/{arguments[0]}", *arguments[1:]) == 2
+    assert (tmp_path / "taken").read_text() == "something else"
+
+
 def test_a_backup_is_the_database_of_one_instant(
     db_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
