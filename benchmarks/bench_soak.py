@@ -23,8 +23,12 @@ from statistics import median
 from typing import Any
 
 import psutil
+from freqtrade.persistence import Trade
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
 from pairbot_ext.host.person import give
+from pairbot_ext.journal.tables import PairTradeRow
 from pairbot_ext.model.commands import Command
 from pairbot_ext.pairs import Pair
 from pairbot_ext.rehearse.clock import VirtualTime
@@ -132,14 +136,12 @@ class Soak(Machine):
                 engine.forget(order)
 
     def take_mark(self) -> Mark:
+        """What the bot holds; nothing of its history is read for it, which would be held, too."""
         gc.collect()
         process = psutil.Process()
-        ended = [row for row in self.pair_trades() if row.closed_ms is not None]
-        if wrong := list(books_disagree(self, {})):
-            raise SystemExit(f"soak: after {len(ended)} pair trades: {wrong}")
         recent, self.loops_ms = self.loops_ms, []
-        return Mark(
-            pair_trades=len(ended),
+        mark = Mark(
+            pair_trades=self.ended_pair_trades(),
             resident_mib=process.memory_info().rss / MIB,
             objects=len(gc.get_objects()),
             threads=threading.active_count(),
@@ -148,6 +150,15 @@ class Soak(Machine):
             database_kib=(self.directory / DATABASE).stat().st_size / 1024,
             loop_ms=median(recent),
         )
+        if wrong := list(books_disagree(self, {})):
+            raise SystemExit(f"soak: after {mark.pair_trades} pair trades: {wrong}")
+        return mark
+
+    def ended_pair_trades(self) -> int:
+        """So many have been opened and closed."""
+        ended = select(func.count()).where(PairTradeRow.closed_ms.is_not(None))
+        with Session(Trade.session.get_bind()) as session:
+            return session.scalars(ended).one()
 
 
 def soak(pair_trades: int) -> list[Mark]:
@@ -161,7 +172,7 @@ def soak(pair_trades: int) -> list[Mark]:
             try:
                 while len(marks) < TENTHS:
                     wanted = pair_trades * (len(marks) + 1) // TENTHS
-                    while 10 * machine.candles < wanted:
+                    while machine.ended_pair_trades() < wanted:
                         machine.candle()
                     marks.append(machine.take_mark())
                     print(marks[-1], flush=True)
@@ -181,12 +192,13 @@ def main(argv: list[str]) -> int:
     marks = soak(args.pair_trades)
     first, last = marks[1], marks[-1]
     memory = 100 * (last.resident_mib / first.resident_mib - 1)
+    objects = 100 * (last.objects / first.objects - 1)
     loop = 100 * (last.loop_ms / first.loop_ms - 1)
     each_kib = (last.database_kib - first.database_kib) / max(last.pair_trades - first.pair_trades, 1)
     threads, sockets = threading.active_count() - before, len(psutil.Process(os.getpid()).net_connections())
     took, busy = time.perf_counter() - began, time.process_time() - cpu
     print(f"{last.pair_trades} pair trades in {took:.0f} s ({busy:.0f} s of processor time): memory "
-          f"{memory:+.1f} %, loop {loop:+.1f} % since the second tenth (at most {GROWTH_PERCENT} % each), "
+          f"{memory:+.1f} %, objects {objects:+.2f} %, loop {loop:+.1f} % since the second tenth (at most {GROWTH_PERCENT} % each), "
           f"database {each_kib:.2f} KiB a pair trade, {threads} threads and {sockets} sockets left"
     )  # fmt: skip
     return int(memory > GROWTH_PERCENT or loop > GROWTH_PERCENT)
