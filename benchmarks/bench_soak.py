@@ -187,6 +187,8 @@ def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pair-trades", type=int, default=5_000)
     args = parser.parse_args(argv)
+    if args.pair_trades < TENTHS * PAIRS:
+        parser.error(f"--pair-trades must be at least {TENTHS * PAIRS}: each tenth holds one of every pair")
     before = threading.active_count()
     began, cpu = time.perf_counter(), time.process_time()
     marks = soak(args.pair_trades)
@@ -197,9 +199,10 @@ def main(argv: list[str]) -> int:
     each_kib = (last.database_kib - first.database_kib) / max(last.pair_trades - first.pair_trades, 1)
     threads, sockets = threading.active_count() - before, len(psutil.Process(os.getpid()).net_connections())
     took, busy = time.perf_counter() - began, time.process_time() - cpu
-    print(f"{last.pair_trades} pair trades in {took:.0f} s ({busy:.0f} s of processor time): memory "
-          f"{memory:+.1f} %, objects {objects:+.2f} %, loop {loop:+.1f} % since the second tenth (at most {GROWTH_PERCENT} % each), "
-          f"database {each_kib:.2f} KiB a pair trade, {threads} threads and {sockets} sockets left"
+    print(f"{last.pair_trades} pair trades in {took:.0f} s ({busy:.0f} s of processor time): "
+          f"memory {memory:+.1f} %, objects {objects:+.2f} %, loop {loop:+.1f} % since the second tenth "
+          f"(at most {GROWTH_PERCENT} % each), database {each_kib:.2f} KiB a pair trade, "
+          f"{threads} threads and {sockets} sockets left"
     )  # fmt: skip
     return int(memory > GROWTH_PERCENT or loop > GROWTH_PERCENT)
 
