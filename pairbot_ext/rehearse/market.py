@@ -87,6 +87,7 @@ class RehearsalMarket(FixedMarket):
         self._moves: dict[str, list[tuple[int, Decimal]]] = {
             name: [(start_ms, price)] for name, price in self.prices.items()
         }
+        self._path_klines: dict[tuple[str, int, int], Kline] = {}
         self._shape = shape
         self.shapes: dict[str, BookShape] = {}
         """Books that look otherwise than the others', by symbol."""
@@ -136,7 +137,16 @@ class RehearsalMarket(FixedMarket):
             first = -(-start_ms // length) * length
             last = min(last, first + (limit - 1) * length)
         first = max(first, self._first_ms + self.candle_ms)
-        return [self._kline(symbol, stamp, length, now_ms) for stamp in range(first, last + 1, length)]
+        return [self._known_kline(symbol, stamp, length, now_ms) for stamp in range(first, last + 1, length)]
+
+    def _known_kline(self, symbol: str, open_ms: int, length: int, now_ms: int) -> Kline:
+        """The candles of the path before the start stay what they are."""
+        if open_ms + length > self._moves[symbol][0][0]:
+            return self._kline(symbol, open_ms, length, now_ms)
+        key = symbol, open_ms, length
+        if key not in self._path_klines:
+            self._path_klines[key] = self._kline(symbol, open_ms, length, now_ms)
+        return self._path_klines[key]
 
     def _kline(self, symbol: str, open_ms: int, length: int, now_ms: int) -> Kline:
         end_ms = min(open_ms + length, now_ms + 1)
