@@ -251,8 +251,9 @@ def answers(world) -> dict[str, Any]:
         "v1/userTrades",
     ):
         note(f"GET /fapi/{call}", **ada)
-    for call in ("v1/klines", "v1/markPriceKlines"):
+    for call in ("v1/klines", "v1/markPriceKlines", "v1/premiumIndexKlines"):
         note(f"GET /fapi/{call}", **ada, interval="1h", limit=3)
+    note("GET /fapi/v1/indexPriceKlines", pair="ADAUSDT", interval="1h", limit=3)
     note("GET /fapi/v1/depth", **ada, limit=5)
     note("GET /fapi/v1/income", incomeType="COMMISSION")
     for call in (
@@ -276,8 +277,10 @@ def test_position_risk_is_v3(answers):
 
 
 def test_candles_are_arrays_of_twelve(answers):
-    for call in ("GET /fapi/v1/klines", "GET /fapi/v1/markPriceKlines"):
-        for row in answers[call]:
+    names = ("klines", "markPriceKlines", "indexPriceKlines", "premiumIndexKlines")
+    for rows in (answers[f"GET /fapi/v1/{name}"] for name in names):
+        assert len(rows) == 3
+        for row in rows:
             assert [type(value) for value in row] == [int, *[str] * 5, int, str, int, str, str, str]
 
 

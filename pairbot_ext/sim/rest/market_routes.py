@@ -70,23 +70,54 @@ def _kline(kline: Kline) -> list[Any]:
     ]
 
 
-def _candles(call: Call, *, mark: bool) -> Any:
-    symbol = _symbol(call)
+def _untraded(kline: Kline, prices: Iterable[str]) -> list[Any]:
+    """A candle of something that is not traded: Binance says to ignore what its trades would stand in."""
+    return [kline.open_ms, *prices, "0", kline.close_ms, "0", kline.trades, "0", "0", "0"]
+
+
+def _candles(call: Call, *, mark: bool, named: str = "symbol") -> list[Kline]:
+    symbol = call.venue.engine.spec(call.params.text(named)).symbol
     interval = call.params.text("interval")
     if interval not in INTERVALS:
         raise VenueError(Code.BAD_INTERVAL)
     start, end = call.params.time_range()
     limit = call.params.limit(500, 1500)
-    klines = call.venue.market.klines(symbol, interval, start, end, limit, call.now_ms, mark=mark)
-    return [_kline(kline) for kline in klines]
+    return call.venue.market.klines(symbol, interval, start, end, limit, call.now_ms, mark=mark)
 
 
 def _klines(call: Call) -> Any:
-    return _candles(call, mark=False)
+    return [_kline(kline) for kline in _candles(call, mark=False)]
+
+
+def _mark_rows(call: Call, named: str) -> Any:
+    return [
+        _untraded(kline, (plain(price) for price in (kline.open, kline.high, kline.low, kline.close)))
+        for kline in _candles(call, mark=True, named=named)
+    ]
 
 
 def _mark_klines(call: Call) -> Any:
-    return _candles(call, mark=True)
+    return _mark_rows(call, "symbol")
+
+
+def _index_klines(call: Call) -> Any:
+    # The index is the mark price here, as `premium` tells it, too. It belongs to a pair, not to a contract.
+    return _mark_rows(call, "pair")
+
+
+def _premium_klines(call: Call) -> Any:
+    """How far the last price lay above the index, as a fraction, at the open and the close.
+
+    What it did in between is not known of two candles that do not say when their extremes were.
+    """
+    marks = {kline.open_ms: kline for kline in _candles(call, mark=True)}
+    rows = []
+    for kline in _candles(call, mark=False):
+        if (mark := marks.get(kline.open_ms)) is not None:
+            opened, closed = kline.open / mark.open - 1, kline.close / mark.close - 1
+            prices = (opened, max(opened, closed), min(opened, closed), closed)
+            rows.append(_untraded(mark, (money_text(price) for price in prices)))
+    return rows
 
 
 def _depth(call: Call) -> Any:
@@ -232,6 +263,8 @@ ROUTES: dict[str, Route] = {
     "GET /fapi/v1/exchangeInfo": Route(_exchange_info),
     "GET /fapi/v1/klines": Route(_klines, _CANDLE_WEIGHT),
     "GET /fapi/v1/markPriceKlines": Route(_mark_klines, _CANDLE_WEIGHT),
+    "GET /fapi/v1/indexPriceKlines": Route(_index_klines, _CANDLE_WEIGHT),
+    "GET /fapi/v1/premiumIndexKlines": Route(_premium_klines, _CANDLE_WEIGHT),
     "GET /fapi/v1/depth": Route(_depth, by_limit(500, ((50, 2), (100, 5), (500, 10), (1000, 20)))),
     "GET /fapi/v1/ticker/24hr": Route(_day, by_symbol(1, 40)),
     "GET /fapi/v1/ticker/bookTicker": Route(_best, by_symbol(2, 5)),

@@ -15,6 +15,8 @@ DOCUMENTED: dict[str, list[tuple[dict[str, str], int]]] = {
     "GET /fapi/v1/exchangeInfo": [({}, 1)],
     "GET /fapi/v1/time": [({}, 1)],
     "GET /fapi/v1/klines": [({"limit": "99"}, 1), ({"limit": "499"}, 2), ({}, 5), ({"limit": "1500"}, 10)],
+    "GET /fapi/v1/indexPriceKlines": [({"limit": "99"}, 1), ({}, 5)],
+    "GET /fapi/v1/premiumIndexKlines": [({"limit": "99"}, 1), ({}, 5)],
     "GET /fapi/v1/depth": [({"limit": "50"}, 2), ({"limit": "100"}, 5), ({}, 10), ({"limit": "1000"}, 20)],
     "GET /fapi/v1/ticker/24hr": [({"symbol": "ADAUSDT"}, 1), ({}, 40)],
     "GET /fapi/v1/ticker/bookTicker": [({"symbol": "ADAUSDT"}, 2), ({}, 5)],
