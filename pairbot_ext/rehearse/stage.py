@@ -108,7 +108,8 @@ class Stage(Machine):
         return raw
 
     def configuration(self) -> dict[str, Any]:
-        config = super().configuration()
+        with self._spoiling.lifted():
+            config = super().configuration()
         # Whatever an environment variable says, nobody is told of a rehearsal.
         for name in LEFT_OUT:
             config.pop(name, None)
@@ -301,7 +302,8 @@ class Stage(Machine):
                 self._spoiling.begin(effect.how)
                 self._until(effect.lasts_secs, partial(self._spoiling.end, effect.how))
             case plan.PairsFile():
-                rewrite_pairs(self.pairs_path, self.document, effect.how)
+                with self._spoiling.lifted():
+                    rewrite_pairs(self.pairs_path, self.document, effect.how)
             case plan.SecondBot():
                 self._start_another()
         self.exchange.tick()
@@ -337,7 +339,8 @@ class Stage(Machine):
         self.kills += 1
         self._grave = self.directory.with_name(f"{self.directory.name}-grave")
         shutil.rmtree(self._grave, ignore_errors=True)
-        shutil.copytree(self.directory, self._grave)
+        with self._spoiling.lifted():
+            shutil.copytree(self.directory, self._grave)
         self.is_dead = True
         raise Killed
 

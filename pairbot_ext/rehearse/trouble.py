@@ -35,15 +35,29 @@ class Spoiling:
         """Nothing can be written from now on."""
         self._begun[how] += 1
         if self._begun[how] == 1:
-            trouble = _full_disk() if how == "full" else _lock(self._database)
-            stack = self._stacks[how] = ExitStack()
-            stack.enter_context(trouble)
+            self._enter(how)
+
+    def _enter(self, how: str) -> None:
+        stack = self._stacks[how] = ExitStack()
+        stack.enter_context(_full_disk() if how == "full" else _lock(self._database))
 
     def end(self, how: str) -> None:
         """One of those begun is over."""
         self._begun[how] -= 1
         if not self._begun[how]:
             self._stacks.pop(how).close()
+
+    @contextmanager
+    def lifted(self) -> Iterator[None]:
+        """The disk takes meanwhile what the rehearsal writes, and not its bot."""
+        full = self._stacks.pop("full", None)
+        if full is not None:
+            full.close()
+        try:
+            yield
+        finally:
+            if full is not None:
+                self._enter("full")
 
 
 @contextmanager

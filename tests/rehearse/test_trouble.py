@@ -68,6 +68,34 @@ def test_a_database_spoiled_twice_is_a_drill_like_any_other(
     (tmp_path / "still").write_text("this process can write")
 
 
+@pytest.mark.parametrize(
+    ("effect", "says"),
+    [
+        (plan.PairsFile(how="broken"), "pairs file"),
+        (plan.PairsFile(how="empty"), "pairs"),
+        (plan.Kill(), "killed once"),
+        (plan.SecondBot(), "another bot"),
+    ],
+    ids=lambda each: getattr(each, "do", ""),
+)
+def test_what_happens_beside_a_full_disk_still_happens(
+    tmp_path: Path, effect: plan.PairsFile | plan.Kill | plan.SecondBot, says: str
+) -> None:
+    """The disk is full for the bot: what a rehearsal itself writes is not lost."""
+    at = plan.InPhase(phase="held", secs=1)
+    scenario = plan.Scenario(
+        name="beside", title="Beside a full disk",
+        steps=(
+            plan.Step(at=at, effect=plan.Database(how="full", lasts_secs=30)), plan.Step(at=at, effect=effect)
+        ),
+    )  # fmt: skip
+    result = drilled(user_setup(tmp_path), scenario)
+    assert (result.outcome, result.broken) == ("flat", [])
+    told = f"{result.story} {[text for _, text in result.messages]}"
+    assert says in told
+    assert "too large" not in told
+
+
 def test_a_fault_that_happens_twice_lasts_to_the_second_s_end(tmp_path: Path) -> None:
     """Both come of one step: the first one's end is not the second's."""
     rule = FaultRule.model_validate({"when": {"call": "POST /fapi/v1/order"}, "answer": "html_503"})
