@@ -15,7 +15,7 @@ from pairbot_ext.host.person import give, is_active
 from pairbot_ext.model.commands import Command
 from pairbot_ext.model.sizing import Leg
 from pairbot_ext.model.states import ClientOrderId, PairState
-from pairbot_ext.pairs import Pair
+from pairbot_ext.pairs import Pair, write_pairs_file
 from pairbot_ext.rehearse import schedule as plan
 from pairbot_ext.rehearse.clock import VirtualTime
 from pairbot_ext.rehearse.course import Course, GoneError, Killed
@@ -45,7 +45,7 @@ ROUND_TRIP_MS = 40
 RESTART_SECS = 10.0
 MOST_SECS = {"entry": 900.0, "held": 300.0, "exit": 900.0}
 """A phase goes on for so long at most, beside what is timed in it."""
-MOST_STARTS = 60
+MOST_STARTS, PERSON_COMES = 60, 30
 CALM_SECS = 900.0
 """After the last thing that goes wrong a pair has so long to come to rest."""
 STILL_LOOPS = 3
@@ -162,7 +162,10 @@ class Stage(Machine):
         longest_secs = MOST_SECS[phase] + self._course.last_timed_secs(phase)
         still = 0
         while self._elapsed() < longest_secs:
-            self._due()
+            try:
+                self._due()
+            except Killed:
+                self._revive()
             self._one_loop()
             still = still + 1 if is_done() and not self._course.is_pending(phase) else 0
             if still >= STILL_LOOPS:
@@ -297,7 +300,8 @@ class Stage(Machine):
                 if effect.lasts_secs is not None:
                     self._until(effect.lasts_secs, lambda: self._said.append((Command.START, None)))
             case plan.Kill():
-                self.die()
+                if self._phase != "before":
+                    self.die()
             case plan.Database():
                 self._spoiling.begin(effect.how)
                 self._until(effect.lasts_secs, partial(self._spoiling.end, effect.how))
@@ -355,10 +359,13 @@ class Stage(Machine):
 
     def _start_again(self) -> None:
         """As a supervisor does: ten seconds later, and again."""
-        for _ in range(MOST_STARTS):
+        for number in range(MOST_STARTS):
             self.clock.sleep(RESTART_SECS)
-            self._due()
+            if number == PERSON_COMES and not self.positions():
+                # A broken pairs file is refused where nothing is open; where something is, it must not be.
+                write_pairs_file(self.pairs_path, self.document)
             try:
+                self._due()
                 self.start()
             except Killed:
                 self._revive()

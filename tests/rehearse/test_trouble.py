@@ -113,3 +113,17 @@ def test_a_fault_that_happens_twice_lasts_to_the_second_s_end(tmp_path: Path) ->
             lasting.append(len(stage.gateway.faults))
             clock.advance(20_000)
     assert lasting == [1, 2, 1, 0, 0]
+
+
+@pytest.mark.parametrize("phase", ["before", "entry", "held", "exit"])
+def test_a_death_at_any_time_with_a_broken_pairs_file(tmp_path: Path, phase: str) -> None:
+    """With nothing open the bot waits for a person to mend the file; with a pair open it starts."""
+    at = plan.InPhase(phase=phase, secs=0)
+    steps = (plan.Step(at=at, effect=plan.Kill()), plan.Step(at=at, effect=plan.PairsFile(how="broken")))
+    runs = phase != "before"
+    scenario = plan.Scenario(
+        name="broken", title="A broken pairs file, and a death", steps=steps[::-1] if runs else steps[:1]
+    )
+    result = drilled(user_setup(tmp_path), scenario)
+    assert (result.outcome, result.broken) == ("flat", [])
+    assert ("killed once" in result.story) == runs, "before its start nothing is there to be killed"
