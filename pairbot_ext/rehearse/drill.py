@@ -75,7 +75,7 @@ def _rarely_collected() -> Generator[None, None, None]:
     """A bot is made of a million objects that are gone with it: looking for garbage among them took a tenth
     of a rehearsal."""
     before = gc.get_threshold()
-    gc.set_threshold(100_000, 50, 10)
+    gc.set_threshold(10_000, 10, 10)
     try:
         yield
     finally:
