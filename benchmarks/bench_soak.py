@@ -48,6 +48,7 @@ from pairbot_ext.sim.venue.engine import VenueOptions
 
 PAIRS, TENTHS, GROWTH_PERCENT = 20, 10, 5
 RELOAD_CANDLES, RENEWAL_CANDLES = 50, 168
+STALLED_CANDLES = 12
 STAKE, WALLET = 100.0, 100_000.0
 KEPT = 400
 """Orders, fills and bookings that the venue still shows."""
@@ -116,6 +117,8 @@ class Soak(Machine):
         self.loops_ms: list[float] = []
         self.yardsticks_ms: list[float] = []
         self.candles = 0
+        self._progress = 0, 0
+        self._latest: list[str] = []
 
     def raw_configuration(self) -> dict[str, Any]:
         return bot_configuration(self.setup, self.directory, self.pairs_path, self.document.pairs)
@@ -156,12 +159,23 @@ class Soak(Machine):
     def _cut_the_venues_history(self) -> None:
         engine = self.venue.engine
         self.gateway.log.requests.clear()
+        self._latest = [*self._latest, *(str(each) for each in self.told)][-20:]
         self.told.clear()
         self.messages.clear()
         del engine.fills[:-KEPT], engine.account.income[:-KEPT]
         for order in list(engine.orders.values())[:-KEPT]:
             if order.order_id not in engine.open_orders:
                 engine.forget(order)
+
+    def judge_progress(self) -> None:
+        """Pairs are opened and closed on every candle. Raises SystemExit where they are not any more."""
+        ended, (before, at_candle) = self.ended_pair_trades(), self._progress
+        if ended > before:
+            self._progress = ended, self.candles
+        elif self.candles - at_candle >= STALLED_CANDLES:
+            raise SystemExit(
+                f"soak: {ended} pair trades, and none for {STALLED_CANDLES} candles: {self._latest}"
+            )
 
     def take_mark(self) -> Mark:
         """What the bot holds; nothing of its history is read for it, which would be held, too."""
@@ -211,6 +225,7 @@ def soak(pair_trades: int) -> list[Mark]:
                     wanted = pair_trades * (len(marks) + 1) // TENTHS
                     while machine.ended_pair_trades() < wanted:
                         machine.candle()
+                        machine.judge_progress()
                     marks.append(machine.take_mark())
                     print(marks[-1], flush=True)
             finally:

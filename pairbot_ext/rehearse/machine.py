@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gc
 import json
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -46,6 +47,8 @@ from pairbot_ext.sim.venue.faults import FaultRule
 from pairbot_ext.sim.venue.rate_limits import RateLimits
 from pairbot_ext.sim.venue.stream_faults import StreamRule
 from pairbot_ext.sim.venue.venue import Venue
+from pairbot_ext.voice.eventlog import CLOSE_SECS
+from pairbot_ext.voice.eventlog import THREAD_NAME as EVENT_LOG_THREAD
 
 WORKER_SLEEPS_SECS = 30
 """freqtrade.constants.RETRY_TIMEOUT."""
@@ -145,6 +148,10 @@ class Machine:
 
     def kill(self) -> None:
         """kill -9: nothing of the process survives but its files."""
+        # Its event log's thread would write on, into the folder that the next process finds.
+        for thread in threading.enumerate():
+            if thread.name == EVENT_LOG_THREAD:
+                thread.join(CLOSE_SECS)
         if not hasattr(self, "bot"):
             # It has died while it was made: what it holds open goes with it.
             gc.collect()

@@ -16,6 +16,7 @@ from pairbot_ext.support.redact import scrub
 logger = logging.getLogger(__name__)
 
 FILE_NAME = "pair-events.jsonl"
+THREAD_NAME = "pairbot-events"
 MAX_BYTES = 5_000_000
 BACKUPS = 5
 MOST_WAITING = 10_000
@@ -62,7 +63,7 @@ class EventLog:
 
     def _start_writer(self) -> None:
         """A thread that writes what is queued and ends: events are rare, bots in tests are many."""
-        writer = threading.Thread(target=self._drain, name="pairbot-events", daemon=True)
+        writer = threading.Thread(target=self._drain, name=THREAD_NAME, daemon=True)
         self._writer = writer
         try:
             writer.start()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import resource
+import shutil
 import sqlite3
+import threading
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,7 @@ from pairbot_ext.rehearse.stage import Stage
 from pairbot_ext.rehearse.trouble import Spoiling
 from pairbot_ext.sim.rest.messages import Request
 from pairbot_ext.sim.venue.faults import FaultRule
+from pairbot_ext.voice.eventlog import THREAD_NAME, EventLog
 
 
 def is_writable(database: Path) -> bool:
@@ -127,3 +130,28 @@ def test_a_death_at_any_time_with_a_broken_pairs_file(tmp_path: Path, phase: str
     result = drilled(user_setup(tmp_path), scenario)
     assert (result.outcome, result.broken) == ("flat", [])
     assert ("killed once" in result.story) == runs, "before its start nothing is there to be killed"
+
+
+def test_nothing_of_a_dead_process_writes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The event log has a thread of its own: caught in the middle, it wrote where the next process starts."""
+    is_writing, may_go_on = threading.Event(), threading.Event()
+    append = EventLog._append
+
+    def held_up(log: EventLog, lines: list[str]) -> None:
+        is_writing.set()
+        may_go_on.wait(1)
+        append(log, lines)
+
+    monkeypatch.setattr(EventLog, "_append", held_up)
+    log = EventLog(tmp_path / "bot" / "user_data" / "logs" / "pair-events.jsonl")
+    setup, clock = user_setup(tmp_path / "user"), VirtualTime(START)
+    scenario = plan.Scenario(name="writes", title="It writes", steps=())
+    with clock.running():
+        stage = Stage(tmp_path / "bot", clock, setup, setup.pairs[0], scenario, seed=1)
+        log.write({"event": "the last"})
+        assert is_writing.wait(5)
+        stage.kill()
+        shutil.rmtree(tmp_path / "bot")
+        may_go_on.set()
+    assert not [thread for thread in threading.enumerate() if thread.name == THREAD_NAME]
+    assert not (tmp_path / "bot").exists()
