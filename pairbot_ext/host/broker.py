@@ -11,7 +11,7 @@ from freqtrade.exceptions import DependencyException
 from freqtrade.persistence import PairLocks, Trade
 
 from pairbot_ext.host.bridge import Bridge
-from pairbot_ext.host.legs import LegBooking, OpenLeg, order_row
+from pairbot_ext.host.legs import LegBooking, OpenLeg, order_row, unapplied_row
 from pairbot_ext.model.findings import Funding
 from pairbot_ext.model.orderbook import DryMarket, OrderBook
 from pairbot_ext.model.records import LegSizing, OrderRecord, PairTrade
@@ -234,6 +234,7 @@ class Broker:
             row = order_row(order_id, symbol)
             if row is not None and row.trade is not None:
                 trade = row.trade
+                unapplied = unapplied_row(trade, order_ids)
                 fills = {
                     order.order_id: (
                         order.ft_order_side,
@@ -241,10 +242,12 @@ class Broker:
                         float(order.safe_price),
                     )
                     for order in trade.orders
-                    if order.filled and not order.ft_is_open
+                    if order.filled and not order.ft_is_open and order is not unapplied
                 }
                 amount = Decimal(str(trade.amount)) if trade.is_open else Decimal(0)
-                stale = frozenset(order.order_id for order in trade.orders if order.ft_is_open)
+                stale = frozenset(
+                    order.order_id for order in trade.orders if order.ft_is_open or order is unapplied
+                )
                 return LegBooking(trade.id, trade.is_open, amount, fills, stale)
         return None
 
@@ -349,7 +352,7 @@ class Broker:
             self._bot.execute_trade_exit(trade, rate, check, ordertype="market")
 
     def update_row(self, order_id: str, symbol: str, answer: dict[str, Any]) -> None:
-        """Have Freqtrade take the venue's answer over into a row it takes for open."""
+        """Have Freqtrade take the venue's answer over into a row that is `LegBooking.stale`."""
         row = order_row(order_id, symbol)
         if row is not None and row.trade is not None:
             self._bot.update_trade_state(cast(Trade, row.trade), order_id, cast(Any, answer))

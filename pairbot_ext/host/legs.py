@@ -1,5 +1,6 @@
 """What Freqtrade's own database says of one leg."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -17,7 +18,7 @@ class LegBooking:
     """What Freqtrade's database says of one leg.
 
     :param fills: per exchange order id: (side, filled amount, average price) of settled rows with fills.
-    :param stale: exchange order ids of rows Freqtrade still takes for open.
+    :param stale: exchange order ids of rows Freqtrade still takes for open, or has not taken into its trade.
     """
 
     trade_id: int
@@ -70,6 +71,21 @@ def order_row(order_id: str, symbol: str) -> Order | None:
     no symbol until 2026.7."""
     rows = select(Order).where(Order.order_id == order_id, Order.ft_pair == symbol)
     return cast("Order | None", Order.session.scalars(rows).first())
+
+
+def unapplied_row(trade: Trade, order_ids: Collection[str]) -> Order | None:
+    """The last row with a fill, if it is one of these, where the open trade's amount is what it was before.
+
+    Freqtrade commits an order's row first and what it means for the trade afterwards: a process that dies in
+    between leaves such a row, and nothing of Freqtrade's looks at it again.
+    """
+    rows = [row for row in trade.orders if row.filled and not row.ft_is_open]
+    if not trade.is_open or not rows or rows[-1].order_id not in order_ids:
+        return None
+    amounts = [Decimal(str(row.safe_amount_after_fee)) for row in rows[:-1]]
+    signs = [1 if row.ft_order_side == trade.entry_side else -1 for row in rows[:-1]]
+    before = sum((amount * sign for amount, sign in zip(amounts, signs, strict=True)), Decimal(0))
+    return rows[-1] if Decimal(str(trade.amount)) == before else None
 
 
 def tagged_legs() -> list[TaggedLeg]:

@@ -76,7 +76,11 @@ class LoneExits:
         """Adoption by replay, as for the orders of pair trades."""
         self._guard.arm(order.client_id)
         try:
-            self._broker.exit(order, self._broker.amount_step(order.symbol), "force_exit")
+            booking = self._broker.booking(order.symbol, [order.order_id or ""])
+            if booking is not None and order.order_id in booking.stale:
+                self._broker.update_row(order.order_id, order.symbol, self._guard.answer_of(order))
+            else:
+                self._broker.exit(order, self._broker.amount_step(order.symbol), "force_exit")
         finally:
             self._guard.disarm(order.symbol)
 

@@ -67,3 +67,17 @@ def test_death_at_every_effect(setup: Setup, scenario: str, part: int) -> None:
                 what = effects[first - 1]
                 bad.append(f"{chosen} ({what}): {result.outcome} {result.broken} {result.story}")
     assert not bad, "\n".join(bad)
+
+
+@pytest.mark.parametrize("scenario", ["calm", "entry-b-half", "exit-a-half"])
+def test_death_at_every_commit_of_booking_the_exits(setup: Setup, scenario: str) -> None:
+    """Freqtrade commits an order's row first and what it means for the trade afterwards (I9). With two
+    entries, or two exits, of one leg its own recovery does not add up: half of a closed leg stayed open."""
+    _, effects = played(setup, scenario)
+    last_send = max(n for n, what in enumerate(effects) if what == "POST /fapi/v1/order is dealt with")
+    first_read = next(n for n in range(last_send, len(effects)) if effects[n].startswith("GET"))
+    booking = [n + 1 for n in range(last_send, first_read) if effects[n] == "a commit"]
+    assert len(booking) >= 5
+    for death in booking:
+        result, _ = played(setup, scenario, death)
+        assert (result.outcome, result.broken) == ("flat", []), f"{death}: {result.story}"
