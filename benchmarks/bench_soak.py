@@ -14,6 +14,7 @@ import argparse
 import gc
 import json
 import os
+import random
 import sys
 import tempfile
 import threading
@@ -118,6 +119,7 @@ class Soak(Machine):
         self.yardsticks_ms: list[float] = []
         self.candles = 0
         self._progress = 0, 0
+        self._random = random.Random(1)
         self._latest: list[str] = []
 
     def raw_configuration(self) -> dict[str, Any]:
@@ -128,6 +130,8 @@ class Soak(Machine):
         self.candles += 1
         for number, pair in enumerate(self.setup.pairs):
             legs = self.market.pairs[pair.id]
+            # A leg that stood still for weeks would have no relation to judge.
+            self.market.move(legs.leg_b, self._random.gauss(0.0, 0.3), self.clock.now_ms())
             sign = 1 if (self.candles // 2 + number) % 2 else -1
             is_out = (self.candles + number) % 2 == 0
             self.market.put_z(pair.id, sign * legs.signal_z if is_out else 0.0, self.clock.now_ms())

@@ -100,6 +100,8 @@ def _regress(y: FloatArray, level: FloatArray, lag: FloatArray | None) -> tuple[
     return slope, slope / math.sqrt(variance / xx) if variance > 0 else -math.inf
 
 
+_NO_HEALTH = "too many candles are missing, or a price stands still"
+
 TEST_HALF_LIVES = 45.0
 """With fewer half-lives of candles the unit-root test takes a healthy pair for a broken one too often:
 1 in 6 trades at 30 half-lives, 1 in 100 at 45 (benchmarks/study_stops.py)."""
@@ -118,7 +120,7 @@ def break_verdict(
     if settings is None:
         return None
     if health is None:
-        return Blind(Rule.BREAK_TEST, "the relation of the legs (too many candles are missing)")
+        return Blind(Rule.BREAK_TEST, f"the relation of the legs ({_NO_HEALTH})")
     seen = health.candles / half_life_candles if math.isfinite(half_life_candles) else 0.0
     if seen >= HALF_LIFE_HALF_LIVES * 0.9 and settings.max_half_life_ratio is not None:
         verdict = above(
@@ -164,7 +166,7 @@ def break_readings(
     has_half_life = math.isfinite(half_life_candles)
     most = ratio * half_life_candles if ratio is not None and has_half_life else None
     candles = 0 if health is None else health.candles
-    note = "too many candles are missing" if health is None else f"{candles} candles"
+    note = _NO_HEALTH if health is None else f"{candles} candles"
     return [
         Reading(
             Rule.BREAK_HALF_LIFE,

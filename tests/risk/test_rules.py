@@ -183,7 +183,9 @@ def test_the_break_rules() -> None:
     assert broken(PairHealth(600, 25.0, 1.1, -2.0)) is None
     assert broken(PairHealth(400, 90.0, 1.1, -2.0)) is None
     assert broken(PairHealth(400, 90.0, 0.5, -2.0)) is Rule.BREAK_BETA
-    assert isinstance(break_verdict(stop, None, 20.0, 1.2), Blind)
+    blind = break_verdict(stop, None, 20.0, 1.2)
+    assert isinstance(blind, Blind)
+    assert "a price stands still" in blind.why, "gaps are not the only reason"
 
 
 def test_adverse_z_takes_the_kindest_prices() -> None:
