@@ -4,7 +4,10 @@ from contextlib import suppress
 
 import pytest
 from freqtrade.exceptions import FreqtradeException
+from freqtrade.freqtradebot import FreqtradeBot
+from freqtrade.persistence import Order, Trade
 from harness import Rig
+from sqlalchemy import text
 
 
 def test_a_forced_limit_exit_leaves_as_a_market_order(live: Rig) -> None:
@@ -75,11 +78,38 @@ def test_a_lone_exit_without_an_answer_is_asked_for_and_booked(live: Rig, restar
 
 def forget_pair_trades(live: Rig) -> None:
     """As if the database had never known them."""
-    from freqtrade.persistence import Trade
-    from sqlalchemy import text
-
     with Trade.session.get_bind().begin() as connection:
         connection.execute(text("UPDATE pairbot_pair_trades SET state = 'CLOSED'"))
+
+
+class Died(BaseException):
+    """The process ends here."""
+
+
+def test_a_lone_exit_whose_row_freqtrade_never_took_into_its_trade(
+    live: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """I9: a death between Freqtrade's two commits. The row is taken in, and no second one is written."""
+    lone_trade(live)
+
+    def dies(_trade: Trade, _order: Order, _recalculating: bool = False) -> None:
+        Trade.commit()
+        raise Died
+
+    with monkeypatch.context() as patched, pytest.raises(Died):
+        patched.setattr(Trade, "update_trade", dies)
+        live.bot.rpc._rpc._rpc_force_exit("1")
+    forget_pair_trades(live)
+    with monkeypatch.context() as patched:
+        # Freqtrade's recovery adds up only where a leg has one entry and one exit.
+        patched.setattr(FreqtradeBot, "handle_onexchange_order", lambda *_: False)
+        live.restart()
+        live.loop(3)
+    trade = Trade.get_trades([Trade.id == 1]).one()
+    exits = [row for row in trade.orders if row.ft_order_side == trade.exit_side]
+    assert not trade.is_open
+    assert len(exits) == 1
+    assert not live.held(trade.pair.replace("/USDT:USDT", "USDT"))
 
 
 def test_a_pair_is_closed_on_request_and_told_once(live: Rig) -> None:
