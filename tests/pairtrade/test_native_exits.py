@@ -96,9 +96,10 @@ def test_a_lone_exit_whose_row_freqtrade_never_took_into_its_trade(
         Trade.commit()
         raise Died
 
-    with monkeypatch.context() as patched, pytest.raises(Died):
+    with monkeypatch.context() as patched:
         patched.setattr(Trade, "update_trade", dies)
-        live.bot.rpc._rpc._rpc_force_exit("1")
+        with pytest.raises(Died):
+            live.bot.rpc._rpc._rpc_force_exit("1")
     forget_pair_trades(live)
     with monkeypatch.context() as patched:
         # Freqtrade's recovery adds up only where a leg has one entry and one exit.
