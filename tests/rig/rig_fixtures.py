@@ -105,7 +105,9 @@ def _case(
         made.told.clear()
         made.market.prices.update({name: Decimal(PRICES[name]) for name in made.symbols})
         made.next_candle()
-        is_clean = FAILED not in request.node.stash and not made.positions() and not made.trades()
+        is_resting = made.venue.engine.open_orders or made.venue.conditional.open_orders()
+        is_left = made.positions() or made.trades() or is_resting
+        is_clean = FAILED not in request.node.stash and not is_left
     if not is_clean:
         keeper.drop()
 
