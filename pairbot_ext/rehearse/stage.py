@@ -291,9 +291,7 @@ class Stage(Machine):
                 # Whoever holds the pair pays on the leg that is bigger.
                 self.market.funding_rate = Decimal(str(effect.percent)) / 100
             case plan.Money():
-                amount = _cents(self.venue.account.wallet * Decimal(str(effect.share)))
-                self.act(Transfer(amount=amount))
-                self.observer.paid_in += float(amount)
+                self._pay(float(self.venue.account.wallet) * effect.share)
             case plan.Person():
                 symbol = self.pair.leg_a if effect.leg is Leg.A else self.pair.leg_b
                 self._said.append((effect.command, symbol))
@@ -362,8 +360,7 @@ class Stage(Machine):
         for number in range(MOST_STARTS):
             self.clock.sleep(RESTART_SECS)
             if number == PERSON_COMES and not self.positions():
-                # A broken pairs file is refused where nothing is open; where something is, it must not be.
-                write_pairs_file(self.pairs_path, self.document)
+                self._mend()
             try:
                 self._due()
                 self.start()
@@ -377,16 +374,24 @@ class Stage(Machine):
         self.failures.append(f"the bot could not be started again: {reason}")
         raise GoneError
 
+    def _mend(self) -> None:
+        """What a person does when a start is refused: a broken pairs file and too little money are, where
+        nothing is open. Where something is, neither may be."""
+        write_pairs_file(self.pairs_path, self.document)
+        if self.observer.paid_in < 0:
+            self._pay(-self.observer.paid_in)
+
+    def _pay(self, amount: float) -> None:
+        cents = round(amount, 2)
+        self.act(Transfer(amount=Decimal(str(cents))))
+        self.observer.paid_in += cents
+
     def _crashed(self, error: Exception) -> None:
         """Freqtrade's main loop knows only its own exceptions: with any other the process ends."""
         self.crashes += 1
         self.hear(f"Freqtrade has ended: {_short(error)}")
         self.end()
         self._start_again()
-
-
-def _cents(amount: Decimal) -> Decimal:
-    return amount.quantize(Decimal("0.01"))
 
 
 def _short(error: BaseException) -> str:

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from drill_world import drilled, user_setup
 
+from pairbot_ext.model.commands import Command
+from pairbot_ext.model.sizing import Leg
 from pairbot_ext.rehearse import schedule as plan
 from pairbot_ext.rehearse.clock import VirtualTime
 from pairbot_ext.rehearse.setup import START
@@ -130,6 +132,21 @@ def test_a_death_at_any_time_with_a_broken_pairs_file(tmp_path: Path, phase: str
     result = drilled(user_setup(tmp_path), scenario)
     assert (result.outcome, result.broken) == ("flat", [])
     assert ("killed once" in result.story) == runs, "before its start nothing is there to be killed"
+
+
+@pytest.mark.parametrize("phase", ["entry", "held", "exit"])
+@pytest.mark.parametrize("ends", [plan.Kill(), plan.Person(command=Command.RELOAD_CONFIG, leg=Leg.A)])
+def test_too_little_money_for_a_pair_and_a_new_start(
+    tmp_path: Path, phase: str, ends: plan.Kill | plan.Person
+) -> None:
+    """With nothing open the start is refused until a person pays in; with a pair open it is not."""
+    at = plan.InPhase(phase=phase, secs=0)
+    scenario = plan.Scenario(
+        name="poor", title="Nearly everything is taken out, and a new start",
+        steps=(plan.Step(at=at, effect=plan.Money(share=-0.9)), plan.Step(at=at, effect=ends)),
+    )  # fmt: skip
+    result = drilled(user_setup(tmp_path), scenario)
+    assert (result.outcome, result.broken) == ("flat", [])
 
 
 def test_nothing_of_a_dead_process_writes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
