@@ -123,13 +123,14 @@ class InProcessTransport:
         """Freqtrade configuration whose sync and async clients use this transport.
 
         ccxt's own rate limiter is off: it sleeps in real time until a clock has moved, and a virtual one has
-        not.
+        not. Nor is there a connection whose end it would wait a quarter of a second for when it is closed.
         """
         config = overlay(NO_PORT)
         exchange = config["exchange"]
         for block, session in (("sync", SyncSession(self)), ("async", AsyncSession(self))):
             name = f"ccxt_{block}_config"
             exchange[name] = {**exchange[name], "enableRateLimit": False, "session": session}
+        exchange["ccxt_async_config"]["timeout_on_exit"] = 0
         return config
 
 
