@@ -176,6 +176,12 @@ class Bridge:
         """A price just read from the book, for notifications sent while questions wait."""
         self.rates[symbol] = rate
 
+    def remember_fill(self, symbol: str, average: float | None) -> None:
+        """Freqtrade's message of an order names the market's price. A process that has seen none yet would
+        read the book for it, in five attempts, while the other leg waits: what was paid will do."""
+        if average is not None:
+            self.rates.setdefault(symbol, average)
+
     def last_rate(self, symbol: str) -> float | None:
         """The last price Freqtrade or the engine has seen."""
         return self.rates.get(symbol)

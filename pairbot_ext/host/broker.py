@@ -312,6 +312,7 @@ class Broker:
         existing = self._bridge.open_trade(order.symbol)
         price = order.price if order.price is not None else order.average
         assert price is not None
+        self._bridge.remember_fill(order.symbol, order.average)
         sizing = trade.sizing[order.leg]
         return bool(
             self._bot.execute_entry(
@@ -333,6 +334,7 @@ class Broker:
         if existing is None:
             raise DependencyException(f"Freqtrade has no open trade on {order.symbol} to exit")
         is_whole = Decimal(str(existing.amount)) - order.amount < step / 2
+        self._bridge.remember_fill(order.symbol, order.average)
         return bool(
             self._bot.execute_trade_exit(
                 existing,

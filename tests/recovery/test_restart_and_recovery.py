@@ -59,6 +59,34 @@ def test_kill_9_around_an_order(live: Rig, leg: str, role: str, after: bool) -> 
     live.check_flat()
 
 
+@pytest.mark.parametrize("out", ["A", "B"])
+def test_no_book_is_read_before_the_other_leg_is_out(live: Rig, out: str) -> None:
+    """I9: one leg is out when the process ends, and no book can be read afterwards. The messages of what is
+    booked first would like a price: the leg that is alone does not wait for it."""
+    live.open()
+    live.desk.port.lanes.backwards = out == "B"
+    kill_at(live, "B" if out == "A" else "A", "x", after=False)
+    with pytest.raises(Killed):
+        live.close()
+    live.fault(when={"call": "GET /fapi/v1/depth", "times": None}, answer="read_timeout")
+    seen, began_ms = len(live.posts()), live.clock.now_ms()
+    sent_ms: list[int] = []
+    before = live.gateway.handle
+
+    def noted(request: Any, *rest: Any) -> Any:
+        if (request.method, request.path) == ("POST", "/fapi/v1/order"):
+            sent_ms.append(live.clock.now_ms())
+        return before(request, *rest)
+
+    live.gateway.handle = noted
+    live.restart()
+    assert len(live.posts()) == seen + 1
+    assert sent_ms[0] - began_ms < 5_000, "no question of five seconds came before it"
+    live.gateway.faults.clear()
+    live.loop(2)
+    live.check_flat()
+
+
 @pytest.mark.parametrize("leg", ["A", "B"])
 @pytest.mark.parametrize("when", ["alone", "first_answer", "booking", "file"])
 def test_kill_9_between_two_exits(live: Rig, leg: str, when: str) -> None:
