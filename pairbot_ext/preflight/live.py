@@ -41,24 +41,27 @@ def setup_of(strategy: IStrategy, *, telegram_url: str = TELEGRAM_URL) -> Setup:
 
 
 def check_live(strategy: IStrategy, *, telegram_url: str = TELEGRAM_URL) -> Report:
-    """Call at the start of a bot that trades with real money.
-
-    A bot that holds pairs is started whatever is wrong: nobody else would close them. It then must not enter
-    anything, which is the caller's to see to where `Report.is_passed` is false.
+    """Call at the start of a bot that trades with real money and holds nothing.
 
     :returns: the report, to be told to the operator.
-    :raises PreflightRefusedError: a check failed and the bot's database holds no open trade or pair trade.
+    :raises PreflightRefusedError: a check failed.
     """
-    setup = setup_of(strategy, telegram_url=telegram_url)
-    report = run_checks(setup)
-    if not report.is_passed and not _holds_anything(setup):
+    report = check_held(strategy, telegram_url=telegram_url)
+    if not report.is_passed:
         raise PreflightRefusedError(report)
     return report
 
 
-def _holds_anything(setup: Setup) -> bool:
+def check_held(strategy: IStrategy, *, telegram_url: str = TELEGRAM_URL) -> Report:
+    """The same for a bot that holds something, and is started whatever is wrong: nobody else would close it.
+    It then must not enter anything, which is the caller's to see to where `Report.is_passed` is false."""
+    return run_checks(setup_of(strategy, telegram_url=telegram_url))
+
+
+def holds_anything(strategy: IStrategy) -> bool:
+    """Whether the bot's database holds an open trade or pair trade."""
     try:
-        return not setup.known().is_empty
+        return not setup_of(strategy).known().is_empty
     except NotCheckedError:
         # Freqtrade could not manage what is in a database that cannot be read.
         return False

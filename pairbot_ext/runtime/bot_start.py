@@ -9,27 +9,59 @@ from pairbot_ext.desk.trade_desk import TradeDesk
 from pairbot_ext.host import private, releases
 from pairbot_ext.host.bridge import Bridge
 from pairbot_ext.model.refusals import RefusedError
-from pairbot_ext.preflight import Report, check_live
+from pairbot_ext.model.states import PairState
+from pairbot_ext.preflight import check_held, check_live, holds_anything
 from pairbot_ext.settings import Settings
 from pairbot_ext.signals.rules import PairRules
 
 logger = logging.getLogger(__name__)
 
+PATIENCE_MS = 60_000
+"""A pair trade that is not at rest by then waits for the venue or for a person, perhaps for days."""
 
-def start_bot(
-    strategy: IStrategy, settings: Settings, rules: PairRules, wrong: str | None
-) -> tuple[TradeDesk, Report | None]:
-    """The desk, and what a live start was judged by. Raises PairbotError.
+
+class BotStart:
+    """A bot's desk, and how its start was judged. Raises PairbotError where it is refused.
+
+    With real money preflight judges, which asks the venue several questions for every pair. Where nothing
+    is held it comes first, and may refuse the start. Where something is held nobody else would look after
+    it, and a leg may be alone: preflight waits until every pair trade is at rest, `PATIENCE_MS` at most, and
+    nothing is entered before.
 
     :param wrong: why nothing may be entered although open pairs are managed; None where nothing is wrong.
+    :ivar refused: why nothing is entered until the next start.
+    :ivar news: what preflight has told for the operator; nothing where it has not run yet.
     """
-    private.check(private.BOT)
-    logger.info(f"PairsArb: {releases.described()}")
-    Bridge.of(strategy).refuse_orders()
-    report = check_live(strategy) if strategy.config.get("runmode") is RunMode.LIVE else None
-    desk = TradeDesk.start(strategy, rules, settings.leverage)
-    if report is not None and not report.is_passed:
-        desk.entries.refused_because = RefusedError("preflight", report.total)
-    if wrong is not None:
-        desk.entries.refused_because = RefusedError("start", wrong)
-    return desk, report
+
+    def __init__(self, strategy: IStrategy, settings: Settings, rules: PairRules, wrong: str | None) -> None:
+        private.check(private.BOT)
+        logger.info(f"PairsArb: {releases.described()}")
+        Bridge.of(strategy).refuse_orders()
+        self._strategy, self._wrong = strategy, wrong
+        self._is_judged = strategy.config.get("runmode") is not RunMode.LIVE
+        report = None
+        if not self._is_judged and not holds_anything(strategy):
+            report, self._is_judged = check_live(strategy), True
+        self.news = [] if report is None else report.for_operator()
+        self.desk = TradeDesk.start(strategy, rules, settings.leverage)
+        self._began_ms = self.desk.clock.now_ms()
+        self._refuse(None if self._is_judged else "not run yet: the pairs that are open come first")
+
+    def look(self) -> list[str]:
+        """In every loop. Returns what the operator is told of a preflight that has waited until now."""
+        is_patient = self.desk.clock.now_ms() - self._began_ms < PATIENCE_MS
+        if self._is_judged or (is_patient and not self._is_at_rest()):
+            return []
+        self._is_judged = True
+        report = check_held(self._strategy)
+        self._refuse(None if report.is_passed else report.total)
+        return report.for_operator()
+
+    def _is_at_rest(self) -> bool:
+        return all(trade.state is PairState.HEDGED for trade in self.desk.journal.open_pair_trades())
+
+    def _refuse(self, preflight: str | None) -> None:
+        self.refused = None if preflight is None else RefusedError("preflight", preflight)
+        if self._wrong is not None:
+            self.refused = RefusedError("start", self._wrong)
+        self.desk.entries.refused_because = self.refused

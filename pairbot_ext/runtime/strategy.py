@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from pairbot_ext.control.attach import Control
     from pairbot_ext.control.service import PairsNow
     from pairbot_ext.desk.trade_desk import TradeDesk
+    from pairbot_ext.runtime.bot_start import BotStart
     from pairbot_ext.runtime.renewals import Renewals
 
 logger = logging.getLogger(__name__)
@@ -93,7 +94,7 @@ class PairsRuntime:
         except PairbotError as error:
             raise OperationalException(str(error)) from error
         self._told_validity: str | None = None
-        self._refused_at_start: RefusedError | None = None
+        self._start: BotStart | None = None
         self._strategy: IStrategy | None = None
         self._candles, self._funding = SeenCandles(), FundingRates()
         self._book: SignalBook | None = None
@@ -191,12 +192,11 @@ class PairsRuntime:
             open_log_file(strategy.config, self.settings.log)
         try:
             wrong = self._check(strategy, overrides)
-            report = None
             if self.is_trading:
-                from pairbot_ext.runtime.bot_start import start_bot
+                from pairbot_ext.runtime.bot_start import BotStart
 
-                self._bot, report = start_bot(strategy, self.settings, rules, wrong)
-                self._desk, self._refused_at_start = self._bot, self._bot.entries.refused_because
+                self._start = BotStart(strategy, self.settings, rules, wrong)
+                self._desk = self._bot = self._start.desk
             else:
                 sight = Sight(self._watcher.current, lambda: self.book, lambda: self._untradable.pair_ids)
                 self._desk = start_backtest(strategy, self.settings, rules, self._candles, sight)
@@ -212,10 +212,8 @@ class PairsRuntime:
             self._control = Control(self._bot, self._pairs_now, make_page)
             self._control.attach()
         knows_markets = strategy.config.get("runmode") in NON_UTIL_MODES
-        if report is not None:
-            self._tell(report.for_operator())
-        elif self.is_trading:
-            self._tell(untested_releases())
+        if self._start is not None:
+            self._tell(self._start.news or untested_releases())
         if wrong is not None:
             self._tell(
                 [
@@ -276,6 +274,8 @@ class PairsRuntime:
             self._control.attach()
         if self.is_trading:
             self._note_returns()
+            if self._start is not None:
+                self._tell(self._start.look())
             self._tell([*self.poll_pairs_file(), *self.untradable_pairs(), *self._judge_validity(now)])
             self._tell(self._candles.fresh_steps())
             if self._renewals is not None:
@@ -340,7 +340,7 @@ class PairsRuntime:
         assert self._bot is not None
         current = self._watcher.current
         text, day = validity(current, now), now.date().isoformat()
-        refused = self._refused_at_start
+        refused = self._start.refused if self._start is not None else None
         if refused is None and self._watcher.refused is not None and text is not None and current.epochs:
             refused = RefusedError(
                 "pairs_file", f"{text}; the file on disk is refused: {self._watcher.refused}"

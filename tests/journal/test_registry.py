@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from pairbot_ext.journal.registry import OLD_LOCKS_KEY, Registry
+from pairbot_ext.model.registry import coins_of
 from pairbot_ext.model.thresholds import ExitReason
 from pairbot_ext.support.errors import PairbotError
 
@@ -85,6 +86,30 @@ def test_locks_of_older_versions_are_taken_over_when_their_coins_are_known() -> 
     assert registry.of(ALGO, ADA).lock == "by me"
     assert store.values[OLD_LOCKS_KEY] == {"gone": "by you"}
     assert started(store).of(ADA, ALGO).lock == "by me"
+
+
+@pytest.mark.parametrize("is_full", [False, True])
+def test_a_lock_of_an_older_version_is_released_by_its_name(is_full: bool) -> None:
+    """Its coins are not known; stored, or kept for later where nothing can be stored."""
+    store = Store()
+    store.values[OLD_LOCKS_KEY] = {"gone": "by you", "other": "by you"}
+    registry = started(store)
+    store.is_full = is_full
+    assert registry.unlock("gone") is not is_full
+    assert registry.named("gone").lock is None
+    assert store.values[OLD_LOCKS_KEY] == {"gone": "by you", "other": "by you"} if is_full else {
+        "other": "by you"
+    }  # fmt: skip
+
+
+def test_a_pair_whose_spread_has_come_back_is_remembered_for_nothing() -> None:
+    store = Store()
+    registry = started(store, one=(ADA, ALGO))
+    registry.disarm(ADA, ALGO, "one", "pair_stop", 7)
+    assert registry.disarmed() == {coins_of(ADA, ALGO): 7}
+    registry.rearm(ALGO, ADA)
+    assert (registry.of(ADA, ALGO).disarmed_ms, registry.of(ADA, ALGO).disarmed_by) == (None, "")
+    assert registry.disarmed() == {}
 
 
 def test_a_pair_nobody_names_yet_can_be_locked() -> None:

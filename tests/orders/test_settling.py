@@ -78,6 +78,22 @@ class Case:
             yield each, said()
 
 
+@pytest.mark.parametrize("says", [ccxt.NetworkError("away"), TypeError("empty"), None, True, 1.8e12, "1"])
+def test_without_the_venue_s_clock_nothing_is_ever_void(says: object) -> None:
+    """Only its own clock says that the order can no longer arrive; an order it has not seen may."""
+    case = Case(LEFT)
+
+    def venue_ms() -> object:
+        if isinstance(says, Exception):
+            raise says
+        return says
+
+    case.venue_ms = venue_ms  # type: ignore[assignment, method-assign]
+    after = case.guard.settle(LEFT, budget_ms=60_000)
+    assert after.status in (OrderStatus.INTENT, OrderStatus.UNKNOWN)
+    assert case.asked_ms[-1] > WINDOW_MS + SETTLE_MARGIN_MS
+
+
 def test_an_intent_a_crash_left_behind_is_void_when_it_can_no_longer_arrive() -> None:
     """Its bound counts from now, the later end of when it may have left; the question that proves it is asked
     after the bound."""

@@ -126,6 +126,27 @@ def test_a_smaller_leg_trims_its_mate() -> None:
     assert decision.actions == (Reduce(Leg.B, Role.TRIM, Decimal("12.0")),)
 
 
+def test_a_mate_too_small_to_be_hedged_closes_both() -> None:
+    """Trimmed to 0.1 of B, nothing would be left of A."""
+    part = order(Leg.B, Role.TRIM, OrderStatus.FILLED, "23.9", amount="23.9")
+    decision = decide(OPEN, facts(A_FULL, B_FULL, part))
+    assert (decision.state, decision.goal) == (PairState.CLOSING, Goal.CLOSE)
+    assert decision.reason == "leg B is too small to be hedged"
+    assert decision.actions == (
+        Reduce(Leg.A, Role.EXIT, Decimal(100)), Reduce(Leg.B, Role.EXIT, Decimal("0.1")),
+    )  # fmt: skip
+
+
+def test_an_excess_below_half_a_step_is_no_excess() -> None:
+    """9.6 of A at the hedge ratio, 10.0 of B: more than the tolerance, less than a step of 1.0 can mend."""
+    parts = [
+        order(Leg.A, Role.TRIM, OrderStatus.FILLED, "96", amount="96"),
+        order(Leg.B, Role.TRIM, OrderStatus.FILLED, "23.0", amount="23.0"),
+    ]
+    decision = decide(OPEN, facts(A_FULL, B_FULL, *parts))
+    assert (decision.state, decision.goal, decision.actions) == (PairState.HEDGED, Goal.OPEN, ())
+
+
 def test_an_unanswered_exit_holds_up_the_next_for_two_seconds_only() -> None:
     closing = replace(OPEN, goal=Goal.CLOSE, state=PairState.CLOSING)
     unknown = order(Leg.A, Role.EXIT, OrderStatus.UNKNOWN)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -13,7 +14,8 @@ from pairbot_ext.host.legs import LegBooking
 from pairbot_ext.model.records import OrderRecord, PairTrade
 from pairbot_ext.model.sizing import Leg
 from pairbot_ext.model.states import OrderStatus, Refusal, Role
-from pairbot_ext.pairtrade.decide import Enter
+from pairbot_ext.model.thresholds import SHORT_SPREAD
+from pairbot_ext.pairtrade.decide import Enter, Reduce
 from pairbot_ext.pairtrade.facts import Pass
 from pairbot_ext.pairtrade.performer import Performer
 from pairbot_ext.pairtrade.situation import LegFacts
@@ -35,6 +37,9 @@ class Case:
         self.unbooked: tuple[str, ...] = ()
         self.fails: Exception | None = None
         self.leaves: dict[str, OrderStatus] = {}
+        self.side = "buy"
+        self.has_room = True
+        self.is_degraded = False
         self.calls: list[tuple[Any, ...]] = []
         self.events: list[tuple[str | None, str, Any]] = []
         self.performer = Performer(self, self, self, self, self, self, self)  # type: ignore[arg-type]
@@ -64,7 +69,7 @@ class Case:
         return {"id": asked.order_id}
 
     def booking(self, symbol: str, order_ids: list[str]) -> LegBooking | None:
-        assert (symbol, order_ids) in [(each.symbol, [each.order_id]) for each in self.orders.values()]
+        assert (symbol, order_ids) in [(each.symbol, [each.order_id or ""]) for each in self.orders.values()]
         return self.booking_found
 
     def gather_leg(self, trade: PairTrade, leg: Leg, _now: Pass) -> LegFacts:
@@ -75,16 +80,34 @@ class Case:
         return 1
 
     def best(self, symbol: str, side: str, fallback: float, *, is_first: bool) -> float:
-        assert (symbol, side, fallback) == (OPEN.plan.leg_b, "buy", 10.0)
+        assert (symbol, side, fallback) == (OPEN.plan.leg_b, self.side, 10.0)
         return 10.2
 
-    def of_leg(self, _trade: PairTrade, leg: Leg, role: Role, amount: Decimal, order_type: str, price: float
-               ) -> OrderRecord:  # fmt: skip
+    def of_leg(self, _trade: PairTrade, leg: Leg, role: Role, amount: Decimal, order_type: str,
+               price: float | None, _reason: str = "") -> OrderRecord:  # fmt: skip
         self.calls.append(("intent", leg, role, amount, order_type, price))
         return INTENT
 
     def add_order(self, intent: OrderRecord) -> None:
         self.orders[intent.client_id] = intent
+
+    def add_orders(self, intents: Sequence[OrderRecord]) -> list[OrderRecord]:
+        for intent in intents:
+            self.add_order(intent)
+        return list(intents)
+
+    def has_room_for(self, _count: int) -> bool:
+        return self.has_room
+
+    def transmit_together(self, orders: Sequence[OrderRecord]) -> None:
+        for each in orders:
+            if each.client_id in self.leaves:
+                status = self.leaves[each.client_id]
+                filled = each.amount if status is OrderStatus.FILLED else Decimal(0)
+                self.change_order(each.client_id, status=status, filled=filled)
+
+    def has_open_trade(self, _symbol: str) -> bool:
+        return True
 
     def enter(self, entry: OrderRecord, _trade: PairTrade) -> None:
         self.calls.append(("enter", entry.client_id))
@@ -144,6 +167,43 @@ def test_a_further_attempt_enters_what_hedges_the_mate_at_the_price_there_is_now
     case = Case()
     case.performer.enter(OPEN, replace(ENTER, attempt=attempt, price=seen), Pass())
     assert case.calls[0][3] == Decimal(amount)
+
+
+@pytest.mark.parametrize(
+    ("direction", "side", "limits"),
+    [(SHORT_SPREAD, "buy", [10.21, 10.22, 10.24]), (-SHORT_SPREAD, "sell", [10.19, 10.18, 10.16])],
+)
+def test_a_limit_reaches_into_the_book_and_twice_as_far_each_time(
+    direction: int, side: str, limits: list[float]
+) -> None:
+    """A cap of 0.1 % on the side it is taken from: above the best price where leg B is bought, below it where
+    it is sold."""
+    for attempt, limit in enumerate(limits):
+        case = Case()
+        case.side = side
+        trade = replace(OPEN, plan=replace(OPEN.plan, direction=direction))
+        case.performer.enter(trade, replace(ENTER, attempt=attempt), Pass())
+        assert case.calls[0][-1] == limit
+
+
+@pytest.mark.parametrize("status", [OrderStatus.FILLED, OrderStatus.UNKNOWN, OrderStatus.REJECTED])
+def test_an_exit_is_booked_when_it_has_filled(status: OrderStatus) -> None:
+    """Freqtrade's own exit, run for an order that has not filled, would say that the leg is gone."""
+    case, now = Case(), Pass()
+    case.leaves[INTENT.client_id] = status
+    case.performer.reduce(OPEN, [Reduce(Leg.B, Role.EXIT, Decimal(24))], now)
+    is_booked = any(call[0] in ("enter", "exit", "update") for call in case.calls)
+    assert is_booked == (status is OrderStatus.FILLED)
+    assert not now.is_blocked
+
+
+def test_exits_wait_for_room_in_the_venue_s_order_window() -> None:
+    case, now = Case(), Pass()
+    case.has_room = False
+    case.performer.reduce(OPEN, [Reduce(Leg.B, Role.EXIT, Decimal(24))], now)
+    assert now.is_blocked
+    assert case.orders == {}
+    assert case.calls == []
 
 
 @pytest.mark.parametrize("status", [OrderStatus.UNKNOWN, OrderStatus.FILLED])

@@ -413,7 +413,7 @@ MUTANTS = (
     Mutant(
         "gate of the file: entries go on with a good one",
         "pairbot_ext/runtime/strategy.py",
-        "        refused = self._refused_at_start\n",
+        "        refused = self._start.refused if self._start is not None else None\n",
         "        refused = self._desk.entries.refused_because\n",
         (_test("test_accept.py"), "-k", "old_selection"),
     ),

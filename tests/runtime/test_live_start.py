@@ -10,8 +10,9 @@ from freqtrade.exceptions import OperationalException
 from harness import REPO_ROOT, START, Rig, rig, unified
 
 from pairbot_ext.pairs import Epoch, Pair, PairsFile, Scan, symbols_of, write_pairs_file
-from pairbot_ext.preflight import Report, check_live
-from pairbot_ext.sim.venue.actions import OpenPosition
+from pairbot_ext.preflight import holds_anything
+from pairbot_ext.runtime.bot_start import PATIENCE_MS
+from pairbot_ext.sim.venue.actions import ClosePosition, OpenPosition
 from pairbot_ext.sim.venue.orders import Side
 
 
@@ -52,6 +53,28 @@ def test_a_bot_that_holds_a_pair_starts_and_enters_nothing(opened: Rig) -> None:
     assert opened.desk.entries.refused_because
 
 
+@pytest.mark.parametrize("is_lasting", [False, True])
+def test_what_is_open_comes_before_preflight(opened: Rig, is_lasting: bool) -> None:
+    """I9: its questions, several for every pair, are asked when no leg is alone any more, and after a minute
+    where one stays alone. Nothing is entered before."""
+    opened.act(ClosePosition(symbol="ADAUSDT"))
+    opened.kill()
+    if is_lasting:
+        opened.fault(when={"leg": "B", "times": None}, answer="reject", code=-1001)
+    began, began_ms = opened.gateway.log.next_number(), opened.clock.now_ms()
+    opened.start()
+    asked: list[str] = []
+    while "GET /fapi/v1/accountConfig" not in asked:
+        assert opened.desk.entries.refused_because.code == "preflight"
+        opened.loop()
+        asked = [record.call for record in opened.gateway.log.since(began)]
+        assert len(asked) < 2_000
+    assert "POST /fapi/v1/order" in asked[: asked.index("GET /fapi/v1/accountConfig")]
+    assert ("ALGOUSDT" in opened.positions()) == is_lasting
+    assert (opened.clock.now_ms() - began_ms >= PATIENCE_MS) == is_lasting
+    assert len([text for text in opened.told if text.startswith("Preflight: ")]) == 1
+
+
 def test_what_people_order_before_the_engine_is_there_is_refused(
     opened: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -59,13 +82,13 @@ def test_what_people_order_before_the_engine_is_there_is_refused(
     orders = len(opened.posts())
     refused: list[str] = []
 
-    def meanwhile(strategy: Any) -> Report:
+    def meanwhile(strategy: Any) -> bool:
         with pytest.raises(Exception, match="still starting") as error:
             strategy.dp._DataProvider__rpc._rpc._rpc_force_exit("1")
         refused.append(str(error.value))
-        return check_live(strategy)
+        return holds_anything(strategy)
 
-    monkeypatch.setattr("pairbot_ext.runtime.bot_start.check_live", meanwhile)
+    monkeypatch.setattr("pairbot_ext.runtime.bot_start.holds_anything", meanwhile)
     opened.restart()
     opened.loop()
     assert len(refused) == 1
