@@ -69,7 +69,7 @@ def test_death_at_every_effect(setup: Setup, scenario: str, part: int) -> None:
     assert not bad, "\n".join(bad)
 
 
-@pytest.mark.parametrize("scenario", ["calm", "entry-b-half", "exit-a-half"])
+@pytest.mark.parametrize("scenario", ["entry-b-half", "exit-a-half"])
 def test_death_at_every_commit_of_booking_the_exits(setup: Setup, scenario: str) -> None:
     """Freqtrade commits an order's row first and what it means for the trade afterwards (I9). With two
     entries, or two exits, of one leg its own recovery does not add up: half of a closed leg stayed open."""
