@@ -74,6 +74,8 @@ class EntryGate:
         self._cleared: dict[str, tuple[EntryPlan, Cleared]] = {}
         self.refused_because: RefusedError | None = None
         """Set while this bot enters nothing: a start that only open pairs allowed, a pairs file too old."""
+        self.is_waiting = False
+        """For a short while nothing is entered, and no signal is lost by it."""
 
     def forget(self) -> None:
         """What was checked in an earlier loop is worth nothing now."""
@@ -101,6 +103,8 @@ class EntryGate:
         self._cleared.pop(symbol, None)
         plan = self._signals.entry_plan(ask.pair_id or "", now)
         if plan is None or plan.leg_a != symbol or plan.side(Leg.A) != ask.side:
+            return 0.0
+        if self.is_waiting:
             return 0.0
         self._watch.received(plan)
         try:

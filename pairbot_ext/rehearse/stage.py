@@ -95,7 +95,7 @@ class Stage(Machine):
         self._course = Course(scenario.steps)
         self._spoiling = Spoiling(directory / DATABASE)
         self._said: list[tuple[Command, str | None]] = []
-        self.is_dead = self.is_over = False
+        self.is_dead = self.is_over = self._is_down = False
         self._phase, self._phase_ms = "start", self.began_ms
         self._grave: Path | None = None
 
@@ -306,7 +306,7 @@ class Stage(Machine):
             case plan.PairsFile():
                 with self._spoiling.lifted():
                     rewrite_pairs(self.pairs_path, self.document, effect.how)
-            case plan.SecondBot():
+            case plan.SecondBot() if not self._is_down:
                 self._start_another()
         self.exchange.tick()
         self.observer.look()
@@ -356,10 +356,11 @@ class Stage(Machine):
         self._start_again()
 
     def _start_again(self) -> None:
-        """As a supervisor does: ten seconds later, and again."""
+        """As a supervisor does, every ten seconds. Meanwhile nothing keeps others from starting."""
+        self._is_down = True
         for number in range(MOST_STARTS):
             self.clock.sleep(RESTART_SECS)
-            if number == PERSON_COMES and not self.positions():
+            if number >= PERSON_COMES and not self.positions():
                 self._mend()
             try:
                 self._due()
@@ -370,6 +371,7 @@ class Stage(Machine):
                 reason = _short(error)
                 self.end()
                 continue
+            self._is_down = False
             return
         self.failures.append(f"the bot could not be started again: {reason}")
         raise GoneError
@@ -382,9 +384,8 @@ class Stage(Machine):
             self._pay(-self.observer.paid_in)
 
     def _pay(self, amount: float) -> None:
-        cents = round(amount, 2)
-        self.act(Transfer(amount=Decimal(str(cents))))
-        self.observer.paid_in += cents
+        self.act(Transfer(amount=Decimal(str(round(amount, 2)))))
+        self.observer.paid_in += round(amount, 2)
 
     def _crashed(self, error: Exception) -> None:
         """Freqtrade's main loop knows only its own exceptions: with any other the process ends."""

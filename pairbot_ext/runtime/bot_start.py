@@ -17,7 +17,10 @@ from pairbot_ext.signals.rules import PairRules
 logger = logging.getLogger(__name__)
 
 PATIENCE_MS = 60_000
-"""A pair trade that is not at rest by then waits for the venue or for a person, perhaps for days."""
+"""A pair trade that is not at rest by then waits for a person, perhaps for days."""
+WAITING = (
+    "Preflight waits until every open pair is looked after, then it runs by itself. Nothing is entered before"
+)
 
 
 class BotStart:
@@ -25,12 +28,12 @@ class BotStart:
 
     With real money preflight judges, which asks the venue several questions for every pair. Where nothing
     is held it comes first, and may refuse the start. Where something is held nobody else would look after
-    it, and a leg may be alone: preflight waits until every pair trade is at rest, `PATIENCE_MS` at most, and
-    nothing is entered before.
+    it, and a leg may be alone: preflight waits until the venue can be read and every pair trade is at rest,
+    or has not been for `PATIENCE_MS`, and nothing is entered before.
 
     :param wrong: why nothing may be entered although open pairs are managed; None where nothing is wrong.
     :ivar refused: why nothing is entered until the next start.
-    :ivar news: what preflight has told for the operator; nothing where it has not run yet.
+    :ivar news: what the operator is told of preflight at the start.
     """
 
     def __init__(self, strategy: IStrategy, settings: Settings, rules: PairRules, wrong: str | None) -> None:
@@ -42,23 +45,30 @@ class BotStart:
         report = None
         if not self._is_judged and not holds_anything(strategy):
             report, self._is_judged = check_live(strategy), True
-        self.news = [] if report is None else report.for_operator()
+        self.news = [WAITING] if not self._is_judged else [] if report is None else report.for_operator()
         self.desk = TradeDesk.start(strategy, rules, settings.leverage)
-        self._began_ms = self.desk.clock.now_ms()
-        self._refuse(None if self._is_judged else "not run yet: the pairs that are open come first")
+        self.desk.entries.is_waiting = not self._is_judged
+        self._looked_ms: int | None = None
+        self._refuse(None)
 
     def look(self) -> list[str]:
         """In every loop. Returns what the operator is told of a preflight that has waited until now."""
-        is_patient = self.desk.clock.now_ms() - self._began_ms < PATIENCE_MS
-        if self._is_judged or (is_patient and not self._is_at_rest()):
+        if self._is_judged or not self._is_time():
             return []
         self._is_judged = True
         report = check_held(self._strategy)
         self._refuse(None if report.is_passed else report.total)
+        self.desk.entries.is_waiting = False
         return report.for_operator()
 
-    def _is_at_rest(self) -> bool:
-        return all(trade.state is PairState.HEDGED for trade in self.desk.journal.open_pair_trades())
+    def _is_time(self) -> bool:
+        if self.desk.reconciler.unreadable_secs:
+            # Every question would wait for its timeout, with the loop, and every answer be a FAIL.
+            return False
+        now_ms = self.desk.clock.now_ms()
+        self._looked_ms = now_ms if self._looked_ms is None else self._looked_ms
+        at_rest = all(trade.state is PairState.HEDGED for trade in self.desk.journal.open_pair_trades())
+        return at_rest or not 0 <= now_ms - self._looked_ms < PATIENCE_MS
 
     def _refuse(self, preflight: str | None) -> None:
         self.refused = None if preflight is None else RefusedError("preflight", preflight)

@@ -135,6 +135,18 @@ def test_a_death_at_any_time_with_a_broken_pairs_file(tmp_path: Path, phase: str
 
 
 @pytest.mark.parametrize("phase", ["entry", "held", "exit"])
+def test_a_second_bot_while_the_first_is_dead(tmp_path: Path, phase: str) -> None:
+    """Nothing keeps it from starting: that shows nothing, and the first comes back."""
+    steps = (
+        plan.Step(at=plan.InPhase(phase=phase, secs=0), effect=plan.Kill()),
+        plan.Step(at=plan.InPhase(phase=phase, secs=5), effect=plan.SecondBot()),
+    )
+    result = drilled(user_setup(tmp_path), plan.Scenario(name="two", title="Dead, and another", steps=steps))
+    assert (result.outcome, result.broken) == ("flat", [])
+    assert "killed once" in result.story
+
+
+@pytest.mark.parametrize("phase", ["entry", "held", "exit"])
 @pytest.mark.parametrize("ends", [plan.Kill(), plan.Person(command=Command.RELOAD_CONFIG, leg=Leg.A)])
 def test_too_little_money_for_a_pair_and_a_new_start(
     tmp_path: Path, phase: str, ends: plan.Kill | plan.Person

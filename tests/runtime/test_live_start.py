@@ -65,13 +65,37 @@ def test_what_is_open_comes_before_preflight(opened: Rig, is_lasting: bool) -> N
     opened.start()
     asked: list[str] = []
     while "GET /fapi/v1/accountConfig" not in asked:
-        assert opened.desk.entries.refused_because.code == "preflight"
+        assert opened.desk.entries.is_waiting
         opened.loop()
         asked = [record.call for record in opened.gateway.log.since(began)]
         assert len(asked) < 2_000
+    assert not opened.desk.entries.is_waiting
+    assert opened.desk.entries.refused_because.code == "preflight", "of the foreign position"
     assert "POST /fapi/v1/order" in asked[: asked.index("GET /fapi/v1/accountConfig")]
     assert ("ALGOUSDT" in opened.positions()) == is_lasting
     assert (opened.clock.now_ms() - began_ms >= PATIENCE_MS) == is_lasting
+    assert len([text for text in opened.told if text.startswith("Preflight: ")]) == 1
+
+
+def test_preflight_is_not_asked_of_a_venue_that_is_away(opened: Rig) -> None:
+    """Its questions would hold the loop for minutes, and their timeouts would be FAILs until a restart."""
+    opened.act(ClosePosition(symbol="ADAUSDT"))
+    opened.kill()
+    began, began_ms = opened.gateway.log.next_number(), opened.clock.now_ms()
+    opened.fault(when={"leg": "B", "times": None}, answer="reject", code=-1001)
+    opened.start()
+    while opened.states() == ["HEDGED"]:
+        opened.loop(pause_secs=1)
+        assert opened.clock.now_ms() - began_ms < PATIENCE_MS
+    opened.fault(when={"call": "GET /fapi/v3/positionRisk", "times": None}, answer="html_503")
+    while opened.clock.now_ms() - began_ms < 2 * PATIENCE_MS:
+        opened.loop()
+    assert "GET /fapi/v1/accountConfig" not in [each.call for each in opened.gateway.log.since(began)]
+    assert opened.desk.entries.is_waiting
+    opened.gateway.faults.clear()
+    opened.loop(2, pause_secs=31)
+    assert not opened.desk.entries.is_waiting
+    assert len([text for text in opened.told if text.startswith("Preflight waits")]) == 1
     assert len([text for text in opened.told if text.startswith("Preflight: ")]) == 1
 
 
