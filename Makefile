@@ -3,7 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
-PYTEST_WORKERS ?= 2
+# One more than the cores of a small machine: real processes wait much of their time.
+PYTEST_WORKERS ?= 3
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test lint format docs site linkcheck data backtest trade bench mutants chaos compat lock clean
