@@ -39,6 +39,7 @@ class Case:
         self.asked_ms: list[int] = []
         self.cancelled: list[str] = []
         self.sent: list[str] = []
+        self.events: list[tuple[str | None, str, dict[str, Any]]] = []
         self.answers: list[Any] = []
         self.last: Any = ccxt.OrderNotFound("none")
         self.guard = OrderGuard(self, self, self, lambda *_: "")  # type: ignore[arg-type]
@@ -50,8 +51,8 @@ class Case:
         self.orders[client_id] = replace(self.orders[client_id], **changes)
         return self.orders[client_id]
 
-    def add_event(self, *_: Any, **__: Any) -> None:
-        """The history is another test's."""
+    def add_event(self, pair_trade_id: str | None, kind: str, **detail: Any) -> None:
+        self.events.append((pair_trade_id, kind, detail))
 
     def now_ms(self) -> int:
         return self.at_ms
@@ -76,6 +77,14 @@ class Case:
         for each in orders:
             self.sent.append(each.client_id)
             yield each, said()
+
+
+def test_the_history_says_which_order_got_how_much() -> None:
+    case = Case(EXIT)
+    case.last = said()
+    case.guard.settle(EXIT, budget_ms=1_000)
+    detail = {"order": EXIT.client_id, "status": OrderStatus.FILLED, "filled": 100, "average": 2.0}
+    assert case.events == [(EXIT.pair_trade_id, "order", detail)]
 
 
 @pytest.mark.parametrize("says", [ccxt.NetworkError("away"), TypeError("empty"), None, True, 1.8e12, "1"])

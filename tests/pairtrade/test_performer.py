@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from situations import A_FULL, B_FULL, OPEN, T0, order
+from sqlalchemy.exc import OperationalError
 
 from pairbot_ext.host.legs import LegBooking
 from pairbot_ext.model.records import OrderRecord, PairTrade
@@ -39,7 +40,7 @@ class Case:
         self.leaves: dict[str, OrderStatus] = {}
         self.side = "buy"
         self.has_room = True
-        self.is_degraded = False
+        self.is_degraded = self.is_unreadable = False
         self.calls: list[tuple[Any, ...]] = []
         self.events: list[tuple[str | None, str, Any]] = []
         self.performer = Performer(self, self, self, self, self, self, self)  # type: ignore[arg-type]
@@ -107,6 +108,8 @@ class Case:
                 self.change_order(each.client_id, status=status, filled=filled)
 
     def has_open_trade(self, _symbol: str) -> bool:
+        if self.is_unreadable:
+            raise OperationalError("SELECT", None, Exception("locked"))
         return True
 
     def enter(self, entry: OrderRecord, _trade: PairTrade) -> None:
@@ -195,6 +198,16 @@ def test_an_exit_is_booked_when_it_has_filled(status: OrderStatus) -> None:
     is_booked = any(call[0] in ("enter", "exit", "update") for call in case.calls)
     assert is_booked == (status is OrderStatus.FILLED)
     assert not now.is_blocked
+
+
+@pytest.mark.parametrize("what", ["is_degraded", "is_unreadable"])
+def test_without_a_database_an_exit_is_out_and_booked_later(what: str) -> None:
+    case, now = Case(), Pass()
+    case.leaves[INTENT.client_id] = OrderStatus.FILLED
+    setattr(case, what, True)
+    case.performer.reduce(OPEN, [Reduce(Leg.B, Role.EXIT, Decimal(24))], now)
+    assert case.orders[INTENT.client_id].status is OrderStatus.FILLED
+    assert [call[0] for call in case.calls] == ["intent"]
 
 
 def test_exits_wait_for_room_in_the_venue_s_order_window() -> None:
