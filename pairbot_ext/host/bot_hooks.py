@@ -16,6 +16,7 @@ from freqtrade.persistence import Trade
 
 from pairbot_ext.host.deferral import FundingQuestion
 from pairbot_ext.host.hooks import Hooks
+from pairbot_ext.host.legs import ids_of_other_trades
 from pairbot_ext.host.strangers import within_trade
 
 if TYPE_CHECKING:
@@ -59,6 +60,10 @@ def put_off_housekeeping(bridge: Bridge, hooks: Hooks) -> None:
         if trade is None:
             return orders
         known = {order.order_id for order in trade.orders}
+        # Freqtrade skips these itself from 2026.8 on only: before, an order of the trade that held the symbol
+        # a moment ago would be moved into this one.
+        others = ids_of_other_trades(trade, orders)
+        orders = [order for order in orders if order["id"] not in others]
         return within_trade(orders, known, float(trade.amount), str(trade.exit_side))
 
     exchange.fetch_orders = fetch_orders

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import cast
+from typing import Any, cast
 
 from freqtrade.persistence import Order, Trade
 from sqlalchemy import select
@@ -71,6 +71,16 @@ def order_row(order_id: str, symbol: str) -> Order | None:
     no symbol until 2026.7."""
     rows = select(Order).where(Order.order_id == order_id, Order.ft_pair == symbol)
     return cast("Order | None", Order.session.scalars(rows).first())
+
+
+def ids_of_other_trades(trade: Trade, orders: Collection[dict[str, Any]]) -> set[str]:
+    """Those of the orders (ccxt's structures, of the trade's symbol) that another trade has a row for."""
+    rows = select(Order.order_id).where(
+        Order.order_id.in_([order["id"] for order in orders]),
+        Order.ft_pair == trade.pair,
+        Order.ft_trade_id != trade.id,
+    )
+    return set(Order.session.scalars(rows))
 
 
 def unapplied_row(trade: Trade, order_ids: Collection[str]) -> Order | None:

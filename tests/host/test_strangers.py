@@ -1,8 +1,15 @@
-"""What Freqtrade gets to see of orders of other hands: never more than closes its trade."""
+"""What Freqtrade gets to see of orders of other hands: never more than closes its trade, none of another."""
 
+from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
+from freqtrade.persistence import Trade
+from harness import Rig
+
 from pairbot_ext.host.strangers import within_trade
+from pairbot_ext.sim.venue.actions import ClosePosition
+from pairbot_ext.support.clock import as_datetime
 
 
 def order(number: str, side: str, filled: float) -> dict[str, Any]:
@@ -35,3 +42,30 @@ def test_known_orders_and_entries_pass_as_they_are() -> None:
 def test_unfilled_orders_change_nothing() -> None:
     orders = [order("8", "buy", 0.0), order("9", "buy", 248.0)]
     assert within_trade(orders, (), 248.0, "buy") == orders
+
+
+def rows() -> dict[int, list[str]]:
+    """Freqtrade's order ids, by trade."""
+    return {trade.id: [order.order_id for order in trade.orders] for trade in Trade.get_trades()}
+
+
+def test_orders_of_the_trade_before_stay_with_it(live: Rig) -> None:
+    """I9: a pair is closed and opened again, and the venue lists the orders of both. Freqtrade before 2026.8
+    moves those of the first trade into the second."""
+    live.open()
+    live.close()
+    live.script.exits.clear()
+    began = live.clock.now_ms()
+    live.pause_for(3600)
+    live.open()
+    assert live.states() == ["CLOSED", "HEDGED"]
+    before, long_ago = rows(), as_datetime(began) - timedelta(hours=1)
+    for trade in Trade.get_open_trades():
+        shown = live.bot.exchange.fetch_orders(trade.pair, long_ago)
+        assert [order["id"] for order in shown] == before[trade.id]
+        live.desk._broker.look_for_fills(trade.pair, long_ago)
+    assert rows() == before
+    live.act(ClosePosition(symbol="ADAUSDT", fraction=Decimal("0.5")))
+    live.loop(2, pause_secs=31)
+    live.check_rest()
+    assert {number: rows()[number] for number in (1, 2)} == {number: before[number] for number in (1, 2)}

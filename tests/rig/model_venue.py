@@ -349,13 +349,14 @@ class ModelBot:
         """Nothing is pending."""
 
     def look_for_fills(self, symbol: str, since: datetime) -> None:
-        """Freqtrade reads the symbol's orders since then and books what it does not know."""
+        """Freqtrade reads the symbol's orders since then and books those that no trade has."""
         self.venue.ask()
         trade = self.open_trade(symbol)
         if trade is None:
             return
+        booked = {order_id for each in self.trades if each is not trade for order_id in each.rows}
         for order in self.venue.orders.values():
-            is_new = order.made_ms >= since.timestamp() * 1000
+            is_new = order.made_ms >= since.timestamp() * 1000 and order.order_id not in booked
             if order.symbol == symbol and order.filled and not order.due_ms and is_new:
                 trade.rows.setdefault(order.order_id, Row(order.side, order.filled, PRICES[symbol]))
 
