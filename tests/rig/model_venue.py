@@ -424,6 +424,3 @@ class ModelBridge:
 
     def last_rate(self, symbol: str) -> float:
         return PRICES[symbol]
-
-    def prepare(self, symbol: str, leverage: int) -> None:
-        self.venue.ask()

@@ -79,6 +79,10 @@ class FileScript:
         """See desk.Signals."""
         return []
 
+    def missing_candles(self, plan: EntryPlan, now: datetime) -> dict[str, float]:
+        """See desk.Signals: a script has its candles in its head."""
+        return {}
+
     def has_recovered(self, coins: tuple[str, str], left_at: datetime, candle: datetime) -> bool:
         """See desk.Signals."""
         return True
