@@ -15,6 +15,7 @@ import gc
 import json
 import os
 import random
+import re
 import sys
 import tempfile
 import threading
@@ -58,10 +59,16 @@ MIB = 2**20
 
 @dataclass(frozen=True)
 class Mark:
-    """One tenth. :param loop_ms, yardstick_ms: medians of its loops and of the fixed work, processor time."""
+    """One tenth.
+
+    :param resident_mib: of the process. :param held_mib: of that, what Python's allocator has given out and
+        not got back; the rest is C's, code, and room that both allocators keep.
+    :param loop_ms, yardstick_ms: medians of its loops and of the fixed work, processor time.
+    """
 
     pair_trades: int
     resident_mib: float
+    held_mib: float
     objects: int
     threads: int
     sockets: int
@@ -190,6 +197,7 @@ class Soak(Machine):
         mark = Mark(
             pair_trades=self.ended_pair_trades(),
             resident_mib=process.memory_info().rss / MIB,
+            held_mib=held_bytes() / MIB,
             objects=len(gc.get_objects()),
             threads=threading.active_count(),
             sockets=len(process.net_connections()),
@@ -207,6 +215,23 @@ class Soak(Machine):
         ended = select(func.count()).where(PairTradeRow.closed_ms.is_not(None))
         with Session(Trade.session.get_bind()) as session:
             return session.scalars(ended).one()
+
+
+def held_bytes() -> int:
+    """What Python's allocator has handed out. Raises LookupError where this Python does not say it."""
+    with tempfile.TemporaryFile() as file:
+        stderr = os.dup(2)
+        os.dup2(file.fileno(), 2)
+        try:
+            sys._debugmallocstats()
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+        file.seek(0)
+        said = re.search(rb"# bytes in allocated blocks\s+=\s+([\d,]+)", file.read())
+    if said is None:
+        raise LookupError("sys._debugmallocstats names no allocated blocks")
+    return int(said[1].replace(b",", b""))
 
 
 def processor_ms(work: Callable[[], None]) -> float:
@@ -250,13 +275,15 @@ def main(argv: list[str]) -> int:
     marks = soak(args.pair_trades)
     first, last = marks[1], marks[-1]
     memory = 100 * (last.resident_mib / first.resident_mib - 1)
+    held = 100 * (last.held_mib / first.held_mib - 1)
     objects = 100 * (last.objects / first.objects - 1)
     loop = 100 * (last.loop / first.loop - 1)
     each_kib = (last.database_kib - first.database_kib) / max(last.pair_trades - first.pair_trades, 1)
     threads, sockets = threading.active_count() - before, len(psutil.Process(os.getpid()).net_connections())
     took, busy = time.perf_counter() - began, time.process_time() - cpu
     print(f"{last.pair_trades} pair trades in {took:.0f} s ({busy:.0f} s of processor time): "
-          f"memory {memory:+.1f} %, objects {objects:+.2f} %, loop {loop:+.1f} % since the second tenth "
+          f"memory {memory:+.1f} %, held by Python's allocator {held:+.1f} %, objects {objects:+.2f} %, "
+          f"loop {loop:+.1f} % since the second tenth "
           f"(at most {GROWTH_PERCENT} % each), database {each_kib:.2f} KiB a pair trade, "
           f"{threads} threads and {sockets} sockets left"
     )  # fmt: skip

@@ -204,13 +204,18 @@ class Stage:
             and not self.venue.positions()
             and not self.trades()
             and not self._query("SELECT 1 FROM pairbot_pair_trades WHERE state NOT IN ('CLOSED', 'ABORTED')")
-            and not self._has_barred_pair()
+            and not self._waits_for_a_person()
         )
 
-    def _has_barred_pair(self) -> bool:
-        """Three cases whose leg B is refused, one after the other, bar a pair until a person releases it."""
-        stored = self._query("SELECT value FROM pairbot_settings WHERE key LIKE 'registry.%'")
-        return any(memory["barred"] for (text,) in stored for memory in json.loads(text).values())
+    def _waits_for_a_person(self) -> bool:
+        """A risk rule that tripped, or three openings in a row that were refused: nothing is entered, or this
+        pair is not, until somebody releases it."""
+        stored = self._query("SELECT key, value FROM pairbot_settings")
+        said = {key: json.loads(value) for key, value in stored}
+        if said.get("risk.state", {}).get("state", "ACTIVE") != "ACTIVE":
+            return True
+        registries = [memories for key, memories in said.items() if key.startswith("registry.")]
+        return any(memory["barred"] for memories in registries for memory in memories.values())
 
     def end(self) -> None:
         """Bring the stage back to rest if that is possible at all; judges nothing."""
