@@ -210,7 +210,11 @@ def test_an_exception_in_a_callback(stage: Stage, name: str) -> None:
         stage.break_callback(name)
         stage.want("ADA-ALGO")
         stage.wait_for("the exception", lambda: f"injected into {name}" in stage.new_log())
-        if stage.states():
+        if name == "leverage":
+            # Freqtrade would go on with 1: no stake is given for that.
+            stage.wait_for("the refusal", lambda: bool(stage.events("refused")))
+            assert stage.states() == []
+        else:
             stage.wait_for("hedged", lambda: stage.states() == ["HEDGED"])
             stage.judge()
         stage.want()
