@@ -272,3 +272,18 @@ def test_a_reason_not_to_enter(make_rig: Callable[..., Rig], code: str) -> None:
         rig.open(case.pair)
         assert rig.pair_trades()[-1].state == "HEDGED"
     rig.check_rest()
+
+
+def test_while_preflight_waits_a_signal_is_neither_taken_nor_lost(make_rig: Callable[..., Rig]) -> None:
+    """I5, I12: it is entered on the same candle once preflight has spoken, and no refusal is counted."""
+    rig = make_rig()
+    rig.desk.entries.is_waiting = True
+    for _ in range(3):
+        rig.open(PAIR)
+    assert not rig.pair_trades()
+    assert not rig.desk.watch.statistics.refused
+    assert PairLocks.get_pair_locks(None) == []
+    rig.desk.entries.is_waiting = False
+    rig.open(PAIR)
+    assert rig.states() == ["HEDGED"]
+    rig.check_rest()
