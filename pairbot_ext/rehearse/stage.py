@@ -17,6 +17,7 @@ from pairbot_ext.model.sizing import Leg
 from pairbot_ext.model.states import ClientOrderId, PairState
 from pairbot_ext.pairs import Pair, write_pairs_file
 from pairbot_ext.rehearse import schedule as plan
+from pairbot_ext.rehearse.caught import caught
 from pairbot_ext.rehearse.clock import VirtualTime
 from pairbot_ext.rehearse.course import Course, GoneError, Killed
 from pairbot_ext.rehearse.machine import Machine
@@ -119,7 +120,7 @@ class Stage(Machine):
 
     def play(self) -> None:
         """The whole scenario, from a bot that starts to a pair at rest."""
-        with impatient_sqlite():
+        with impatient_sqlite(), caught(self.failures):
             self._play()
 
     def _play(self) -> None:
@@ -179,8 +180,7 @@ class Stage(Machine):
 
     def _come_back(self) -> None:
         """The spread closes; the bot sees so on the next closed candle."""
-        self.market.put_z(self.pair.id, 0.0, self.clock.now_ms())
-        for legs in self.all_legs[1:]:
+        for legs in self.all_legs:
             self.market.put_z(legs.pair_id, 0.0, self.clock.now_ms())
         candle_ms = self.market.candle_ms
         self.clock.advance(candle_ms - self.clock.now_ms() % candle_ms + 5_000)

@@ -20,6 +20,7 @@ from pairbot_ext.rehearse.scenarios import curated
 from pairbot_ext.rehearse.schedule import Scenario
 from pairbot_ext.rehearse.setup import Setup
 from pairbot_ext.rehearse.show import show
+from pairbot_ext.risk.freshness import Freshness
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +107,25 @@ def without_both_legs_check(monkeypatch: pytest.MonkeyPatch) -> str:
     return "thin-book-b"
 
 
-@pytest.mark.parametrize("defect", [without_reduce_only, without_the_question, without_both_legs_check])
+def test_what_freqtrade_only_logs_is_told(setup: Setup, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pair opens and closes all the same: nothing else would say that half of every loop is left out."""
+    with_an_error_in_every_loop(monkeypatch)
+    result = drilled(setup, CALM)
+    assert result.outcome == "flat"
+    assert len(result.broken) == 1, result.broken
+    assert result.broken[0].startswith("caught and only logged: KeyError: 'left behind' (test_drill.py:")
+
+
+def with_an_error_in_every_loop(monkeypatch: pytest.MonkeyPatch) -> str:
+    """Freqtrade logs what a callback raises, and goes on without the rest of it."""
+    monkeypatch.setattr(Freshness, "look", lambda *_: {}["left behind"])
+    return CALM
+
+
+@pytest.mark.parametrize(
+    "defect",
+    [without_reduce_only, without_the_question, without_both_legs_check, with_an_error_in_every_loop],
+)
 def test_a_defect_turns_the_first_line_red(
     setup: Setup, defect: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

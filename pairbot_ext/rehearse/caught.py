@@ -1,0 +1,53 @@
+"""Exceptions that were caught, logged and gone on from, by Freqtrade around a callback or a last net of ours.
+
+What the venue, the database and the disk do wrong is what a rehearsal is for. Anything else is a fault in the
+code, and a bot that goes on hides it: half of a loop is left out, and its pairs may still end flat.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import traceback
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import ccxt
+from freqtrade.exceptions import FreqtradeException
+from sqlalchemy.exc import SQLAlchemyError
+
+from pairbot_ext.support.errors import PairbotError
+
+OF_THE_WORLD = (ccxt.BaseError, FreqtradeException, SQLAlchemyError, OSError, PairbotError)
+"""What a scenario makes happen, or a refusal in words."""
+
+
+@contextmanager
+def caught(found: list[str]) -> Generator[None]:
+    """Each such fault is added to `found`, once: its kind, its text and where it was raised.
+
+    `logging.Logger.exception` itself is replaced: a rehearsal switches logging off, and every start of
+    Freqtrade's sets the handlers anew.
+    """
+
+    def exception(_logger: logging.Logger, _message: object, *_: object, **__: Any) -> None:
+        error = sys.exception()
+        if error is not None and not isinstance(error, OF_THE_WORLD):
+            text = f"caught and only logged: {_described(error)}"
+            if text not in found:
+                found.append(text)
+
+    before = logging.Logger.exception
+    logging.Logger.exception = exception  # type: ignore[method-assign, assignment]
+    try:
+        yield
+    finally:
+        logging.Logger.exception = before  # type: ignore[method-assign]
+
+
+def _described(error: BaseException) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
+    return f"{type(error).__name__}: {error}{where}"
