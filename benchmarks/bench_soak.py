@@ -37,6 +37,7 @@ from pairbot_ext.host.person import give
 from pairbot_ext.journal.tables import PairTradeRow
 from pairbot_ext.model.commands import Command
 from pairbot_ext.pairs import Pair, write_pairs_file
+from pairbot_ext.rehearse.caught import caught
 from pairbot_ext.rehearse.clock import VirtualTime
 from pairbot_ext.rehearse.drill import quiet
 from pairbot_ext.rehearse.machine import Machine
@@ -244,7 +245,13 @@ def processor_ms(work: Callable[[], None]) -> float:
 def soak(pair_trades: int) -> list[Mark]:
     """Until so many pair trades have ended; a mark at each tenth."""
     marks: list[Mark] = []
-    with tempfile.TemporaryDirectory(prefix="pairbot-soak-") as folder, quiet(), impatient_sqlite():
+    faults: list[str] = []
+    with (
+        tempfile.TemporaryDirectory(prefix="pairbot-soak-") as folder,
+        quiet(),
+        impatient_sqlite(),
+        caught(faults),
+    ):
         clock = VirtualTime(START)
         with clock.running():
             machine = Soak(Path(folder) / "bot", clock, soaked_setup(PAIRS))
@@ -255,6 +262,8 @@ def soak(pair_trades: int) -> list[Mark]:
                     while machine.ended_pair_trades() < wanted:
                         machine.candle()
                         machine.judge_progress()
+                    if faults:
+                        raise SystemExit(f"soak: {faults}")
                     marks.append(machine.take_mark())
                     print(marks[-1], flush=True)
             finally:

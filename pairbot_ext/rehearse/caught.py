@@ -28,16 +28,17 @@ OF_THE_WORLD = (ccxt.BaseError, FreqtradeException, SQLAlchemyError, OSError, Pa
 def caught(found: list[str]) -> Generator[None]:
     """Each such fault is added to `found`, once: its kind, its text and where it was raised.
 
-    `logging.Logger.exception` itself is replaced: a rehearsal switches logging off, and every start of
+    `logging.Logger.exception` itself is wrapped: a rehearsal switches logging off, and every start of
     Freqtrade's sets the handlers anew.
     """
 
-    def exception(_logger: logging.Logger, _message: object, *_: object, **__: Any) -> None:
+    def exception(logger: logging.Logger, message: object, *args: object, **options: Any) -> None:
         error = sys.exception()
         if error is not None and not isinstance(error, OF_THE_WORLD):
             text = f"caught and only logged: {_described(error)}"
             if text not in found:
                 found.append(text)
+        before(logger, message, *args, **options)
 
     before = logging.Logger.exception
     logging.Logger.exception = exception  # type: ignore[method-assign, assignment]

@@ -114,8 +114,9 @@ class PairsRuntime:
 
     @property
     def desk(self) -> Desk:
-        """Decides entries and exits; only after `start`."""
-        assert self._desk is not None
+        """Decides entries and exits. Raises PairbotError before `start`: people may be sooner."""
+        if self._desk is None:
+            raise PairbotError("PairsArb is still starting, nothing is decided yet")
         return self._desk
 
     @property
@@ -215,12 +216,8 @@ class PairsRuntime:
         if self._start is not None:
             self._tell(self._start.news or untested_releases())
         if wrong is not None:
-            self._tell(
-                [
-                    f"PairsArb: {wrong}. Open pairs are managed, nothing is entered; correct it and "
-                    "/reload_config"
-                ]
-            )
+            then = "Open pairs are managed, nothing is entered; correct it and /reload_config"
+            self._tell([f"PairsArb: {wrong}. {then}"])
         self._tell(
             [
                 *banner(self._watcher.current, self.settings, strategy, overrides),

@@ -14,6 +14,7 @@ from processes import Stage
 from scenario import PRICES, START
 from stage_hand import StageHand
 
+from pairbot_ext.rehearse.caught import caught
 from pairbot_ext.rehearse.clock import VirtualTime
 
 TWO = ("ADAUSDT", "ALGOUSDT")
@@ -31,6 +32,18 @@ MOST_CASES = 20
 """Of one shared bot: its tables grow, and are read whole by every verdict. Past these cases reading what the
 earlier ones left costs more than a new bot."""
 FAILED = pytest.StashKey[bool]()
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_swallowed(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A case fails on what was caught and only logged: not on what says "injected", as what these tests raise
+    on purpose does, nor on what its marker `swallows` names."""
+    found: list[str] = []
+    with caught(found):
+        yield
+    own = ["injected", *(text for marker in request.node.iter_markers("swallows") for text in marker.args)]
+    unexpected = [text for text in found if not any(each in text for each in own)]
+    assert not unexpected, "\n".join(unexpected)
 
 
 @pytest.fixture

@@ -59,6 +59,7 @@ def test_state_and_trip_come_back() -> None:
     assert (after.state, after.trip) == (RiskState.HALTED, TRIP)
 
 
+@pytest.mark.swallows("is not a valid RiskState", "KeyError: 'trip'", "string indices", "Trip.__init__()")
 @pytest.mark.parametrize(
     "stored",
     [
@@ -156,6 +157,7 @@ def test_a_locked_pair_is_not_entered_and_still_closed(make_rig: MakeRig) -> Non
         rig.desk.risk.lock_pair("../../etc", "a person")
 
 
+@pytest.mark.swallows("JSONDecodeError")
 def test_a_stored_state_that_is_garbage_starts_reducing(make_rig: MakeRig) -> None:
     rig = make_rig()
     rig.open()
