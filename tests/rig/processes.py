@@ -201,11 +201,25 @@ class Stage:
         return (
             self.is_alive
             and not self.dry_run
+            and self._ends_its_loop()
             and not self.venue.positions()
             and not self.trades()
             and not self._query("SELECT 1 FROM pairbot_pair_trades WHERE state NOT IN ('CLOSED', 'ABORTED')")
             and not self._waits_for_a_person()
         )
+
+    def _ends_its_loop(self) -> bool:
+        """A case sees its outcome in the middle of a loop; what was closed or refused is locked after that."""
+
+        def ended() -> str:
+            return str(self.api("GET", "health")["last_process"])
+
+        try:
+            before = ended()
+            self.wait_for("the end of a loop", lambda: ended() != before, secs=30)
+        except (OSError, AssertionError):
+            return False
+        return True
 
     def _waits_for_a_person(self) -> bool:
         """A risk rule that tripped, or three openings in a row that were refused: nothing is entered, or this
