@@ -209,7 +209,7 @@ class Stage:
         )
 
     def _ends_its_loop(self) -> bool:
-        """A case sees its outcome in the middle of a loop; what was closed or refused is locked after that."""
+        """A case sees its outcome within a loop; what was closed or refused is locked after that."""
 
         def ended() -> str:
             return str(self.api("GET", "health")["last_process"])
