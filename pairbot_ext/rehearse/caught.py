@@ -9,8 +9,9 @@ from __future__ import annotations
 import logging
 import sys
 import traceback
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,30 +23,40 @@ from pairbot_ext.support.errors import PairbotError
 
 OF_THE_WORLD = (ccxt.BaseError, FreqtradeException, SQLAlchemyError, OSError, PairbotError)
 """What a scenario makes happen, or a refusal in words."""
+METHODS = {"exception": True, "error": False, "warning": False}
+"""Of a logger, and whether it tells of the exception where `exc_info` is not named."""
 
 
 @contextmanager
 def caught(found: list[str]) -> Generator[None]:
     """Each such fault is added to `found`, once: its kind, its text and where it was raised.
 
-    `logging.Logger.exception` itself is wrapped: a rehearsal switches logging off, and every start of
-    Freqtrade's sets the handlers anew.
+    The methods of `logging.Logger` themselves are wrapped: a rehearsal switches logging off, and every start
+    of Freqtrade's sets the handlers anew.
     """
 
-    def exception(logger: logging.Logger, message: object, *args: object, **options: Any) -> None:
+    def note() -> None:
         error = sys.exception()
         if error is not None and not isinstance(error, OF_THE_WORLD):
             text = f"caught and only logged: {_described(error)}"
             if text not in found:
                 found.append(text)
-        before(logger, message, *args, **options)
 
-    before = logging.Logger.exception
-    logging.Logger.exception = exception  # type: ignore[method-assign, assignment]
-    try:
+    with ExitStack() as stack:
+        for name, is_told in METHODS.items():
+            before = getattr(logging.Logger, name)
+            setattr(logging.Logger, name, _noting(before, note, is_told=is_told))
+            stack.callback(partial(setattr, logging.Logger, name, before))
         yield
-    finally:
-        logging.Logger.exception = before  # type: ignore[method-assign]
+
+
+def _noting(log: Callable[..., None], note: Callable[[], None], *, is_told: bool) -> Callable[..., None]:
+    def noting(logger: logging.Logger, message: object, *args: object, **options: Any) -> None:
+        if options.get("exc_info", is_told):
+            note()
+        log(logger, message, *args, **{**options, "stacklevel": options.get("stacklevel", 1) + 1})
+
+    return noting
 
 
 def _described(error: BaseException) -> str:

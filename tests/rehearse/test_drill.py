@@ -113,12 +113,12 @@ def test_what_freqtrade_only_logs_is_told(setup: Setup, monkeypatch: pytest.Monk
     result = drilled(setup, CALM)
     assert result.outcome == "flat"
     assert len(result.broken) == 1, result.broken
-    assert result.broken[0].startswith("caught and only logged: KeyError: 'left behind' (test_drill.py:")
+    assert result.broken[0].startswith("caught and only logged: KeyError: 'injected' (test_drill.py:")
 
 
 def with_an_error_in_every_loop(monkeypatch: pytest.MonkeyPatch) -> str:
     """Freqtrade logs what a callback raises, and goes on without the rest of it."""
-    monkeypatch.setattr(Freshness, "look", lambda *_: {}["left behind"])
+    monkeypatch.setattr(Freshness, "look", lambda *_: {}["injected"])
     return CALM
 
 
