@@ -23,6 +23,7 @@ from pairbot_ext.support.errors import PairbotError
 
 OF_THE_WORLD = (ccxt.BaseError, FreqtradeException, SQLAlchemyError, OSError, PairbotError)
 """What a scenario makes happen, or a refusal in words."""
+CCXT = Path(ccxt.__file__).parent
 METHODS = {"exception": True, "error": False, "warning": False}
 """Of a logger, and whether it tells of the exception where `exc_info` is not named."""
 
@@ -37,7 +38,7 @@ def caught(found: list[str]) -> Generator[None]:
 
     def note() -> None:
         error = sys.exception()
-        if error is not None and not isinstance(error, OF_THE_WORLD):
+        if error is not None and not _is_of_the_world(error):
             text = f"caught and only logged: {_described(error)}"
             if text not in found:
                 found.append(text)
@@ -48,6 +49,13 @@ def caught(found: list[str]) -> Generator[None]:
             setattr(logging.Logger, name, _noting(before, note, is_told=is_told))
             stack.callback(partial(setattr, logging.Logger, name, before))
         yield
+
+
+def _is_of_the_world(error: BaseException) -> bool:
+    """An answer that is none may also end as anything in ccxt's own reading of it."""
+    frames = traceback.extract_tb(error.__traceback__)
+    is_ccxt = bool(frames) and CCXT in Path(frames[-1].filename).parents
+    return is_ccxt or isinstance(error, OF_THE_WORLD)
 
 
 def _noting(log: Callable[..., None], note: Callable[[], None], *, is_told: bool) -> Callable[..., None]:

@@ -11,6 +11,7 @@ from freqtrade.strategy.strategy_wrapper import strategy_safe_wrapper
 from pairbot_ext.backtest.desk import BacktestDesk
 from pairbot_ext.host.gates import fail_closed
 
+pytestmark = pytest.mark.swallows("BrokenError")
 PAIRS = rolling_file(["SOL_DOT", "ADA_LINK"])
 SETTINGS = {"max_open_trades": -1, "dry_run_wallet": 100_000, "timerange": "20250126-20250131"}
 

@@ -42,6 +42,7 @@ KINDS: dict[str, Callable[[], pd.DataFrame]] = {
 }
 
 
+@pytest.mark.swallows("Unexpected column count")
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_file_is_read_as_freqtrade_reads_it(tmp_path: Path, kind: str) -> None:
     (tmp_path / "futures").mkdir()
@@ -51,6 +52,7 @@ def test_every_file_is_read_as_freqtrade_reads_it(tmp_path: Path, kind: str) -> 
     pd.testing.assert_frame_equal(load_candles(tmp_path, "1h", [SYMBOL])[SYMBOL], expected)
 
 
+@pytest.mark.swallows("ArrowInvalid")
 @pytest.mark.parametrize("content", [b"", b"no feather file", None], ids=["empty", "text", "absent"])
 def test_what_cannot_be_read_is_empty(tmp_path: Path, content: bytes | None) -> None:
     (tmp_path / "futures").mkdir()

@@ -53,6 +53,7 @@ def all_levels() -> Any:
         logging.getLogger(name).setLevel(level)
 
 
+@pytest.mark.swallows("InvalidToken", "headers {")
 def test_no_secret_is_written_anywhere(
     make_bot, chat: FakeTelegram, tmp_path: Path, capfd: pytest.CaptureFixture[str], written: io.StringIO,
     all_levels: Any, monkeypatch: pytest.MonkeyPatch,

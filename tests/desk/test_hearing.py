@@ -380,6 +380,7 @@ def test_streams_off_is_as_it_was(tmp_path: Path) -> None:
         assert made.hearing.best_book(ADA) is None
 
 
+@pytest.mark.swallows("a hint of another shape")
 def test_a_fault_in_hearing_does_not_hold_up_the_loop(
     bot: HeardRig, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

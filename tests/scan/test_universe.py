@@ -117,6 +117,7 @@ def test_missing_directory_and_missing_timeframe_name_what_is_there(tmp_path, ma
         available_symbols(datadir, "4h")
 
 
+@pytest.mark.swallows("ArrowInvalid")
 def test_a_torn_file_is_rejected_by_name(market, store_candles):
     datadir = store_candles(market)
     (datadir / "futures" / "THIN_USDT_USDT-1h-futures.feather").write_bytes(b"torn")
