@@ -60,8 +60,8 @@ def put_off_housekeeping(bridge: Bridge, hooks: Hooks) -> None:
         if trade is None:
             return orders
         known = {order.order_id for order in trade.orders}
-        # Freqtrade skips these itself from 2026.8 on only: before, an order of the trade that held the symbol
-        # a moment ago would be moved into this one.
+        # Freqtrade skips these itself from 2026.8 on only: before, it adds them to this trade, its database
+        # refuses the second row of one order, and nothing of what was read is booked.
         others = ids_of_other_trades(trade, orders)
         orders = [order for order in orders if order["id"] not in others]
         return within_trade(orders, known, float(trade.amount), str(trade.exit_side))

@@ -51,7 +51,7 @@ def rows() -> dict[int, list[str]]:
 
 def test_orders_of_the_trade_before_stay_with_it(live: Rig) -> None:
     """I9: a pair is closed and opened again, and the venue lists the orders of both. Freqtrade before 2026.8
-    moves those of the first trade into the second."""
+    adds those of the first trade to the second, its database refuses, and nothing is booked."""
     live.open()
     live.close()
     live.script.exits.clear()
